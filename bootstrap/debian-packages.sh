@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing; touches nothing when all are there.
+# usage: bootstrap/debian-packages.sh run     what the pinned Node needs to start
+#        bootstrap/debian-packages.sh build   and what compiles native modules
+set -euo pipefail
+
+missing=()
+ldconfig -p | grep -q 'libatomic\.so\.1' || missing+=(libatomic1)
+ldconfig -p | grep -q 'libstdc++\.so\.6' || missing+=(libstdc++6)
+if [ "${1:?usage: bootstrap/debian-packages.sh run|build}" = build ]; then
+  for command in g++ make python3; do
+    command -v "$command" >/dev/null || missing+=("$command")
+  done
+fi
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+sudo=()
+[ "$(id -u)" -eq 0 ] || sudo=(sudo -n)
+echo "installing Debian packages: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get -qq update
+"${sudo[@]}" apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null

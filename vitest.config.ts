@@ -1,0 +1,34 @@
+// Which tests exist and how they run. `npm test` adds the parts that are not vitest (bootstrap/test.mjs).
+
+import { defineConfig } from 'vitest/config';
+
+// These start processes, brokers and chains, or kill them: one file at a time, with more patience.
+const heavy = ['test/{chaos,crash,e2e,rig}/**/*.test.ts'];
+
+export default defineConfig({
+  test: {
+    allowOnly: false,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: heavy,
+          pool: 'forks',
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'heavy',
+          include: heavy,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+    ],
+  },
+});
