@@ -81,7 +81,8 @@ export function coveredRecordHashes(
       throw new FormatError('WINDOW_EMPTY', 'expected linking rows of windows with statements');
     }
     const windowSeq = first.windowSeq + BigInt(i + 1);
-    const record = encodeWindowRecord({ ...first, ...row, windowSeq, previousHash });
+    const { treeSize, root } = row;
+    const record = encodeWindowRecord({ ...first, treeSize, root, windowSeq, previousHash });
     previousHash = windowRecordHash(record, hash);
     hashes.push(previousHash);
   });

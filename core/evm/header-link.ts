@@ -56,6 +56,23 @@ const MAX_HOPS = 1024;
  * @throws VerificationError PROOF_*, HEADER_LINK_*
  */
 export function verifyHeaderLink(link: HeaderLink): LinkedBlocks {
+  const pool = new NodePool(link.nodes);
+  const linked = followHops(link, pool);
+  pool.requireAllUsed();
+  return linked;
+}
+
+/**
+ * The link with those of its nodes that its hops need: for whoever leaves out numbers or joins hops.
+ * @throws as `verifyHeaderLink`, but for PROOF_NODE_UNUSED
+ */
+export function trimHeaderLink(link: HeaderLink): HeaderLink {
+  const pool = new NodePool(link.nodes);
+  followHops(link, pool);
+  return { ...link, nodes: pool.used() };
+}
+
+function followHops(link: HeaderLink, pool: NodePool): LinkedBlocks {
   const [first] = link.hops;
   if (first === undefined) {
     throw new VerificationError('HEADER_LINK_EMPTY', 'expected at least one hop, got none');
@@ -69,7 +86,6 @@ export function verifyHeaderLink(link: HeaderLink): LinkedBlocks {
   const newest = decodeBlockHeader(first.header);
   const known = new Map([[newest.number, newest.hash]]);
   const hopNumbers = new Set<bigint>();
-  const pool = new NodePool(link.nodes);
   let above: bigint | undefined;
   for (const hop of link.hops) {
     const header = decodeBlockHeader(hop.header);
@@ -88,7 +104,6 @@ export function verifyHeaderLink(link: HeaderLink): LinkedBlocks {
       known.set(number, hash);
     }
   }
-  pool.requireAllUsed();
   return { chainId: link.chainId, newest, known, hopNumbers };
 }
 

@@ -1,0 +1,48 @@
+/**
+ * Chunk body: the sealed leaves of one chunk as they lie in the spool or in a store.
+ * Implements spec/chunk-body.md. Silent leaves are not in it.
+ */
+import { concatBytes } from './bytes.ts';
+import { MAX_ENTRIES } from './chunk-header.ts';
+import { FormatError } from './errors.ts';
+import { ByteReader, writeVarint } from './varint.ts';
+
+export type SealedLeaf = {
+  /** Of the stream in its log, counted by first leaf from 0. */
+  readonly ordinal: number;
+  readonly sealed: Uint8Array;
+};
+
+/** `varint span ‖ bit for each ordinal below it, from the low bit ‖ varint lengths ‖ sealed leaves`, ascending. */
+export function encodeChunkBody(leaves: readonly SealedLeaf[]): Uint8Array {
+  const span = (leaves.at(-1)?.ordinal ?? -1) + 1;
+  const head = new Uint8Array(8 + Math.ceil(span / 8) + leaves.length * 8);
+  const bitmap = writeVarint(head, 0, span);
+  let at = bitmap + Math.ceil(span / 8);
+  for (const { ordinal, sealed } of leaves) {
+    const byte = bitmap + (ordinal >> 3);
+    head[byte] = (head[byte] ?? 0) | (1 << (ordinal & 7));
+    at = writeVarint(head, at, sealed.length);
+  }
+  return concatBytes(head.subarray(0, at), ...leaves.map((leaf) => leaf.sealed));
+}
+
+/** Views into `bytes`. @throws FormatError CHUNK_BODY */
+export function decodeChunkBody(bytes: Uint8Array): readonly SealedLeaf[] {
+  const reader = new ByteReader(bytes, 'CHUNK_BODY');
+  const span = reader.varint();
+  if (span > MAX_ENTRIES) throw new FormatError('CHUNK_BODY', `expected at most ${MAX_ENTRIES}`);
+  const bitmap = reader.take(Math.ceil(span / 8));
+  const ordinals: number[] = [];
+  for (let ordinal = 0; ordinal < bitmap.length * 8; ordinal++) {
+    if (((bitmap[ordinal >> 3] ?? 0) & (1 << (ordinal & 7))) !== 0) ordinals.push(ordinal);
+  }
+  // The span ends at the last leaf, so one set of leaves has one encoding.
+  if ((ordinals.at(-1) ?? -1) !== span - 1) {
+    throw new FormatError('CHUNK_BODY', 'expected the span to end at the last leaf');
+  }
+  const index = ordinals.map((ordinal) => ({ ordinal, length: reader.varint() }));
+  const leaves = index.map(({ ordinal, length }) => ({ ordinal, sealed: reader.take(length) }));
+  reader.end();
+  return leaves;
+}

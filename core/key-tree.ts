@@ -1,0 +1,147 @@
+/**
+ * From a stream's root to the key, salt and handle of each of its leaves.
+ * Implements spec/keys.md: a binary tree of depth 32 over the chunk's seq.
+ */
+import { asciiBytes, concatBytes } from './bytes.ts';
+import { FormatError } from './errors.ts';
+import { type Hash, sha512 } from './hash.ts';
+
+const KEY_TREE_DEPTH = 32;
+export const NODE_BYTES = 32;
+export const HANDLE_BYTES = 16;
+export const SALT_BYTES = 16;
+export const NONCE_BYTES = 16;
+
+const NODE_PREFIX = asciiBytes('wmk-node');
+const LEAF_PREFIX = asciiBytes('wmk-leaf');
+
+/** A node that covers 2^(32-depth) seqs: all those that start with `prefix` in `depth` bits. */
+export type KeyNode = {
+  /** 0 for the root, 32 for the node of one seq. */
+  readonly depth: number;
+  /** The first `depth` bits of the seqs below, as a number. */
+  readonly prefix: number;
+  readonly node: Uint8Array;
+};
+
+export type LeafSecrets = {
+  /** AES-256 key, 32 bytes. */
+  readonly key: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly handle: Uint8Array;
+};
+
+/** `left ‖ right = SHA-512("wmk-node" ‖ node)`. */
+function childrenOf(node: Uint8Array, hash: Hash): readonly [Uint8Array, Uint8Array] {
+  const both = hash(concatBytes(NODE_PREFIX, node));
+  return [both.subarray(0, NODE_BYTES), both.subarray(NODE_BYTES)];
+}
+
+/** `key ‖ salt ‖ handle = SHA-512("wmk-leaf" ‖ node(seq) ‖ nonce)`; nonce is the chunk's or the block's. */
+export function leafSecrets(
+  seqNode: Uint8Array,
+  nonce: Uint8Array,
+  hash: Hash = sha512,
+): LeafSecrets {
+  const out = hash(concatBytes(LEAF_PREFIX, seqNode, nonce));
+  return { key: out.subarray(0, 32), salt: out.subarray(32, 48), handle: out.subarray(48, 64) };
+}
+
+/** A node on the way down; a left child remembers the sibling that was computed with it. */
+type Step = KeyNode & { readonly right?: KeyNode };
+
+/**
+ * Gives node(seq) from one node above it, and remembers the way down: seqs in ascending order
+ * cost one hash each on average, since every inner node is expanded once.
+ */
+export class KeyTreeWalk {
+  readonly #top: KeyNode;
+  readonly #hash: Hash;
+  /** Steps from the top down to the last seq asked for. */
+  readonly #path: Step[];
+
+  /** @throws FormatError KEY_NODE_MALFORMED */
+  constructor(top: KeyNode, hash: Hash = sha512) {
+    assertKeyNode(top);
+    this.#top = top;
+    this.#hash = hash;
+    this.#path = [top];
+  }
+
+  /** @throws FormatError KEY_NODE_RANGE when the top does not cover `seq` */
+  nodeOf(seq: number): Uint8Array {
+    if (!Number.isInteger(seq) || seq < 0 || seq > 0xffff_ffff || !covers(this.#top, seq)) {
+      throw new FormatError('KEY_NODE_RANGE', `the key node does not cover seq ${seq}`);
+    }
+    let last: Step = this.#path.at(-1) ?? this.#top;
+    while (!covers(last, seq)) {
+      const { right } = last;
+      this.#path.pop();
+      if (right !== undefined && covers(right, seq)) this.#path.push(right);
+      last = this.#path.at(-1) ?? this.#top;
+    }
+    while (last.depth < KEY_TREE_DEPTH) {
+      last = this.#stepDown(last, seq);
+      this.#path.push(last);
+    }
+    return last.node;
+  }
+
+  #stepDown(from: KeyNode, seq: number): Step {
+    const [leftNode, rightNode] = childrenOf(from.node, this.#hash);
+    const depth = from.depth + 1;
+    const left = { depth, prefix: from.prefix * 2, node: leftNode };
+    const right = { depth, prefix: from.prefix * 2 + 1, node: rightNode };
+    return covers(left, seq) ? { ...left, right } : right;
+  }
+}
+
+/** Nodes come out of packages that others made. */
+function assertKeyNode({ depth, prefix, node }: KeyNode): void {
+  const isPlace =
+    Number.isInteger(depth) &&
+    depth >= 0 &&
+    depth <= KEY_TREE_DEPTH &&
+    Number.isInteger(prefix) &&
+    prefix >= 0 &&
+    prefix < 2 ** depth;
+  if (!isPlace || node.length !== NODE_BYTES) {
+    throw new FormatError('KEY_NODE_MALFORMED', 'expected 32 bytes and a place in the key tree');
+  }
+}
+
+function covers(node: KeyNode, seq: number): boolean {
+  return Math.floor(seq / 2 ** (KEY_TREE_DEPTH - node.depth)) === node.prefix;
+}
+
+/**
+ * The fewest nodes that give exactly the seqs first to last, at most 62; what a grant releases.
+ * @throws FormatError KEY_NODE_RANGE when the range is empty or beyond 32 bits
+ */
+export function nodesForRange(
+  root: Uint8Array,
+  first: number,
+  last: number,
+  hash: Hash = sha512,
+): readonly KeyNode[] {
+  const isRange = Number.isInteger(first) && Number.isInteger(last) && first <= last;
+  if (!isRange || first < 0 || last > 0xffff_ffff) {
+    throw new FormatError('KEY_NODE_RANGE', `expected a range of seqs, got ${first} to ${last}`);
+  }
+  const nodes: KeyNode[] = [];
+  const descend = (current: KeyNode): void => {
+    const span = 2 ** (KEY_TREE_DEPTH - current.depth);
+    const start = current.prefix * span;
+    const end = start + span - 1;
+    if (end < first || start > last) return;
+    if (start >= first && end <= last) {
+      nodes.push(current);
+      return;
+    }
+    const [left, right] = childrenOf(current.node, hash);
+    descend({ depth: current.depth + 1, prefix: current.prefix * 2, node: left });
+    descend({ depth: current.depth + 1, prefix: current.prefix * 2 + 1, node: right });
+  };
+  descend({ depth: 0, prefix: 0, node: root });
+  return nodes;
+}

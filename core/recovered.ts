@@ -1,0 +1,136 @@
+/**
+ * A recovered chunk: that its header stands for these journal blocks, and its leaves in them.
+ * Implements spec/journal-block.md, "Recovered chunk".
+ */
+import type { BlockItem } from './bundle-items.ts';
+import { equalBytes } from './bytes.ts';
+import type { BusCounters, ChunkHeader } from './chunk-header.ts';
+import { sigStructure, verifySigned } from './cose.ts';
+import { VerificationError } from './errors.ts';
+import { type Hash, sha256 } from './hash.ts';
+import { decodeJournalBlock, type JournalBlock } from './journal-block.ts';
+import { MerkleTree, verifyLeaves } from './merkle.ts';
+import type { PublicKey, VerifyDigest } from './signature.ts';
+
+/** The session that wrote the blocks and died: its record's id and its key. */
+export type DeadSession = { readonly id: Uint8Array; readonly key: PublicKey };
+
+type SignedBlock = { readonly block: JournalBlock; readonly id: Uint8Array };
+
+/**
+ * @param header with `recovered`
+ * @returns the blocks in order
+ * @throws FormatError COSE_*, CBOR_*, RECORD_*, FIELD_*, BUS_*, BLOCK_PREVIOUS, BLOCK_TIME
+ * @throws VerificationError SIGNATURE_INVALID, BLOCK_COUNT, BLOCK_PLACE, BLOCK_CHAIN, BLOCK_ROOT, BLOCK_SUMMARY
+ */
+export function verifyBlocks(
+  header: ChunkHeader,
+  session: DeadSession,
+  items: readonly BlockItem[],
+  verify: VerifyDigest,
+  hash: Hash = sha256,
+): readonly JournalBlock[] {
+  const expected = header.recovered;
+  if (expected === undefined || items.length !== expected.blockCount) {
+    throw new VerificationError(
+      'BLOCK_COUNT',
+      `expected ${expected?.blockCount ?? 0} blocks, got ${items.length}`,
+    );
+  }
+  const leaves: Uint8Array[] = [];
+  const blocks: JournalBlock[] = [];
+  let before: SignedBlock | undefined;
+  for (const item of items) {
+    const { payload, id } = verifySigned('journal-block', session.key, item.block, verify);
+    const block = decodeJournalBlock(payload);
+    if (!equalBytes(block.sessionId, session.id) || block.seq !== header.seq) {
+      throw new VerificationError('BLOCK_PLACE', 'a block is of another session or chunk');
+    }
+    assertFollows(before, block);
+    before = { block, id };
+    blocks.push(block);
+    leaves.push(sigStructure('journal-block', session.key, payload));
+  }
+  if (!equalBytes(new MerkleTree(leaves, hash).root(), expected.blocksRoot)) {
+    throw new VerificationError('BLOCK_ROOT', 'the blocks do not give the root in the header');
+  }
+  assertSummary(header, blocks);
+  return blocks;
+}
+
+/** No block is missing in between, and none was written before the one that it follows. */
+function assertFollows(before: SignedBlock | undefined, block: JournalBlock): void {
+  if (before === undefined) return;
+  const isNext =
+    block.index === before.block.index + 1 &&
+    equalBytes(block.previousId ?? new Uint8Array(0), before.id) &&
+    block.monoStartNs >= before.block.monoEndNs;
+  if (!isNext) {
+    throw new VerificationError('BLOCK_CHAIN', 'the blocks do not follow each other');
+  }
+}
+
+/** The header repeats the times of its blocks and adds up what they lost: it may not say less. */
+function assertSummary(header: ChunkHeader, blocks: readonly JournalBlock[]): void {
+  const [first, last] = [blocks[0], blocks.at(-1)];
+  const entries = blocks.reduce((sum, block) => sum + block.entryCount, 0);
+  const agrees =
+    first !== undefined &&
+    last !== undefined &&
+    header.monoStartNs === first.monoStartNs &&
+    header.wallStartNs === first.wallStartNs &&
+    header.monoEndNs === last.monoEndNs &&
+    header.wallEndNs === last.wallEndNs &&
+    header.entryCount >= entries &&
+    sameLosses(header.buses, blocks);
+  if (!agrees) {
+    throw new VerificationError(
+      'BLOCK_SUMMARY',
+      'expected the times, the losses and the entries of the blocks in the header',
+    );
+  }
+}
+
+function sameLosses(buses: readonly BusCounters[], blocks: readonly JournalBlock[]): boolean {
+  const sums = new Map<string, { drops: number; overruns: number; offs: number }>();
+  for (const { bus, kernelDrops, controllerOverruns, busOffs } of blocks.flatMap((b) => b.buses)) {
+    const sum = sums.get(bus) ?? { drops: 0, overruns: 0, offs: 0 };
+    sums.set(bus, {
+      drops: sum.drops + kernelDrops,
+      overruns: sum.overruns + controllerOverruns,
+      offs: sum.offs + busOffs,
+    });
+  }
+  return (
+    buses.length === sums.size &&
+    buses.every((bus) => {
+      const sum = sums.get(bus.bus);
+      return (
+        sum?.drops === bus.kernelDrops &&
+        sum.overruns === bus.controllerOverruns &&
+        sum.offs === bus.busOffs
+      );
+    })
+  );
+}
+
+/**
+ * That the leaves which an item names stand in its block as they stand in the chunk.
+ * @param entryAt the chunk's opened entry (`handle ‖ leafHash`) at an index
+ * @throws VerificationError BLOCK_LEAF, MERKLE_*
+ */
+export function verifyBlockLeaves(
+  block: JournalBlock,
+  item: BlockItem,
+  entryAt: (indexInChunk: number) => Uint8Array | undefined,
+  hash: Hash = sha256,
+): void {
+  const entries = item.leaves.map(({ indexInChunk }) => entryAt(indexInChunk));
+  const opened = entries.filter((entry) => entry !== undefined);
+  if (opened.length !== entries.length || (opened.length === 0 && item.proof.length > 0)) {
+    throw new VerificationError('BLOCK_LEAF', 'a block names a leaf that is not opened');
+  }
+  if (opened.length === 0) return;
+  const indexes = item.leaves.map(({ indexInBlock }) => indexInBlock);
+  verifyLeaves(block.root, block.entryCount, indexes, opened, item.proof, hash);
+}

@@ -1,0 +1,125 @@
+/**
+ * MQTT topics and the messages on them, shared by the agent's uplink and the service's intake.
+ * Implements spec/uplink.md. The broker is not trusted: what matters is signed or proven inside.
+ */
+import { MAX_GROUP } from './acceptance.ts';
+import { toHex } from './bytes.ts';
+import { encodeCbor } from './cbor.ts';
+import { FormatError } from './errors.ts';
+import { decodeFields } from './fields.ts';
+import { HASH_BYTES } from './merkle.ts';
+import { MAX_ANCHORED_WINDOW_BYTES } from './receipt.ts';
+import { ID_BYTES } from './vehicle-log.ts';
+
+/** Up: QoS 1; a COSE_Sign1 on all but `want`. The session record comes before its first statement. */
+export type UpTopic = 'session' | 'statement' | 'want';
+/** Down: QoS 1. */
+export type DownTopic = 'accepted' | 'refused' | 'receipt';
+
+export const MAX_MESSAGE_BYTES = 512 * 1024;
+
+export function vehicleTopic(tag: Uint8Array, topic: UpTopic | DownTopic): string {
+  return `v1/${toHex(tag)}/${topic}`;
+}
+
+/** What the service subscribes to. */
+export const UP_TOPIC_FILTERS: readonly string[] = ['v1/+/session', 'v1/+/statement', 'v1/+/want'];
+
+/** @returns undefined when the topic is none of a vehicle's up topics */
+export function parseUpTopic(
+  topic: string,
+): { readonly tag: string; readonly topic: UpTopic } | undefined {
+  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want)$/.exec(topic);
+  const [, tag, name] = match ?? [];
+  return tag === undefined ? undefined : { tag, topic: name as UpTopic };
+}
+
+/** Retained; payload a signed beacon. */
+export function beaconTopic(chainId: bigint): string {
+  return `v1/chain/${chainId}/beacon`;
+}
+
+/** On `accepted`: a signed acceptance, and where the statement stands under its root. */
+export type AcceptedMessage = {
+  readonly statementId: Uint8Array;
+  /** COSE_Sign1. */
+  readonly acceptance: Uint8Array;
+  readonly leafIndex: number;
+  readonly path: readonly Uint8Array[];
+};
+
+export function encodeAcceptedMessage(message: AcceptedMessage): Uint8Array {
+  return encodeCbor([message.statementId, message.acceptance, message.leafIndex, message.path]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeAcceptedMessage(bytes: Uint8Array): AcceptedMessage {
+  return decodeFields(bytes, 'accepted message', (fields) => ({
+    statementId: fields.bytes('statement id', ID_BYTES),
+    acceptance: fields.bytesUpTo('acceptance', 1024),
+    leafIndex: fields.uint('leaf index', MAX_GROUP - 1),
+    path: fields.bytesList('path', 20, HASH_BYTES),
+  }));
+}
+
+/** On `refused`: why a session record or a statement was not taken; never evidence. */
+export type RefusedMessage = {
+  readonly recordId: Uint8Array;
+  readonly code: string;
+  readonly detail: string;
+};
+
+export function encodeRefusedMessage(message: RefusedMessage): Uint8Array {
+  return encodeCbor([message.recordId, message.code, message.detail.slice(0, 200)]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeRefusedMessage(bytes: Uint8Array): RefusedMessage {
+  return decodeFields(bytes, 'refused message', (fields) => ({
+    recordId: fields.bytes('record id', ID_BYTES),
+    code: fields.text('code', 64),
+    detail: fields.text('detail', 200),
+  }));
+}
+
+/** On `receipt`: the statement's inclusion and the anchored window, complete enough to verify alone. */
+export type ReceiptMessage = {
+  /** Encoded inclusion. */
+  readonly inclusion: Uint8Array;
+  /** Encoded anchored window. */
+  readonly window: Uint8Array;
+  /** Encoded header link of one hop: from the anchor's header to the beacons and to the anchor before. */
+  readonly link: Uint8Array;
+};
+
+export function encodeReceiptMessage(message: ReceiptMessage): Uint8Array {
+  return encodeCbor([message.inclusion, message.window, message.link]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeReceiptMessage(bytes: Uint8Array): ReceiptMessage {
+  return decodeFields(bytes, 'receipt message', (fields) => ({
+    inclusion: fields.bytesUpTo('inclusion', 16 * 1024),
+    window: fields.bytesUpTo('window', MAX_ANCHORED_WINDOW_BYTES),
+    link: fields.bytesUpTo('link', 256 * 1024),
+  }));
+}
+
+/** On `want`: ids of statements whose acceptance or receipt the vehicle lacks; the service answers each as it stands. */
+export function encodeWantMessage(statementIds: readonly Uint8Array[]): Uint8Array {
+  return encodeCbor([statementIds]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeWantMessage(bytes: Uint8Array): readonly Uint8Array[] {
+  return decodeFields(bytes, 'want message', (fields) =>
+    fields.bytesList('statement ids', 1024, ID_BYTES),
+  );
+}
+
+/** The tag of an up topic must be the tag inside the record. @throws FormatError TOPIC_TAG */
+export function assertTopicTag(topicTag: string, tag: Uint8Array): void {
+  if (topicTag !== toHex(tag)) {
+    throw new FormatError('TOPIC_TAG', 'the topic names another vehicle than the record');
+  }
+}

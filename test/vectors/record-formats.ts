@@ -1,0 +1,286 @@
+/** The reference code behind the vectors of the records and of the bundle, by format. No Node imports. */
+import { decodeAcceptance, encodeAcceptance } from '../../core/acceptance.ts';
+import { decodeBeacon, encodeBeacon } from '../../core/beacon.ts';
+import {
+  decodeBrokenPromise,
+  encodeBrokenPromise,
+  verifyBrokenPromise,
+} from '../../core/broken-promise.ts';
+import { decodeBundle, encodeBundle } from '../../core/bundle.ts';
+import {
+  decodeBlockItem,
+  decodeEnrolmentItem,
+  decodeHeaderItem,
+  decodeOpenedChunk,
+  decodeStatementItem,
+  encodeBlockItem,
+  encodeEnrolmentItem,
+  encodeHeaderItem,
+  encodeOpenedChunk,
+  encodeStatementItem,
+} from '../../core/bundle-items.ts';
+import { equalBytes, fromHex } from '../../core/bytes.ts';
+import { decodeChunkHeader, encodeChunkHeader } from '../../core/chunk-header.ts';
+import { unverifiedPayload } from '../../core/cose.ts';
+import {
+  decodeCustodyRecord,
+  encodeCustodyRecord,
+  verifyCustodyChain,
+  verifyCustodySignature,
+} from '../../core/custody-record.ts';
+import {
+  decodeEnrolment,
+  encodeEnrolment,
+  verifyEnrolment,
+  verifyVinCommitment,
+} from '../../core/enrolment.ts';
+import { FormatError } from '../../core/errors.ts';
+import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
+import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
+import { decodeGrant, encodeGrant, grantHash, verifyGrant } from '../../core/grant.ts';
+import { decodeJournalBlock, encodeJournalBlock } from '../../core/journal-block.ts';
+import { decodePresenceMap, encodePresenceLeaf } from '../../core/presence-leaf.ts';
+import {
+  decodeAnchoredWindow,
+  decodeInclusion,
+  encodeAnchoredWindow,
+  encodeInclusion,
+  type InclusionLevel,
+  verifyInclusionLevels,
+} from '../../core/receipt.ts';
+import { decodeRecordsPayload, encodeRecordsPayload } from '../../core/records-payload.ts';
+import { verifyBlockLeaves, verifyBlocks } from '../../core/recovered.ts';
+import {
+  decodeRegistryFacts,
+  encodeRegistryFacts,
+  verifyRegistryFacts,
+} from '../../core/registry-facts.ts';
+import { decodeSessionRecord, encodeSessionRecord } from '../../core/session-record.ts';
+import { type Algorithm, type PublicKey, verifyDigest } from '../../core/signature.ts';
+import { decodeStateRecord, encodeStateRecord } from '../../core/state-record.ts';
+import { decodeStatement, encodeStatement } from '../../core/statement.ts';
+import { decodeStreamsRecord, encodeStreamsRecord } from '../../core/streams-record.ts';
+import { coveredRecordHashes, decodeTimeStamp, encodeTimeStamp } from '../../core/time-stamp.ts';
+import {
+  decodeWindowRecord,
+  encodeWindowRecord,
+  windowEntry,
+  windowLabel,
+  windowRecordHash,
+  windowTree,
+} from '../../core/window.ts';
+import {
+  decodeAcceptedMessage,
+  decodeReceiptMessage,
+  decodeRefusedMessage,
+  decodeWantMessage,
+  encodeAcceptedMessage,
+  encodeReceiptMessage,
+  encodeRefusedMessage,
+  encodeWantMessage,
+  parseUpTopic,
+} from '../../core/wire.ts';
+import { plainObject } from '../../fixtures/generate/plain-json.ts';
+import {
+  type FormatRunner,
+  hex,
+  hexes,
+  list,
+  number,
+  object,
+  text,
+  type VectorInput,
+} from './vector-input.ts';
+
+/** Decodes, and encodes again: one value has one encoding. */
+function codec<T extends object>(
+  decode: (bytes: Uint8Array) => T,
+  encode: (value: T) => Uint8Array,
+): FormatRunner {
+  return (input) => plainObject(decodedAgain(hex(input, 'bytes'), decode, encode));
+}
+
+function decodedAgain<T>(
+  bytes: Uint8Array,
+  decode: (bytes: Uint8Array) => T,
+  encode: (value: T) => Uint8Array,
+): T {
+  const value = decode(bytes);
+  if (!equalBytes(encode(value), bytes)) throw new Error('encoded again, the bytes differ');
+  return value;
+}
+
+export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
+  acceptance: codec(decodeAcceptance, encodeAcceptance),
+  'anchored-window': codec(decodeAnchoredWindow, encodeAnchoredWindow),
+  beacon: codec(decodeBeacon, encodeBeacon),
+  'broken-promise': runBrokenPromise,
+  bundle: runBundle,
+  'bundle-block-item': codec(decodeBlockItem, encodeBlockItem),
+  'bundle-enrolment-item': codec(decodeEnrolmentItem, encodeEnrolmentItem),
+  'bundle-header-item': codec(decodeHeaderItem, encodeHeaderItem),
+  'bundle-opened-chunk': codec(decodeOpenedChunk, encodeOpenedChunk),
+  'bundle-statement-item': codec(decodeStatementItem, encodeStatementItem),
+  'chunk-header': codec(decodeChunkHeader, encodeChunkHeader),
+  'custody-chain': (input) => ({
+    seqs: verifyCustodyChain(hexes(input, 'records')).map(({ seq }) => seq),
+  }),
+  'custody-record': runCustodyRecord,
+  enrolment: (input) => {
+    const { id, owner } = verifyEnrolment(hex(input, 'bytes'), verifyDigest);
+    return plainObject({ id, owner });
+  },
+  'enrolment-payload': codec(decodeEnrolment, encodeEnrolment),
+  'evm-anchor': runEvmAnchor,
+  'fork-proof': runForkProof,
+  grant: runGrant,
+  inclusion: codec(decodeInclusion, encodeInclusion),
+  'inclusion-levels': runInclusionLevels,
+  'journal-block': codec(decodeJournalBlock, encodeJournalBlock),
+  'presence-leaf': runPresence,
+  'records-payload': runRecordsPayload,
+  'recovered-chunk': runRecoveredChunk,
+  'registry-facts': runRegistryFacts,
+  'session-record': codec(decodeSessionRecord, encodeSessionRecord),
+  'state-record': codec(decodeStateRecord, encodeStateRecord),
+  statement: codec(decodeStatement, encodeStatement),
+  'streams-record': (input) => ({
+    names: decodedAgain(hex(input, 'bytes'), decodeStreamsRecord, encodeStreamsRecord),
+  }),
+  'time-stamp': runTimeStamp,
+  'uplink-accepted': codec(decodeAcceptedMessage, encodeAcceptedMessage),
+  'uplink-receipt': codec(decodeReceiptMessage, encodeReceiptMessage),
+  'uplink-refused': codec(decodeRefusedMessage, encodeRefusedMessage),
+  'uplink-topic': (input) => {
+    const parsed = parseUpTopic(text(input, 'topic'));
+    if (parsed === undefined) throw new FormatError('TOPIC_UNKNOWN', 'no topic of a vehicle');
+    return parsed;
+  },
+  'uplink-want': (input) =>
+    plainObject({
+      statementIds: decodedAgain(hex(input, 'bytes'), decodeWantMessage, encodeWantMessage),
+    }),
+  'vin-commitment': (input) => {
+    verifyVinCommitment(hex(input, 'commitment'), hex(input, 'salt'), text(input, 'vin'));
+    return {};
+  },
+  'window-record': (input) => {
+    const bytes = hex(input, 'bytes');
+    const record = decodedAgain(bytes, decodeWindowRecord, encodeWindowRecord);
+    return plainObject({ record, hash: windowRecordHash(bytes) });
+  },
+  'window-tree': runWindowTree,
+};
+
+function publicKey(input: VectorInput, name: string): PublicKey {
+  return { algorithm: text(input, 'algorithm') as Algorithm, bytes: hex(input, name) };
+}
+
+function runBrokenPromise(input: VectorInput): object {
+  const bytes = hex(input, 'bytes');
+  const promise = decodedAgain(bytes, decodeBrokenPromise, encodeBrokenPromise);
+  const proven = verifyBrokenPromise(promise, publicKey(input, 'serviceKey'), verifyDigest);
+  return plainObject({
+    statementId: proven.statementId,
+    anchorByMs: proven.acceptance.anchorByMs,
+    lateBlock: proven.lateBlock?.number,
+  });
+}
+
+/** Empty sections are left out of what is shown. */
+function runBundle(input: VectorInput): object {
+  const bytes = hex(input, 'bytes');
+  const { sections, unknownSections, digestMatches } = decodeBundle(bytes);
+  if (digestMatches && unknownSections.length === 0 && !equalBytes(encodeBundle(sections), bytes)) {
+    throw new Error('encoded again, the bytes differ');
+  }
+  const used = Object.entries(sections).filter(([, items]) => items.length > 0);
+  return plainObject({ sections: Object.fromEntries(used), unknownSections, digestMatches });
+}
+
+function runCustodyRecord(input: VectorInput): object {
+  const record = decodedAgain(hex(input, 'bytes'), decodeCustodyRecord, encodeCustodyRecord);
+  return plainObject({ record, signature: verifyCustodySignature(record) });
+}
+
+function runEvmAnchor(input: VectorInput): object {
+  const record = hex(input, 'record');
+  const { block } = verifyEvmAnchor(decodeWindowRecord(record), windowRecordHash(record), {
+    kind: 'evm',
+    header: hex(input, 'header'),
+    nodes: hexes(input, 'nodes'),
+  });
+  return plainObject({ hash: block.hash, number: block.number, timestamp: block.timestamp });
+}
+
+function runForkProof(input: VectorInput): object {
+  const proof = decodedAgain(hex(input, 'bytes'), decodeForkProof, encodeForkProof);
+  return plainObject(verifyForkProof(proof, publicKey(input, 'deviceKey'), verifyDigest));
+}
+
+function runGrant(input: VectorInput): object {
+  const signed = decodedAgain(hex(input, 'bytes'), decodeGrant, encodeGrant);
+  return plainObject({ ...signed, hash: grantHash(signed.grant), owner: verifyGrant(signed) });
+}
+
+function runInclusionLevels(input: VectorInput): object {
+  const levels = list(input, 'levels').map((item): InclusionLevel => {
+    const level = item as VectorInput;
+    return {
+      treeSize: number(level, 'treeSize'),
+      leafIndex: number(level, 'leafIndex'),
+      path: hexes(level, 'path'),
+    };
+  });
+  const expected = { root: hex(input, 'root'), treeSize: number(input, 'treeSize') };
+  verifyInclusionLevels(hex(input, 'entry'), levels, expected);
+  return {};
+}
+
+function runPresence(input: VectorInput): object {
+  const presentIn = decodePresenceMap(hex(input, 'map'), number(input, 'blockCount'));
+  return plainObject({ presentIn, leaf: encodePresenceLeaf('raw/can0/0B4', 41, presentIn) });
+}
+
+function runRecordsPayload(input: VectorInput): object {
+  const payload = hex(input, 'bytes');
+  const count = number(input, 'count');
+  const decode = (bytes: Uint8Array) => decodeRecordsPayload(bytes, count);
+  return plainObject({ records: decodedAgain(payload, decode, encodeRecordsPayload) });
+}
+
+function runRecoveredChunk(input: VectorInput): object {
+  const header = decodeChunkHeader(hex(input, 'header'));
+  const session = { id: hex(input, 'sessionId'), key: publicKey(input, 'sessionKey') };
+  const items = hexes(input, 'blocks').map(decodeBlockItem);
+  const blocks = verifyBlocks(header, session, items, verifyDigest);
+  const entries = object(input, 'entries');
+  const entryAt = (index: number) =>
+    entries[`${index}`] === undefined ? undefined : hex(entries, `${index}`);
+  blocks.forEach((block, i) => {
+    const item = items[i];
+    if (item !== undefined) verifyBlockLeaves(block, item, entryAt);
+  });
+  return { indexes: blocks.map(({ index }) => index) };
+}
+
+function runRegistryFacts(input: VectorInput): object {
+  const facts = decodedAgain(hex(input, 'bytes'), decodeRegistryFacts, encodeRegistryFacts);
+  const linked = Object.entries(object(input, 'linked')).map(
+    ([blockNumber, hash]): [bigint, Uint8Array] => [BigInt(blockNumber), fromHex(String(hash))],
+  );
+  const { block } = verifyRegistryFacts(facts, new Map(linked));
+  return plainObject({ facts, blockNumber: block.number, blockHash: block.hash });
+}
+
+function runTimeStamp(input: VectorInput): object {
+  const stamp = decodedAgain(hex(input, 'bytes'), decodeTimeStamp, encodeTimeStamp);
+  return plainObject({ stamp, covered: coveredRecordHashes(stamp) });
+}
+
+function runWindowTree(input: VectorInput): object {
+  const statements = hexes(input, 'statements');
+  const labels = statements.map((bytes) => windowLabel(decodeStatement(unverifiedPayload(bytes))));
+  const entries = statements.map((bytes, i) => windowEntry(labels[i] ?? bytes, bytes));
+  return plainObject({ labels, entries, root: windowTree(entries).root() });
+}
