@@ -19,19 +19,13 @@ module.exports = {
       'core-is-pure',
       'no I/O, clock, randomness or Node: it runs in a browser',
       { path: '^core/' },
-      { pathNot: ['^core/', '@noble/', 'node_modules/(cbor-x|fflate)/'] },
+      { pathNot: ['^core/', '@noble/', 'node_modules/cbor-x/'] },
     ),
     rule(
       'cbor-in-one-place',
       'cbor-x is unsafe except behind the strict codec',
       { pathNot: ['^core/cbor[.]ts$', '^test/'] },
       { path: 'node_modules/cbor-x/' },
-    ),
-    rule(
-      'inflate-in-one-place',
-      'inflating needs the cap of core/inflate.ts',
-      { pathNot: ['^core/inflate[.]ts$', '^test/'] },
-      { path: 'node_modules/fflate/' },
     ),
     rule(
       'verifier-imports-only-core',

@@ -2,16 +2,21 @@
 # Installs the Debian packages that are missing; touches nothing when all are there.
 # usage: bootstrap/debian-packages.sh run     what the pinned Node needs to start
 #        bootstrap/debian-packages.sh build   and what compiles native modules
+#        bootstrap/debian-packages.sh test    and the browser that tests run in
 set -euo pipefail
 
 missing=()
 ldconfig -p | grep -q 'libatomic\.so\.1' || missing+=(libatomic1)
 ldconfig -p | grep -q 'libstdc++\.so\.6' || missing+=(libstdc++6)
-if [ "${1:?usage: bootstrap/debian-packages.sh run|build}" = build ]; then
-  for command in g++ make python3; do
-    command -v "$command" >/dev/null || missing+=("$command")
-  done
-fi
+case "${1:?usage: bootstrap/debian-packages.sh run|build|test}" in
+  run) commands=() ;;
+  build) commands=(g++ make python3) ;;
+  test) commands=(g++ make python3 chromium) ;;
+  *) echo "expected run, build or test, got $1" >&2; exit 2 ;;
+esac
+for command in "${commands[@]}"; do
+  command -v "$command" >/dev/null || missing+=("$command")
+done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 sudo=()

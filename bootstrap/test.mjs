@@ -1,6 +1,7 @@
 // `npm test`: runs every part and ends with the line `N passed, N failed`.
 // usage: test.mjs [vitest filter ...]   with a filter or an option, only vitest
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,11 @@ import { runTool } from './steps.mjs';
 import { PARTS } from './test-parts.mjs';
 
 exitOnSignal();
+// The vectors run in a real browser too: Debian's, installed when it is not there.
+const packages = spawnSync(join(ROOT, 'bootstrap/debian-packages.sh'), ['test'], {
+  stdio: 'inherit',
+});
+if (packages.status !== 0) exit(1);
 const filters = argv.slice(2);
 const scratch = mkdtempSync(join(tmpdir(), 'witnessmark-test-'));
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
