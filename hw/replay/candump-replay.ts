@@ -127,7 +127,11 @@ class CandumpReplay implements Replay {
         return true;
       }
       if (outcome === 'frame') this.#skips.frameSeen();
-      else if (outcome !== 'blank') this.#skips.add(number, outcome);
+      else if (outcome !== 'blank') {
+        this.#skips.add(number, outcome);
+        // They are told with the block whose first frame follows them.
+        if (builder.count > 0) return true;
+      }
     }
     return false;
   }

@@ -127,9 +127,14 @@ describe('skipped lines', () => {
     expect(skippedAtEnd).toEqual({ count: 2, firstLine: 10, firstReason: 'CANDUMP_DROPCOUNT' });
   });
 
-  it('are summed over a block of several frames', async () => {
-    const { skipped } = await readReplay(logFile(log));
-    expect(skipped).toEqual([{ count: 4, firstLine: 1, firstReason: 'CANDUMP_COMMENT' }]);
+  it('end a block, so that they stand before its first frame whatever its size', async () => {
+    const { blockCounts, skipped } = await readReplay(logFile(log));
+    expect(blockCounts).toEqual([1, 2, 1]);
+    expect(skipped).toEqual([
+      { count: 1, firstLine: 1, firstReason: 'CANDUMP_COMMENT' },
+      { count: 2, firstLine: 4, firstReason: 'CANDUMP_TIME' },
+      { count: 1, firstLine: 8, firstReason: 'CANDUMP_TIME' },
+    ]);
   });
 
   it('are counted neither twice nor never when a replay resumes after any frame', async () => {

@@ -1,0 +1,110 @@
+/**
+ * Chunk headers into statements: when a batch closes, its tree, its signature.
+ * Implements spec/statement.md.
+ */
+import { recordId, sigStructure } from '../../core/cose.ts';
+import type { Hash } from '../../core/hash.ts';
+import { MerkleTree } from '../../core/merkle.ts';
+import type { PublicKey } from '../../core/signature.ts';
+import { encodeStatement, MAX_BATCH_CHUNKS, type Statement } from '../../core/statement.ts';
+import type { BeaconBlock } from '../../core/vehicle-log.ts';
+import type { Signer } from '../ports.ts';
+
+/** A committed chunk that no statement covers yet. */
+export type UnbatchedChunk = {
+  readonly seq: number;
+  readonly header: Uint8Array;
+  /** Of the session that signed the header: after a crash it is not the one that signs the statement. */
+  readonly sessionKey: PublicKey;
+  readonly wallStartNs: bigint;
+};
+
+export type SignedStatement = {
+  readonly seq: number;
+  readonly id: Uint8Array;
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly firstSeq: number;
+  readonly count: number;
+};
+
+export type BatcherSession = Pick<
+  Statement,
+  'tag' | 'epoch' | 'log' | 'deviceKeyId' | 'sessionId'
+> & { readonly signer: Signer };
+
+export class Batcher {
+  readonly #session: BatcherSession;
+  readonly #sha256: Hash;
+  readonly #durationNs: bigint;
+  readonly #beacon: () => BeaconBlock | undefined;
+  #pending: UnbatchedChunk[];
+  #nextSeq: number;
+  #previousId: Uint8Array | undefined;
+
+  /**
+   * @param pending committed chunks of earlier sessions that were never batched, ascending
+   * @param last the newest committed statement of the log
+   */
+  constructor(
+    session: BatcherSession,
+    options: { readonly durationMs: number; readonly sha256: Hash },
+    beacon: () => BeaconBlock | undefined,
+    pending: readonly UnbatchedChunk[],
+    last: { readonly seq: number; readonly id: Uint8Array } | undefined,
+  ) {
+    this.#session = session;
+    this.#sha256 = options.sha256;
+    this.#durationNs = BigInt(options.durationMs) * 1_000_000n;
+    this.#beacon = beacon;
+    this.#pending = [...pending];
+    this.#nextSeq = last === undefined ? 0 : last.seq + 1;
+    this.#previousId = last?.id;
+  }
+
+  /** @returns a statement when this chunk begins the next batch; the chunk itself waits for the one after */
+  add(chunk: UnbatchedChunk): SignedStatement | undefined {
+    const statement = this.#closesBefore(chunk) ? this.close() : undefined;
+    this.#pending.push(chunk);
+    return statement;
+  }
+
+  /** Batches what waits: at the end, or at once for an event. */
+  close(): SignedStatement | undefined {
+    const [first] = this.#pending;
+    if (first === undefined) return undefined;
+    const { signer, ...session } = this.#session;
+    const leaves = this.#pending.map((chunk) =>
+      sigStructure('chunk-header', chunk.sessionKey, chunk.header),
+    );
+    const payload = encodeStatement({
+      ...session,
+      seq: this.#nextSeq,
+      previousId: this.#previousId,
+      spans: [{ log: session.log, firstSeq: first.seq, count: this.#pending.length }],
+      root: new MerkleTree(leaves, this.#sha256).root(),
+      beacon: this.#beacon(),
+    });
+    const id = recordId('statement', signer.key, payload);
+    const statement = {
+      seq: this.#nextSeq,
+      id,
+      payload,
+      signature: signer.sign(id),
+      firstSeq: first.seq,
+      count: this.#pending.length,
+    };
+    this.#pending = [];
+    this.#nextSeq += 1;
+    this.#previousId = id;
+    return statement;
+  }
+
+  /** By the chunks' own times, so that a replay at any speed batches alike; a clock that steps back closes too. */
+  #closesBefore(chunk: UnbatchedChunk): boolean {
+    const [first] = this.#pending;
+    if (first === undefined) return false;
+    const age = chunk.wallStartNs - first.wallStartNs;
+    return age >= this.#durationNs || age < 0n || this.#pending.length >= MAX_BATCH_CHUNKS;
+  }
+}

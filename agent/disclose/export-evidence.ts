@@ -1,0 +1,174 @@
+/**
+ * From the spool to an evidence bundle: opened leaves, headers, statements, receipts, header link.
+ * Implements spec/bundle.md, "Making a bundle".
+ */
+import { encodeBundle } from '../../core/bundle.ts';
+import {
+  encodeHeaderItem,
+  encodeOpenedChunk,
+  encodeStatementItem,
+} from '../../core/bundle-items.ts';
+import { decodeChunkHeader } from '../../core/chunk-header.ts';
+import { sigStructure, unverifiedPayload } from '../../core/cose.ts';
+import { UserError } from '../../core/errors.ts';
+import { KeyTreeWalk } from '../../core/key-tree.ts';
+import { MerkleTree } from '../../core/merkle.ts';
+import { decodeSessionRecord } from '../../core/session-record.ts';
+import type { PublicKey } from '../../core/signature.ts';
+import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
+import type { Archive, Primitives, StoredChunk, StoredStatement } from '../ports.ts';
+import { joinLinks } from './join-links.ts';
+import { type DisclosableChunk, openChunk } from './open-chunk.ts';
+
+export type ExportSelection = {
+  /** Inclusive; the whole log when absent. */
+  readonly fromSeq?: number;
+  readonly toSeq?: number;
+  /** Names of streams; all when absent. */
+  readonly streams?: ReadonlySet<string>;
+};
+
+/** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN; OperationalError SPOOL_* */
+export function exportEvidence(
+  archive: Archive,
+  selection: ExportSelection,
+  primitives: Primitives,
+  onChunk: (done: number, total: number) => void,
+): Uint8Array {
+  const last = archive.lastChunk();
+  const chunks = archive.chunks(selection.fromSeq ?? 0, selection.toSeq ?? last?.seq ?? 0);
+  if (last === undefined || chunks.length === 0) {
+    throw new UserError('EXPORT_EMPTY', 'the spool has no chunk in that range');
+  }
+  const names = streamsUpTo(archive, chunks.at(-1));
+  for (const wanted of selection.streams ?? []) {
+    if (!names.includes(wanted)) {
+      throw new UserError('EXPORT_STREAM_UNKNOWN', `that range has no stream "${wanted}"`);
+    }
+  }
+  const shown = names.filter((name) => selection.streams?.has(name) ?? true);
+  const leaves = openedChunks(archive, chunks, shown, primitives, onChunk);
+  const statements = statementsOver(archive, chunks);
+  const keys = sessionKeys(archive);
+  const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
+  const windows = windowsOf(archive, statements);
+  const used = new Set([...chunks, ...statements].map((row) => row.session));
+  return encodeBundle(
+    {
+      sessions: archive
+        .sessions()
+        .filter((session) => used.has(session.number))
+        .map((session) => session.record),
+      headers: chunks.map(({ header, signature }) =>
+        encodeHeaderItem({ payload: header, signature }),
+      ),
+      streams: shown.map((name) => new TextEncoder().encode(name)),
+      leaves,
+      statements: statements.map((statement) =>
+        statementItem(archive, statement, chunks, keys, primitives),
+      ),
+      inclusions,
+      windows: windows.map((window) => window.bytes),
+      links: joinLinks(windows.map((window) => window.link)),
+    },
+    primitives.sha256,
+  );
+}
+
+/** Not those that were first seen later: their names are nobody's business who gets this range. */
+function streamsUpTo(archive: Archive, last: StoredChunk | undefined): readonly string[] {
+  const count = last === undefined ? 0 : decodeChunkHeader(last.header).entryCount;
+  return archive
+    .streams()
+    .slice(0, count)
+    .map((stream) => stream.name);
+}
+
+function openedChunks(
+  archive: Archive,
+  chunks: readonly StoredChunk[],
+  shown: readonly string[],
+  primitives: Primitives,
+  onChunk: (done: number, total: number) => void,
+): readonly Uint8Array[] {
+  const places = new Map(shown.map((name, i) => [name, i]));
+  const streams = archive.streams().map(({ name, root }) => ({
+    name,
+    keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, primitives.sha512),
+  }));
+  return chunks.flatMap((stored, done) => {
+    const chunk = openChunk(archive, stored, streams, primitives);
+    onChunk(done + 1, chunks.length);
+    return openedChunkItem(chunk, places) ?? [];
+  });
+}
+
+/** Undefined when none of the streams has a leaf in this chunk yet. */
+function openedChunkItem(
+  chunk: DisclosableChunk,
+  places: ReadonlyMap<string, number>,
+): Uint8Array | undefined {
+  const leaves = chunk.leaves.flatMap(({ stream, handle, salt, packed }, index) => {
+    const place = places.get(stream);
+    return place === undefined ? [] : { index, stream: place, handle, salt, packed };
+  });
+  if (leaves.length === 0) return undefined;
+  const { log, seq } = chunk.header;
+  const proof = chunk.tree.multiProof(leaves.map((leaf) => leaf.index));
+  return encodeOpenedChunk({ log, seq, proof, leaves });
+}
+
+function statementsOver(
+  archive: Archive,
+  chunks: readonly StoredChunk[],
+): readonly StoredStatement[] {
+  // Statements follow each other as the chunks do.
+  const seqs = chunks.flatMap((chunk) => chunk.statement ?? []);
+  const [first] = seqs;
+  return first === undefined ? [] : archive.statements(first, seqs.at(-1) ?? first);
+}
+
+function windowsOf(
+  archive: Archive,
+  statements: readonly StoredStatement[],
+): readonly { readonly bytes: Uint8Array; readonly link: Uint8Array }[] {
+  const hashes = new Map(
+    statements.flatMap(({ windowHash }) =>
+      windowHash === undefined ? [] : [[windowHash.join(), windowHash] as const],
+    ),
+  );
+  return [...hashes.values()].flatMap((hash) => archive.window(hash) ?? []);
+}
+
+function sessionKeys(archive: Archive): ReadonlyMap<number, PublicKey> {
+  return new Map(
+    archive
+      .sessions()
+      .map(({ number, record }) => [
+        number,
+        decodeSessionRecord(unverifiedPayload(record)).sessionKey,
+      ]),
+  );
+}
+
+/** The statement with the proof of those of its headers that the bundle holds. */
+function statementItem(
+  archive: Archive,
+  statement: StoredStatement,
+  held: readonly StoredChunk[],
+  keys: ReadonlyMap<number, PublicKey>,
+  primitives: Primitives,
+): Uint8Array {
+  const { spans, log } = decodeStatement(unverifiedPayload(statement.bytes));
+  const covered = spans.flatMap((span) =>
+    archive.chunks(span.firstSeq, span.firstSeq + span.count - 1),
+  );
+  const leaves = covered.map((chunk) => {
+    const key = keys.get(chunk.session);
+    if (key === undefined) throw new RangeError(`no session ${chunk.session}`);
+    return sigStructure('chunk-header', key, chunk.header);
+  });
+  const indexes = held.flatMap((chunk) => leafIndexOf(spans, log, chunk.seq) ?? []);
+  const tree = new MerkleTree(leaves, primitives.sha256);
+  return encodeStatementItem({ statement: statement.bytes, proof: tree.multiProof(indexes) });
+}

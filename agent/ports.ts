@@ -1,0 +1,150 @@
+/** The agent's edges: what it needs from the outside, owned here, implemented in hw/ and uplink/. */
+import type { FrameBlock } from '../core/frame.ts';
+import type { Hash } from '../core/hash.ts';
+import type { Aead, Deflate } from '../core/sealed-leaf.ts';
+import type { PublicKey } from '../core/signature.ts';
+
+/** Frames come by pull, so that whoever is slow slows the source and nothing queues up. */
+export type FrameSource = {
+  /** Grows while reading; a block's bus column indexes it. */
+  readonly buses: readonly string[];
+  /** The next frames, at least one; undefined at the end. The block is borrowed until the next call. */
+  read(maxFrames: number): Promise<SourceBlock | undefined>;
+  /** What was skipped after the last frame; complete once `read` has given undefined. */
+  readonly skippedAtEnd: SkippedLines;
+  close(): Promise<void>;
+};
+
+export type SourceBlock = FrameBlock & { readonly skipped: SkippedLines };
+
+/**
+ * What a replay could not read between the frame before and the first frame of this block: a block ends
+ * where lines were skipped, so that they belong to the same chunk whatever the size of the blocks.
+ */
+export type SkippedLines = {
+  readonly count: number;
+  /** 1-based; 0 when there is none. */
+  readonly firstLine: number;
+  readonly firstReason: string;
+};
+
+export type Signer = {
+  readonly key: PublicKey;
+  /** 32-byte digest to 64 bytes, low-S. */
+  sign(digest: Uint8Array): Uint8Array;
+};
+
+export type RandomBytes = (length: number) => Uint8Array;
+
+/** Unix time. */
+export type WallClock = { nowNs(): bigint };
+
+/** Called between a commit and its effect, so that a test can stop the process exactly there. */
+export type AtCommitPoint = (name: CommitPoint) => void;
+
+/** In the order of the data's way; ARCHITECTURE.md, "Crash table", says what recovery does at each. */
+export const COMMIT_POINTS = [
+  'identity-created',
+  'session-committed',
+  'bodies-synced',
+  'chunks-committed',
+  'statement-committed',
+  'statement-published',
+  'accepted-committed',
+  'receipt-committed',
+] as const;
+export type CommitPoint = (typeof COMMIT_POINTS)[number];
+
+/** One connection to a broker. Callbacks come one at a time. */
+export type Broker = {
+  connect(handlers: {
+    onConnected(): void;
+    onDisconnected(): void;
+    onMessage(topic: string, payload: Uint8Array): void;
+  }): void;
+  subscribe(topics: readonly string[]): Promise<void>;
+  /** Resolves at PUBACK, which means transport and no more. */
+  publish(topic: string, payload: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** What sealing needs beyond `core/`: native where the machine has it. */
+export type Primitives = {
+  readonly sha256: Hash;
+  readonly sha512: Hash;
+  readonly aead: Aead;
+  readonly deflate: Deflate;
+  readonly random: RandomBytes;
+};
+
+export type LogIdentity = {
+  readonly tag: Uint8Array;
+  readonly epoch: number;
+  readonly log: number;
+  readonly deviceKeyId: Uint8Array;
+};
+
+export type StoredStream = { readonly name: string; readonly root: Uint8Array };
+
+export type StoredSession = {
+  readonly number: number;
+  readonly id: Uint8Array;
+  /** COSE_Sign1. */
+  readonly record: Uint8Array;
+};
+
+export type StoredChunk = {
+  readonly seq: number;
+  readonly session: number;
+  readonly header: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly frames: number;
+  readonly bodyBytes: number;
+  readonly cursor: number;
+  readonly statement: number | undefined;
+};
+
+export type StoredStatement = {
+  readonly seq: number;
+  readonly id: Uint8Array;
+  readonly session: number;
+  /** COSE_Sign1. */
+  readonly bytes: Uint8Array;
+  readonly acceptance: Uint8Array | undefined;
+  readonly inclusion: Uint8Array | undefined;
+  readonly windowHash: Uint8Array | undefined;
+};
+
+export type StoredWindow = { readonly bytes: Uint8Array; readonly link: Uint8Array };
+
+/** What disclosure reads of a spool. */
+export type Archive = {
+  identity(): LogIdentity | undefined;
+  streams(): readonly StoredStream[];
+  sessions(): readonly StoredSession[];
+  lastChunk(): StoredChunk | undefined;
+  chunks(fromSeq: number, toSeq: number): readonly StoredChunk[];
+  statements(fromSeq: number, toSeq: number): readonly StoredStatement[];
+  window(hash: Uint8Array): StoredWindow | undefined;
+  body(seq: number): Uint8Array;
+};
+
+/** What the uplink keeps in the spool. */
+export type Outbox = {
+  session(number: number): StoredSession | undefined;
+  /** Without the service's word, oldest first. */
+  unacceptedStatements(limit: number): readonly StoredStatement[];
+  /** Ids of statements that were accepted and have no receipt, oldest first. */
+  unreceiptedStatements(limit: number): readonly Uint8Array[];
+  statementById(id: Uint8Array): StoredStatement | undefined;
+  storeAcceptance(statementId: Uint8Array, message: Uint8Array): void;
+  storeReceipt(
+    statementId: Uint8Array,
+    receipt: {
+      readonly inclusion: Uint8Array;
+      readonly windowHash: Uint8Array;
+      readonly window: Uint8Array;
+      readonly link: Uint8Array;
+    },
+  ): void;
+};

@@ -1,0 +1,55 @@
+/** Names and roots of streams at rest, sealed under the storage key (spec/spool.md, "Streams"). */
+import { asciiBytes, concatBytes } from '../../core/bytes.ts';
+import { decodeCbor, encodeCbor } from '../../core/cbor.ts';
+import { OperationalError } from '../../core/errors.ts';
+import { decodeFields } from '../../core/fields.ts';
+import { NODE_BYTES } from '../../core/key-tree.ts';
+import { MAX_STREAM_ID_LENGTH } from '../../core/stream.ts';
+import type { Primitives, StoredStream } from '../ports.ts';
+
+const SALT_BYTES = 16;
+const PREFIX = asciiBytes('wmk-stream');
+
+export type SealedStreams = { readonly salt: Uint8Array; readonly sealed: Uint8Array };
+
+export class StreamVault {
+  readonly #storageKey: Uint8Array;
+  readonly #primitives: Primitives;
+
+  constructor(storageKey: Uint8Array, primitives: Primitives) {
+    this.#storageKey = storageKey;
+    this.#primitives = primitives;
+  }
+
+  seal(firstOrdinal: number, streams: readonly StoredStream[]): SealedStreams {
+    // A random salt makes a key of its own for each row, so the fixed nonce is used once.
+    const salt = this.#primitives.random(SALT_BYTES);
+    const plain = encodeCbor(streams.map(({ name, root }) => [name, root]));
+    return { salt, sealed: this.#primitives.aead.seal(this.#key(salt), plain, aad(firstOrdinal)) };
+  }
+
+  /** @throws OperationalError STORAGE_KEY_WRONG */
+  open(firstOrdinal: number, row: SealedStreams): readonly StoredStream[] {
+    const plain = this.#primitives.aead.open(this.#key(row.salt), row.sealed, aad(firstOrdinal));
+    if (plain === undefined) {
+      throw new OperationalError('STORAGE_KEY_WRONG', 'the storage key does not open the spool', {
+        retryable: false,
+      });
+    }
+    const streams = decodeCbor(plain);
+    return (Array.isArray(streams) ? streams : []).map((stream) =>
+      decodeFields(encodeCbor(stream), 'stream', (fields) => ({
+        name: fields.text('name', MAX_STREAM_ID_LENGTH),
+        root: fields.bytes('root', NODE_BYTES),
+      })),
+    );
+  }
+
+  #key(salt: Uint8Array): Uint8Array {
+    return this.#primitives.sha512(concatBytes(PREFIX, this.#storageKey, salt)).slice(0, 32);
+  }
+}
+
+function aad(firstOrdinal: number): Uint8Array {
+  return encodeCbor(['streams', firstOrdinal]);
+}

@@ -1,0 +1,214 @@
+/**
+ * Drains the outbox: sends statements until they are ACCEPTED, asks until their receipts are here.
+ * Implements spec/uplink.md. At least once; PUBACK is transport and proves nothing.
+ */
+import type { Beacon } from '../../core/beacon.ts';
+import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
+import type { Hash } from '../../core/hash.ts';
+import { decodeInclusion } from '../../core/receipt.ts';
+import type { VerifyDigest } from '../../core/signature.ts';
+import type { BeaconBlock } from '../../core/vehicle-log.ts';
+import {
+  beaconTopic,
+  decodeAcceptedMessage,
+  decodeReceiptMessage,
+  decodeRefusedMessage,
+  encodeWantMessage,
+  type RefusedMessage,
+  vehicleTopic,
+} from '../../core/wire.ts';
+import type { AtCommitPoint, Broker, Outbox } from '../ports.ts';
+import { checkAcceptance, checkBeacon, checkReceipt, type KnownService } from './answers.ts';
+
+/** Statements on their way at once: a backlog of a month must not be sent again as a whole. */
+const IN_FLIGHT = 64;
+/** Receipts asked for at once. */
+const WANTED = 256;
+
+export type UplinkEvents = {
+  onAccepted(statementSeq: number): void;
+  onReceipt(statementSeq: number): void;
+  /** The service does not take a record. Statements stay in the outbox: a person must look. */
+  onRefused(refusal: RefusedMessage): void;
+  /** An answer that does not check out, with its code; counted, and asked for again. */
+  onBadAnswer(topic: string, code: string): void;
+  /** The outbox could not be written: durability is unknown, so the agent stops. */
+  onFatal(error: unknown): void;
+};
+
+export type UplinkOptions = {
+  readonly tag: Uint8Array;
+  readonly service: KnownService;
+  readonly resendEveryMs: number;
+  readonly sha256: Hash;
+  readonly verify: VerifyDigest;
+  readonly atCommitPoint: AtCommitPoint;
+};
+
+export class Uplink {
+  readonly #broker: Broker;
+  readonly #outbox: Outbox;
+  readonly #options: UplinkOptions;
+  readonly #events: UplinkEvents;
+  #connected = false;
+  /** Session records that went out on this connection. */
+  #sentSessions = new Set<number>();
+  /** Statements that went out on this connection and since the last tick, and have no answer. */
+  #inFlight = new Set<number>();
+  #askForReceipts = false;
+  #draining = false;
+  #drainAgain = false;
+  #drained: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #beacon: Beacon | undefined;
+
+  constructor(broker: Broker, outbox: Outbox, options: UplinkOptions, events: UplinkEvents) {
+    this.#broker = broker;
+    this.#outbox = outbox;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** The newest beacon that checked out. */
+  beacon(): BeaconBlock | undefined {
+    return this.#beacon?.block;
+  }
+
+  start(): void {
+    const { tag, service, resendEveryMs } = this.#options;
+    this.#broker.connect({
+      onConnected: () => {
+        this.#connected = true;
+        this.#sentSessions.clear();
+        const down = (['accepted', 'refused', 'receipt'] as const).map((t) => vehicleTopic(tag, t));
+        this.#broker
+          .subscribe([...down, beaconTopic(service.chainId)])
+          .then(() => this.#resend())
+          .catch(() => undefined); // the connection was lost again; the next connect starts over
+      },
+      onDisconnected: () => {
+        this.#connected = false;
+      },
+      onMessage: (topic, payload) => this.#receive(topic, payload),
+    });
+    this.#timer = setInterval(() => this.#resend(), resendEveryMs);
+  }
+
+  /** Sends what was not sent yet; called when a statement was committed. */
+  drain(): void {
+    this.#drainAgain = true;
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#drained = this.#drainUntilIdle();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#connected = false;
+    await this.#broker.close();
+    await this.#drained;
+  }
+
+  /** Everything that has no answer, once more: on connect and by the timer. */
+  #resend(): void {
+    this.#inFlight.clear();
+    this.#askForReceipts = true;
+    this.drain();
+  }
+
+  async #drainUntilIdle(): Promise<void> {
+    try {
+      while (this.#drainAgain && this.#connected) {
+        this.#drainAgain = false;
+        await this.#sendWaiting();
+      }
+    } catch (error) {
+      // A connection that went away takes nothing with it: everything is still in the outbox.
+      if (!(error instanceof OperationalError && error.retryable)) this.#events.onFatal(error);
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  async #sendWaiting(): Promise<void> {
+    const { tag, atCommitPoint } = this.#options;
+    for (const statement of this.#outbox.unacceptedStatements(IN_FLIGHT)) {
+      if (this.#inFlight.has(statement.seq)) continue;
+      await this.#sendSession(statement.session);
+      this.#inFlight.add(statement.seq);
+      await this.#broker.publish(vehicleTopic(tag, 'statement'), statement.bytes);
+      atCommitPoint('statement-published');
+    }
+    if (!this.#askForReceipts) return;
+    this.#askForReceipts = false;
+    const wanted = this.#outbox.unreceiptedStatements(WANTED);
+    if (wanted.length > 0) {
+      await this.#broker.publish(vehicleTopic(tag, 'want'), encodeWantMessage(wanted));
+    }
+  }
+
+  /** The session record reaches the service before the session's first statement. */
+  async #sendSession(number: number): Promise<void> {
+    if (this.#sentSessions.has(number)) return;
+    const session = this.#outbox.session(number);
+    if (session === undefined) throw new RangeError(`no session ${number}`);
+    await this.#broker.publish(vehicleTopic(this.#options.tag, 'session'), session.record);
+    this.#sentSessions.add(number);
+  }
+
+  #receive(topic: string, payload: Uint8Array): void {
+    try {
+      this.#take(topic.slice(topic.lastIndexOf('/') + 1), payload);
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof VerificationError) {
+        // From the network: anybody may have sent it. Counted by the owner of the events, not believed.
+        this.#events.onBadAnswer(topic, error.code);
+      } else {
+        this.#events.onFatal(error);
+      }
+    }
+  }
+
+  #take(kind: string, payload: Uint8Array): void {
+    if (kind === 'beacon') this.#takeBeacon(payload);
+    else if (kind === 'accepted') this.#takeAccepted(payload);
+    else if (kind === 'receipt') this.#takeReceipt(payload);
+    else if (kind === 'refused') this.#takeRefused(payload);
+  }
+
+  #takeBeacon(payload: Uint8Array): void {
+    const { service, verify } = this.#options;
+    const beacon = checkBeacon(payload, service, verify);
+    const before = this.#beacon;
+    if (before === undefined || beacon.block.number > before.block.number) this.#beacon = beacon;
+  }
+
+  #takeAccepted(payload: Uint8Array): void {
+    const message = decodeAcceptedMessage(payload);
+    checkAcceptance(message, this.#options.service, this.#options.verify);
+    const statement = this.#outbox.statementById(message.statementId);
+    if (statement === undefined || statement.acceptance !== undefined) return;
+    this.#outbox.storeAcceptance(message.statementId, payload);
+    this.#inFlight.delete(statement.seq);
+    if (this.#inFlight.size === 0) this.drain();
+    this.#events.onAccepted(statement.seq);
+  }
+
+  #takeReceipt(payload: Uint8Array): void {
+    const message = decodeReceiptMessage(payload);
+    const { statementId } = decodeInclusion(message.inclusion);
+    const statement = this.#outbox.statementById(statementId);
+    if (statement === undefined || statement.inclusion !== undefined) return;
+    const { service, sha256 } = this.#options;
+    const { windowHash } = checkReceipt(message, statement.bytes, service, sha256);
+    this.#outbox.storeReceipt(statementId, { ...message, windowHash });
+    this.#events.onReceipt(statement.seq);
+  }
+
+  #takeRefused(payload: Uint8Array): void {
+    const refusal = decodeRefusedMessage(payload);
+    // The service lost or never saw the session: send it again before the statement.
+    if (refusal.code === 'SESSION_UNKNOWN') this.#sentSessions.clear();
+    this.#events.onRefused(refusal);
+  }
+}
