@@ -1,0 +1,108 @@
+/**
+ * Finds out, before anything is sent, that the chain and the contract are the ones meant; on a local chain
+ * without a contract, deploys one. Implements spec/finality.md, "Before the first window".
+ */
+import { equalBytes, toHex } from '../../core/bytes.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
+import { HISTORY_ADDRESS, HISTORY_CODE_HASH } from '../../core/evm/header-link.ts';
+import { keccak256 } from '../../core/evm/keccak.ts';
+import type { IdentityStore, ServiceIdentity } from '../ports.ts';
+import { ANCHOR_LOG_CODE_HASH } from './anchor-log-abi.ts';
+import type { Endpoints } from './endpoints.ts';
+import { readBytes, readQuantity, toDataHex } from './rpc-values.ts';
+
+export type WantedChain = {
+  readonly chainId: bigint | undefined;
+  readonly contract: Uint8Array | undefined;
+  readonly publisher: Uint8Array;
+};
+
+/** @throws UserError CHAIN_ID_MISMATCH */
+export async function readChainId(
+  endpoints: Endpoints,
+  expected: bigint | undefined,
+): Promise<bigint> {
+  let agreed = expected;
+  let failure: OperationalError | undefined;
+  for (const { endpoint, outcome } of await endpoints.each((e) => e.call('eth_chainId', []))) {
+    if (outcome instanceof OperationalError) {
+      failure = outcome;
+      continue;
+    }
+    const id = readQuantity(outcome, 'chain id');
+    agreed ??= id;
+    if (id !== agreed) {
+      throw new UserError(
+        'CHAIN_ID_MISMATCH',
+        `expected chain ${agreed} behind ${endpoint.name}, got chain ${id}`,
+      );
+    }
+    failure = undefined;
+  }
+  if (failure !== undefined || agreed === undefined) {
+    throw failure ?? new UserError('CHAIN_ID_MISMATCH', 'expected a chain id, got no endpoint');
+  }
+  return agreed;
+}
+
+/** @throws UserError CONTRACT_NO_CODE, CONTRACT_CODE_MISMATCH, CHAIN_NO_HISTORY */
+export async function checkContract(endpoints: Endpoints, contract: Uint8Array): Promise<void> {
+  const codeHash = await codeHashAt(endpoints, contract);
+  if (codeHash === undefined) {
+    throw new UserError(
+      'CONTRACT_NO_CODE',
+      `expected AnchorLog at 0x${toHex(contract)}, got an address without code`,
+    );
+  }
+  if (toDataHex(codeHash) !== ANCHOR_LOG_CODE_HASH) {
+    throw new UserError(
+      'CONTRACT_CODE_MISMATCH',
+      `expected AnchorLog at 0x${toHex(contract)}, got code with hash 0x${toHex(codeHash)}`,
+    );
+  }
+  const history = await codeHashAt(endpoints, HISTORY_ADDRESS);
+  if (history === undefined || !equalBytes(history, HISTORY_CODE_HASH)) {
+    throw new UserError(
+      'CHAIN_NO_HISTORY',
+      'expected a chain that keeps block hashes in its state (EIP-2935), got one without',
+    );
+  }
+}
+
+/** @returns undefined at an address without code */
+export async function codeHashAt(
+  endpoints: Endpoints,
+  address: Uint8Array,
+  block = 'latest',
+): Promise<Uint8Array | undefined> {
+  const answer = await endpoints.any((e) => e.call('eth_getCode', [toDataHex(address), block]));
+  const code = readBytes(answer, 'code');
+  return code.length === 0 ? undefined : keccak256(code);
+}
+
+/**
+ * The identity that the data folder is bound to, if any.
+ * @throws UserError CHAIN_ID_MISMATCH, DATA_FOLDER_OTHER_IDENTITY
+ */
+export function storedIdentity(
+  store: IdentityStore,
+  wanted: WantedChain,
+): ServiceIdentity | undefined {
+  const stored = store.identity();
+  if (stored === undefined) return undefined;
+  if (wanted.chainId !== undefined && wanted.chainId !== stored.chainId) {
+    throw new UserError(
+      'CHAIN_ID_MISMATCH',
+      `expected chain ${stored.chainId}, which this data folder is for, got chain ${wanted.chainId}`,
+    );
+  }
+  const sameContract =
+    wanted.contract === undefined || equalBytes(wanted.contract, stored.contract);
+  if (!sameContract || !equalBytes(wanted.publisher, stored.publisher)) {
+    throw new UserError(
+      'DATA_FOLDER_OTHER_IDENTITY',
+      'the data folder belongs to another contract or sender key: use a new one',
+    );
+  }
+  return stored;
+}

@@ -1,0 +1,144 @@
+/**
+ * All configured endpoints: any of them for what is only progress, a quorum for what becomes evidence.
+ * Implements spec/finality.md, "Quorum".
+ */
+import { equalBytes } from '../../core/bytes.ts';
+import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
+import { decodeBlockHeader } from '../../core/evm/block-header.ts';
+import { encodeBlockHeaderFromRpc } from '../../core/evm/header-from-rpc.ts';
+import type { Endpoint } from './json-rpc.ts';
+import { readNumber, readObject, readQuantity, toQuantityHex } from './rpc-values.ts';
+
+export type Head = { readonly number: number; readonly baseFee: bigint };
+
+export type Block = {
+  readonly number: number;
+  readonly hash: Uint8Array;
+  /** RLP that hashes to `hash`. */
+  readonly header: Uint8Array;
+};
+
+export class Endpoints {
+  readonly all: readonly Endpoint[];
+  readonly #quorum: number;
+
+  constructor(all: readonly Endpoint[], quorum: number) {
+    this.all = all;
+    this.#quorum = quorum;
+  }
+
+  /** The first answer. @throws the last endpoint's error when none answers */
+  async any<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<T> {
+    let last: unknown;
+    for (const endpoint of this.all) {
+      try {
+        return await ask(endpoint);
+      } catch (error) {
+        if (!(error instanceof OperationalError)) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  /** Of every endpoint, its answer or why there is none. */
+  async each<T>(
+    ask: (endpoint: Endpoint) => Promise<T>,
+  ): Promise<readonly { readonly endpoint: Endpoint; readonly outcome: T | OperationalError }[]> {
+    return await Promise.all(
+      this.all.map(async (endpoint) => {
+        try {
+          return { endpoint, outcome: await ask(endpoint) };
+        } catch (error) {
+          if (!(error instanceof OperationalError)) throw error;
+          return { endpoint, outcome: error };
+        }
+      }),
+    );
+  }
+
+  async head(): Promise<Head> {
+    const block = readObject(
+      await this.any((endpoint) => endpoint.call('eth_getBlockByNumber', ['latest', false])),
+      'block',
+    );
+    return {
+      number: readNumber(block['number'], 'block number'),
+      baseFee: readQuantity(block['baseFeePerGas'] ?? '0x0', 'base fee'),
+    };
+  }
+
+  /**
+   * The newest block that every endpoint that answers calls finalized, by the same hash.
+   * @throws OperationalError QUORUM_MISSING (retryable), CHAIN_DISAGREEMENT (not: one of them is wrong for good)
+   */
+  async finalized(): Promise<Block> {
+    const claims = await this.#quorumOf((endpoint) => finalizedNumber(endpoint));
+    const number = Math.min(...claims.map(({ value }) => value));
+    const blocks = await this.#quorumOf((endpoint) => blockAt(endpoint, number));
+    const [first] = blocks;
+    if (first === undefined) throw quorumMissing(0, this.#quorum);
+    for (const { endpoint, value } of blocks) {
+      if (!equalBytes(value.hash, first.value.hash)) {
+        throw new OperationalError(
+          'CHAIN_DISAGREEMENT',
+          `${first.endpoint.name} and ${endpoint.name} call different blocks ${number} finalized`,
+          { retryable: false },
+        );
+      }
+    }
+    return first.value;
+  }
+
+  async #quorumOf<T>(
+    ask: (endpoint: Endpoint) => Promise<T>,
+  ): Promise<readonly { readonly endpoint: Endpoint; readonly value: T }[]> {
+    const answers: { endpoint: Endpoint; value: T }[] = [];
+    for (const { endpoint, outcome } of await this.each(ask)) {
+      if (!(outcome instanceof OperationalError)) answers.push({ endpoint, value: outcome });
+    }
+    if (answers.length < this.#quorum) throw quorumMissing(answers.length, this.#quorum);
+    return answers;
+  }
+}
+
+async function finalizedNumber(endpoint: Endpoint): Promise<number> {
+  const block = await endpoint.call('eth_getBlockByNumber', ['finalized', false]);
+  return readNumber(readObject(block, 'finalized block')['number'], 'block number');
+}
+
+/** @throws OperationalError BLOCK_ABSENT, RPC_MALFORMED (retryable) */
+export async function blockAt(endpoint: Endpoint, number: number): Promise<Block> {
+  const answer = await endpoint.call('eth_getBlockByNumber', [toQuantityHex(number), false]);
+  if (answer === null || answer === undefined) {
+    throw new OperationalError('BLOCK_ABSENT', `${endpoint.name} has no block ${number}`, {
+      retryable: true,
+    });
+  }
+  const block = readObject(answer, 'block');
+  try {
+    const header = encodeBlockHeaderFromRpc(block);
+    const { hash, number: claimed } = decodeBlockHeader(header);
+    if (claimed === BigInt(number)) return { number, hash, header };
+  } catch (cause) {
+    if (!(cause instanceof FormatError) && !(cause instanceof VerificationError)) throw cause;
+    throw wrongBlock(endpoint, number, cause);
+  }
+  throw wrongBlock(endpoint, number);
+}
+
+function wrongBlock(endpoint: Endpoint, number: number, cause?: unknown): OperationalError {
+  return new OperationalError(
+    'RPC_MALFORMED',
+    `${endpoint.name} answered block ${number} with a header that is not that block's`,
+    { retryable: true, cause },
+  );
+}
+
+function quorumMissing(answered: number, quorum: number): OperationalError {
+  return new OperationalError(
+    'QUORUM_MISSING',
+    `expected ${quorum} chain endpoints to answer, got ${answered}`,
+    { retryable: true },
+  );
+}

@@ -1,0 +1,26 @@
+/**
+ * The moments right after something became durable and right before its effect, by name.
+ * ARCHITECTURE.md, "Crash table", says for each what recovery does; the crash tests stop the process at each.
+ */
+export const COMMIT_POINTS = [
+  'contract-signed',
+  'contract-sent',
+  'statements-committed',
+  'statements-acknowledged',
+  'window-sealed',
+  'transaction-signed',
+  'transaction-sent',
+  'transaction-marked-sent',
+  'replacement-signed',
+  'window-mined',
+  'window-unmined',
+  'window-final',
+  'receipt-published',
+  'window-published',
+  'beacon-stored',
+] as const;
+
+export type CommitPoint = (typeof COMMIT_POINTS)[number];
+
+/** Called between a commit and its effect, so that a test can stop the process exactly there. */
+export type AtCommitPoint = (name: CommitPoint) => void;

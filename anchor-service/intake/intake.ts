@@ -1,0 +1,201 @@
+/**
+ * Takes the vehicles' messages: collects them for a few milliseconds, commits, then answers.
+ * Implements spec/uplink.md, "Service". A message counts as received once its group is durable.
+ */
+
+import { fromHex } from '../../core/bytes.ts';
+import { FormatError, OperationalError } from '../../core/errors.ts';
+import type { Hash } from '../../core/hash.ts';
+import { MerkleTree } from '../../core/merkle.ts';
+import {
+  decodeWantMessage,
+  encodeAcceptedMessage,
+  encodeRefusedMessage,
+  MAX_MESSAGE_BYTES,
+  parseUpTopic,
+} from '../../core/wire.ts';
+import type { AtCommitPoint } from '../commit-points.ts';
+import type {
+  BrokerLink,
+  Clock,
+  GivenAcceptance,
+  IntakeStore,
+  ServiceIdentity,
+  Signer,
+} from '../ports.ts';
+import type { Admission } from './admission.ts';
+import { commitGroup, type Outcome } from './group-commit.ts';
+
+type Waiting = {
+  readonly tag: string;
+  readonly topic: 'session' | 'statement';
+  readonly bytes: Uint8Array;
+  readonly received: () => void;
+};
+
+export type IntakeOptions = {
+  readonly admission: Admission;
+  readonly store: IntakeStore;
+  readonly signer: Signer;
+  readonly sha256: Hash;
+  readonly identity: ServiceIdentity;
+  readonly clock: Clock;
+  readonly atCommitPoint: AtCommitPoint;
+  readonly groupMs: number;
+  readonly maxGroup: number;
+  readonly anchorWithinMs: number;
+  readonly onReceiptWanted: () => void;
+  /** A failed commit leaves it unknown what is durable: the service must not go on. */
+  readonly onFailure: (error: unknown) => void;
+};
+
+export class Intake {
+  readonly #options: IntakeOptions;
+  #link: BrokerLink | undefined;
+  #waiting: Waiting[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Answers go out through `link`; before that there is nobody to answer. */
+  connect(link: BrokerLink): void {
+    this.#link = link;
+  }
+
+  /** Stops taking: what waits is dropped unanswered, so the vehicles send it again. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#waiting = [];
+  }
+
+  /** Never resolves once the intake is closed: the broker then gets no acknowledgement. */
+  receive(topicName: string, payload: Uint8Array): Promise<void> {
+    const up = parseUpTopic(topicName);
+    // A subscription filter cannot ask for hexadecimal digits: such a message is no vehicle's.
+    if (up === undefined) return Promise.resolve();
+    if (payload.length > MAX_MESSAGE_BYTES) return this.#refuseLarge(up.tag, payload);
+    if (up.topic === 'want') return this.#answerWant(up.tag, payload);
+    const { tag, topic } = up;
+    return new Promise((received) => {
+      if (this.#closed) return;
+      // The broker's buffer is borrowed for this call only.
+      this.#waiting.push({ tag, topic, bytes: Uint8Array.from(payload), received });
+      if (this.#waiting.length >= this.#options.maxGroup) this.#flush();
+      else this.#timer ??= setTimeout(() => this.#flush(), this.#options.groupMs);
+    });
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const group = this.#waiting;
+    this.#waiting = [];
+    if (this.#closed || group.length === 0) return;
+    try {
+      const { admission, clock, anchorWithinMs, atCommitPoint } = this.#options;
+      const admitted = group.map(({ tag, topic, bytes }) => admission.admit(tag, topic, bytes));
+      const acceptedAtMs = clock.nowMs();
+      const times = { acceptedAtMs, anchorByMs: acceptedAtMs + anchorWithinMs };
+      const outcomes = commitGroup(admitted, times, this.#options);
+      // Durable now: statements, forks and the signed acceptance. Recovery has nothing to do; a vehicle
+      // that hears nothing sends again and gets the same acceptance.
+      atCommitPoint('statements-committed');
+      for (const { received } of group) received();
+      void this.#answer(group, outcomes);
+    } catch (error) {
+      this.#closed = true;
+      this.#options.onFailure(error);
+    }
+  }
+
+  async #answer(group: readonly Waiting[], outcomes: readonly Outcome[]): Promise<void> {
+    const trees = new Map<number, MerkleTree>();
+    const sent: Promise<void>[] = [];
+    for (const [i, outcome] of outcomes.entries()) {
+      const tag = group[i]?.tag;
+      if (tag === undefined || outcome.kind === 'session') continue;
+      if (outcome.kind === 'refused') sent.push(this.#publish(tag, 'refused', refused(outcome)));
+      else sent.push(this.#publish(tag, 'accepted', this.#accepted(outcome, trees)));
+    }
+    await Promise.all(sent);
+    // Everything is answered; nothing changed in the store.
+    this.#options.atCommitPoint('statements-acknowledged');
+  }
+
+  /** `trees`: by group commit, since most statements that are answered together were accepted together. */
+  #accepted(
+    { id, given }: { readonly id: Uint8Array; readonly given: GivenAcceptance },
+    trees: Map<number, MerkleTree>,
+  ): Uint8Array {
+    const { group, acceptance, leafIndex } = given;
+    const { store, sha256 } = this.#options;
+    const tree = trees.get(group) ?? new MerkleTree(store.groupIds(group), sha256);
+    trees.set(group, tree);
+    const path = tree.inclusionProof(leafIndex);
+    return encodeAcceptedMessage({ statementId: id, acceptance, leafIndex, path });
+  }
+
+  async #answerWant(tag: string, payload: Uint8Array): Promise<void> {
+    if (this.#closed) return;
+    let ids: readonly Uint8Array[];
+    try {
+      ids = decodeWantMessage(payload);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const recordId = this.#options.sha256(payload);
+      await this.#publish(
+        tag,
+        'refused',
+        refused({ recordId, code: error.code, detail: error.message }),
+      );
+      return;
+    }
+    try {
+      await this.#answerKnown(tag, ids);
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+
+  /** Statements it does not know get no answer: the vehicle sends them again anyway. */
+  async #answerKnown(tag: string, ids: readonly Uint8Array[]): Promise<void> {
+    const { store, onReceiptWanted } = this.#options;
+    const trees = new Map<number, MerkleTree>();
+    let owed = false;
+    for (const id of ids) {
+      const given = store.acceptanceOf(id, fromHex(tag));
+      if (given === undefined) continue;
+      owed = store.wantReceipt(id) || owed;
+      await this.#publish(tag, 'accepted', this.#accepted({ id, given }, trees));
+    }
+    if (owed) onReceiptWanted();
+  }
+
+  async #refuseLarge(tag: string, payload: Uint8Array): Promise<void> {
+    const detail = `expected at most ${MAX_MESSAGE_BYTES} bytes, got ${payload.length}`;
+    const recordId = this.#options.sha256(payload);
+    await this.#publish(tag, 'refused', refused({ recordId, code: 'MESSAGE_TOO_LARGE', detail }));
+  }
+
+  /** An answer that is lost costs nothing: the vehicle sends or asks again until it has its acceptance. */
+  async #publish(tag: string, topic: 'accepted' | 'refused', payload: Uint8Array): Promise<void> {
+    try {
+      await this.#link?.publish(`v1/${tag}/${topic}`, payload, false);
+    } catch (error) {
+      if (!(error instanceof OperationalError)) throw error;
+    }
+  }
+}
+
+function refused(refusal: {
+  readonly recordId: Uint8Array;
+  readonly code: string;
+  readonly detail: string;
+}): Uint8Array {
+  const { recordId, code, detail } = refusal;
+  return encodeRefusedMessage({ recordId, code, detail });
+}

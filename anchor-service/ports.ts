@@ -1,0 +1,241 @@
+/** The service's edges: what its stages need from each other and from outside, implemented in the stages' folders. */
+import type { PublicKey } from '../core/signature.ts';
+
+/** Unix time. */
+export type Clock = { nowMs(): number };
+
+export type LogFields = Readonly<Record<string, string | number | bigint | boolean>>;
+
+/** One structured line: a name in kebab-case and what belongs to it. Never secrets, never payloads. */
+export type Log = (event: string, fields?: LogFields) => void;
+
+export type Signer = {
+  readonly key: PublicKey;
+  /** 32-byte digest to 64 bytes, low-S. */
+  sign(digest: Uint8Array): Uint8Array;
+};
+
+/** The connection to the vehicles. */
+export type BrokerLink = {
+  readonly url: string;
+  isConnected(): boolean;
+  /** QoS 1. @throws OperationalError BROKER_UNREACHABLE (retryable) */
+  publish(topic: string, payload: Uint8Array, retain: boolean): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Resolves when what the message asked for is durable; then the broker may forget the message. */
+export type OnUpMessage = (topic: string, payload: Uint8Array) => Promise<void>;
+
+/** What this service is: fixed when its data folder is first used. */
+export type ServiceIdentity = {
+  readonly chainId: bigint;
+  /** AnchorLog, 20 bytes. */
+  readonly contract: Uint8Array;
+  /** The sender's address, 20 bytes. */
+  readonly publisher: Uint8Array;
+};
+
+export type IdentityStore = {
+  identity(): ServiceIdentity | undefined;
+  storeIdentity(identity: ServiceIdentity): void;
+};
+
+export type StoredSession = {
+  readonly id: Uint8Array;
+  readonly tag: Uint8Array;
+  readonly epoch: number;
+  readonly log: number;
+  readonly deviceKeyId: Uint8Array;
+  readonly key: PublicKey;
+  /** COSE_Sign1. */
+  readonly record: Uint8Array;
+};
+
+export type NewStatement = {
+  readonly id: Uint8Array;
+  readonly sessionId: Uint8Array;
+  readonly tag: Uint8Array;
+  readonly label: Uint8Array;
+  /** SHA-256 of `bytes`. */
+  readonly hash: Uint8Array;
+  /** COSE_Sign1. */
+  readonly bytes: Uint8Array;
+  /** Number of the block that its beacon names. */
+  readonly beaconNumber: number | undefined;
+};
+
+/** The statement that was accepted for a place in a log. */
+export type StandingStatement = Pick<NewStatement, 'id' | 'sessionId' | 'bytes'>;
+
+export type GivenAcceptance = {
+  /** Names the group commit. */
+  readonly group: number;
+  /** COSE_Sign1. */
+  readonly acceptance: Uint8Array;
+  readonly leafIndex: number;
+};
+
+export type IntakeStore = {
+  findSession(id: Uint8Array): StoredSession | undefined;
+  /** All or nothing, and durable when it returns. */
+  inTransaction<T>(work: () => T): T;
+  /** Does nothing when the session is there. */
+  insertSession(session: StoredSession): void;
+  statementByLabel(label: Uint8Array): StandingStatement | undefined;
+  insertAcceptance(acceptance: Uint8Array): number;
+  insertStatement(statement: NewStatement, acceptance: number, leafIndex: number): void;
+  /** Does nothing when the proof of this second statement is kept already. */
+  insertFork(firstId: Uint8Array, secondId: Uint8Array, proof: Uint8Array): void;
+  countForks(): number;
+  /** The acceptance that was given for a statement of this vehicle. */
+  acceptanceOf(statementId: Uint8Array, tag: Uint8Array): GivenAcceptance | undefined;
+  /** All statement ids of a group commit, in order: what the paths are computed from. */
+  groupIds(group: number): readonly Uint8Array[];
+  /** Queues the receipt again when the statement's window is final. */
+  wantReceipt(statementId: Uint8Array): boolean;
+};
+
+export type OpenStatement = {
+  readonly id: Uint8Array;
+  readonly label: Uint8Array;
+  readonly hash: Uint8Array;
+};
+
+export type WindowState = 'SEALED' | 'SIGNED' | 'SENT' | 'MINED' | 'FINAL' | 'PUBLISHED';
+
+export type SealedWindow = {
+  readonly seq: number;
+  readonly record: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly treeSize: number;
+};
+
+export type WindowStore = {
+  /** Ascending by label, as the tree wants them. */
+  openStatements(limit: number): readonly OpenStatement[];
+  /** Windows that are not in a block yet. */
+  countUnmined(): number;
+  lastWindow(): { readonly seq: number; readonly hash: Uint8Array } | undefined;
+  /** The window and the places of its statements, in one transaction. */
+  seal(window: SealedWindow, statements: readonly OpenStatement[], sealedAtMs: number): void;
+};
+
+/** One signed form of a transaction. All forms of a nonce carry the same call. */
+export type Attempt = {
+  /** 32 bytes. */
+  readonly hash: Uint8Array;
+  readonly raw: Uint8Array;
+  readonly feeCap: bigint;
+  readonly tip: bigint;
+  readonly gasLimit: bigint;
+  readonly signedAtBlock: number;
+};
+
+/** A window on its way to the chain. */
+export type PendingWindow = {
+  readonly seq: number;
+  readonly record: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly state: 'SEALED' | 'SIGNED' | 'SENT' | 'MINED';
+  readonly nonce: number | undefined;
+  /** Oldest first; none when SEALED. */
+  readonly attempts: readonly Attempt[];
+  readonly minedBlock: number | undefined;
+};
+
+export type FinalWindow = {
+  readonly anchored: Uint8Array;
+  readonly link: Uint8Array;
+  /** The finalized block whose state was proven. */
+  readonly block: { readonly number: number; readonly hash: Uint8Array };
+  /** What the chain's own receipt said; for people, not evidence. */
+  readonly transaction: { readonly hash: Uint8Array; readonly gasUsed: number } | undefined;
+};
+
+export type TransactionStore = {
+  /** Not FINAL, in the order of their sequence. */
+  pendingWindows(limit: number): readonly PendingWindow[];
+  highestNonce(): number | undefined;
+  /** The nonce, the first attempt and the window's state SIGNED, in one transaction. */
+  signWindow(seq: number, nonce: number, attempt: Attempt): void;
+  addAttempt(nonce: number, attempt: Attempt): void;
+  markSent(seq: number): void;
+  markMined(seq: number, block: number): void;
+  /** MINED back to SENT: the block is no longer part of the chain. */
+  markUnmined(seq: number): void;
+  /** SENT back to SEALED: the nonce was used up by something else. */
+  abandonNonce(seq: number, nonce: number): void;
+  /** The state FINAL and a receipt in the outbox for every statement, in one transaction. */
+  markFinal(seq: number, final: FinalWindow): void;
+  lastFinalBlock(): { readonly number: number; readonly hash: Uint8Array } | undefined;
+  /** The nonce, the attempt and the service's identity, in one transaction. */
+  signContract(nonce: number, attempt: Attempt, identity: ServiceIdentity): void;
+  contractAttempts(): readonly Attempt[];
+};
+
+export type StoredBeacon = {
+  readonly number: number;
+  readonly hash: Uint8Array;
+  /** COSE_Sign1. */
+  readonly signed: Uint8Array;
+  readonly publishedAtMs: number;
+};
+
+export type BeaconStore = {
+  lastBeacon(): StoredBeacon | undefined;
+  insertBeacon(beacon: StoredBeacon): void;
+  /** Blocks that a window's header link should show, newest first, none below `oldest`. */
+  beaconsToLink(windowSeq: number, oldest: number): readonly StoredBeacon[];
+};
+
+export type OwedReceipt = {
+  readonly statementId: Uint8Array;
+  readonly tag: Uint8Array;
+  readonly windowSeq: number;
+  readonly windowIndex: number;
+};
+
+export type ReceiptStore = {
+  /** In the order of windows and places. */
+  owedReceipts(limit: number): readonly OwedReceipt[];
+  finalWindow(seq: number): PublishedWindow | undefined;
+  /** Removes the receipts from the outbox. */
+  markReceiptsPublished(statementIds: readonly Uint8Array[]): void;
+  /** FINAL windows without owed receipts become PUBLISHED. @returns how many did */
+  markWindowsPublished(): number;
+};
+
+/** A FINAL window with all that is published of it. */
+export type PublishedWindow = {
+  readonly seq: number;
+  readonly state: WindowState;
+  readonly record: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly treeSize: number;
+  readonly anchored: Uint8Array;
+  readonly link: Uint8Array;
+  readonly blockNumber: number;
+  readonly blockHash: Uint8Array;
+  readonly transactionHash: Uint8Array | undefined;
+  readonly gasUsed: number | undefined;
+  /** `label ‖ hash`, ascending. */
+  readonly entries: readonly Uint8Array[];
+};
+
+export type Backlog = {
+  readonly openStatements: number;
+  readonly pendingWindows: number;
+  readonly owedReceipts: number;
+};
+
+export type ServeStore = {
+  /** FINAL windows from `from` on, ascending. */
+  listWindows(
+    from: number,
+    limit: number,
+  ): readonly { readonly seq: number; readonly hash: Uint8Array; readonly treeSize: number }[];
+  finalWindow(seq: number): PublishedWindow | undefined;
+  lastBeacon(): StoredBeacon | undefined;
+  backlog(): Backlog;
+};

@@ -1,0 +1,123 @@
+/** Sessions, statements, acceptances and forks. */
+import type Database from 'better-sqlite3';
+import type { Algorithm } from '../../core/signature.ts';
+import type { GivenAcceptance, IntakeStore, StoredSession } from '../ports.ts';
+
+type SessionRow = {
+  readonly id: Uint8Array;
+  readonly tag: Uint8Array;
+  readonly epoch: number;
+  readonly log: number;
+  readonly device_key_id: Uint8Array;
+  readonly algorithm: Algorithm;
+  readonly public_key: Uint8Array;
+  readonly record: Uint8Array;
+};
+
+type StandingRow = {
+  readonly id: Uint8Array;
+  readonly session_id: Uint8Array;
+  readonly bytes: Uint8Array;
+};
+
+type GivenRow = {
+  readonly n: number;
+  readonly signed: Uint8Array;
+  readonly leaf_index: number;
+};
+
+export function intakeStore(db: Database.Database): IntakeStore {
+  const session = db.prepare<[Uint8Array], SessionRow>('SELECT * FROM session WHERE id = ?');
+  const insertSession = db.prepare(
+    `INSERT INTO session (id, tag, epoch, log, device_key_id, algorithm, public_key, record)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+  );
+  const byLabel = db.prepare<[Uint8Array], StandingRow>(
+    'SELECT id, session_id, bytes FROM statement WHERE label = ?',
+  );
+  const forks = db.prepare<[], { readonly count: number }>('SELECT count(*) AS count FROM fork');
+  const insertAcceptance = db.prepare('INSERT INTO acceptance (signed) VALUES (?)');
+  const insertStatement = db.prepare(
+    `INSERT INTO statement (id, session_id, label, hash, tag, bytes, beacon_number, acceptance, leaf_index)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const insertFork = db.prepare(
+    `INSERT INTO fork (second_id, first_id, proof) VALUES (?, ?, ?)
+     ON CONFLICT (second_id) DO NOTHING`,
+  );
+  const given = db.prepare<[Uint8Array, Uint8Array], GivenRow>(
+    `SELECT acceptance.n, acceptance.signed, statement.leaf_index
+     FROM statement JOIN acceptance ON acceptance.n = statement.acceptance
+     WHERE statement.id = ? AND statement.tag = ?`,
+  );
+  const group = db.prepare<[number], { readonly id: Uint8Array }>(
+    'SELECT id FROM statement WHERE acceptance = ? ORDER BY leaf_index',
+  );
+  const wantReceipt = db.prepare(
+    `INSERT INTO receipt_outbox (statement_n, window_seq)
+     SELECT statement.n, statement.window_seq
+     FROM statement JOIN window ON window.seq = statement.window_seq
+     WHERE statement.id = ? AND window.state IN ('FINAL', 'PUBLISHED')
+     ON CONFLICT (statement_n) DO NOTHING`,
+  );
+
+  return {
+    findSession: (id) => storedSession(session.get(id)),
+    inTransaction: (work) => db.transaction(work).immediate(),
+    insertSession: (s) => {
+      insertSession.run(
+        s.id,
+        s.tag,
+        s.epoch,
+        s.log,
+        s.deviceKeyId,
+        s.key.algorithm,
+        s.key.bytes,
+        s.record,
+      );
+    },
+    statementByLabel: (label) => {
+      const row = byLabel.get(label);
+      return row && { id: row.id, sessionId: row.session_id, bytes: row.bytes };
+    },
+    insertAcceptance: (signed) => Number(insertAcceptance.run(signed).lastInsertRowid),
+    insertStatement: (s, acceptance, leafIndex) => {
+      insertStatement.run(
+        s.id,
+        s.sessionId,
+        s.label,
+        s.hash,
+        s.tag,
+        s.bytes,
+        s.beaconNumber ?? null,
+        acceptance,
+        leafIndex,
+      );
+    },
+    insertFork: (firstId, secondId, proof) => {
+      insertFork.run(secondId, firstId, proof);
+    },
+    countForks: () => forks.get()?.count ?? 0,
+    acceptanceOf: (statementId, tag): GivenAcceptance | undefined => {
+      const row = given.get(statementId, tag);
+      if (row === undefined) return undefined;
+      return { group: row.n, acceptance: row.signed, leafIndex: row.leaf_index };
+    },
+    groupIds: (n) => group.all(n).map(({ id }) => id),
+    wantReceipt: (statementId) => wantReceipt.run(statementId).changes > 0,
+  };
+}
+
+function storedSession(row: SessionRow | undefined): StoredSession | undefined {
+  return row === undefined
+    ? undefined
+    : {
+        id: row.id,
+        tag: row.tag,
+        epoch: row.epoch,
+        log: row.log,
+        deviceKeyId: row.device_key_id,
+        key: { algorithm: row.algorithm, bytes: Uint8Array.from(row.public_key) },
+        record: row.record,
+      };
+}

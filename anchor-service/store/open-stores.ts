@@ -1,0 +1,45 @@
+/** All stores over one database. */
+import type {
+  BeaconStore,
+  IdentityStore,
+  IntakeStore,
+  ReceiptStore,
+  ServeStore,
+  TransactionStore,
+  WindowStore,
+} from '../ports.ts';
+import { beaconStore } from './beacon-store.ts';
+import { openDatabase } from './database.ts';
+import { identityStore } from './identity-store.ts';
+import { intakeStore } from './intake-store.ts';
+import { publishedStore } from './published-store.ts';
+import { transactionStore } from './transaction-store.ts';
+import { windowStore } from './window-store.ts';
+
+export type Stores = {
+  readonly identity: IdentityStore;
+  readonly intake: IntakeStore;
+  readonly windows: WindowStore;
+  readonly transactions: TransactionStore;
+  readonly beacons: BeaconStore;
+  readonly published: ReceiptStore & ServeStore;
+  close(): void;
+};
+
+/** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, STORE_DAMAGED, STORE_TOO_NEW */
+export function openStores(dataDir: string): Stores {
+  const db = openDatabase(dataDir);
+  const identity = identityStore(db);
+  const beacons = beaconStore(db);
+  return {
+    identity,
+    intake: intakeStore(db),
+    windows: windowStore(db),
+    transactions: transactionStore(db, identity.storeIdentity),
+    beacons,
+    published: publishedStore(db, beacons.lastBeacon),
+    close: () => {
+      db.close();
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/** FINAL windows: receipts still owed to vehicles, and what everybody may read. */
+import type Database from 'better-sqlite3';
+import { concatBytes } from '../../core/bytes.ts';
+import type {
+  OwedReceipt,
+  PublishedWindow,
+  ReceiptStore,
+  ServeStore,
+  WindowState,
+} from '../ports.ts';
+
+type OwedRow = {
+  readonly id: Uint8Array;
+  readonly tag: Uint8Array;
+  readonly window_seq: number;
+  readonly window_index: number;
+};
+
+type WindowRow = {
+  readonly seq: number;
+  readonly state: WindowState;
+  readonly record: Uint8Array;
+  readonly hash: Uint8Array;
+  readonly tree_size: number;
+  readonly anchored: Uint8Array;
+  readonly link: Uint8Array;
+  readonly block_number: number;
+  readonly block_hash: Uint8Array;
+  readonly transaction_hash: Uint8Array | null;
+  readonly gas_used: number | null;
+};
+
+type EntryRow = { readonly label: Uint8Array; readonly hash: Uint8Array };
+type BacklogRow = { readonly open: number; readonly pending: number; readonly owed: number };
+type ListRow = { readonly seq: number; readonly hash: Uint8Array; readonly tree_size: number };
+
+export function publishedStore(
+  db: Database.Database,
+  lastBeacon: ServeStore['lastBeacon'],
+): ReceiptStore & ServeStore {
+  const owed = db.prepare<[number], OwedRow>(
+    `SELECT statement.id, statement.tag, statement.window_seq, statement.window_index
+     FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n
+     ORDER BY receipt_outbox.window_seq, receipt_outbox.statement_n LIMIT ?`,
+  );
+  const window = db.prepare<[number], WindowRow>(
+    "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
+  );
+  const entries = db.prepare<[number], EntryRow>(
+    'SELECT label, hash FROM statement WHERE window_seq = ? ORDER BY window_index',
+  );
+  const settle = db.prepare(
+    'DELETE FROM receipt_outbox WHERE statement_n = (SELECT n FROM statement WHERE id = ?)',
+  );
+  const publish = db.prepare(
+    `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
+       (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)`,
+  );
+  const list = db.prepare<[number, number], ListRow>(
+    `SELECT seq, hash, tree_size FROM window
+     WHERE seq >= ? AND state IN ('FINAL', 'PUBLISHED') ORDER BY seq LIMIT ?`,
+  );
+  const backlog = db.prepare<[], BacklogRow>(
+    `SELECT (SELECT count(*) FROM statement WHERE window_seq IS NULL) AS open,
+       (SELECT count(*) FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT', 'MINED')) AS pending,
+       (SELECT count(*) FROM receipt_outbox) AS owed`,
+  );
+  return {
+    owedReceipts: (limit) => owed.all(limit).map(toOwed),
+    finalWindow: (seq) => {
+      const row = window.get(seq);
+      if (row === undefined) return undefined;
+      const list = entries.all(seq).map(({ label, hash }) => concatBytes(label, hash));
+      return toPublished(row, list);
+    },
+    markReceiptsPublished: (ids) => {
+      db.transaction(() => {
+        for (const id of ids) settle.run(id);
+      }).immediate();
+    },
+    markWindowsPublished: () => publish.run().changes,
+    listWindows: (from, limit) =>
+      list.all(from, limit).map(({ seq, hash, tree_size }) => ({ seq, hash, treeSize: tree_size })),
+    lastBeacon,
+    backlog: () => {
+      const row = backlog.get();
+      return {
+        openStatements: row?.open ?? 0,
+        pendingWindows: row?.pending ?? 0,
+        owedReceipts: row?.owed ?? 0,
+      };
+    },
+  };
+}
+
+function toOwed(row: OwedRow): OwedReceipt {
+  return {
+    statementId: row.id,
+    tag: row.tag,
+    windowSeq: row.window_seq,
+    windowIndex: row.window_index,
+  };
+}
+
+function toPublished(row: WindowRow, entries: readonly Uint8Array[]): PublishedWindow {
+  return {
+    seq: row.seq,
+    state: row.state,
+    record: row.record,
+    hash: row.hash,
+    treeSize: row.tree_size,
+    anchored: row.anchored,
+    link: row.link,
+    blockNumber: row.block_number,
+    blockHash: row.block_hash,
+    transactionHash: row.transaction_hash ?? undefined,
+    gasUsed: row.gas_used ?? undefined,
+    entries,
+  };
+}

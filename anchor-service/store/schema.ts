@@ -1,0 +1,107 @@
+/** The tables of the service's store. A new version is a new step at the end of the list. */
+
+const VERSION_1 = `
+CREATE TABLE identity (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  chain_id TEXT NOT NULL,
+  contract BLOB NOT NULL,
+  publisher BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE session (
+  id BLOB PRIMARY KEY,
+  tag BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
+  log INTEGER NOT NULL,
+  device_key_id BLOB NOT NULL,
+  algorithm TEXT NOT NULL,
+  public_key BLOB NOT NULL,
+  record BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE acceptance (
+  n INTEGER PRIMARY KEY,
+  signed BLOB NOT NULL
+) STRICT;
+
+-- One label is one place in one log: a second statement for it is a fork and never gets here.
+CREATE TABLE statement (
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE,
+  session_id BLOB NOT NULL REFERENCES session (id),
+  label BLOB NOT NULL UNIQUE,
+  hash BLOB NOT NULL,
+  tag BLOB NOT NULL,
+  bytes BLOB NOT NULL,
+  beacon_number INTEGER,
+  acceptance INTEGER NOT NULL REFERENCES acceptance (n),
+  leaf_index INTEGER NOT NULL,
+  window_seq INTEGER,
+  window_index INTEGER
+) STRICT;
+CREATE INDEX statement_open ON statement (label) WHERE window_seq IS NULL;
+CREATE UNIQUE INDEX statement_place ON statement (window_seq, window_index)
+  WHERE window_seq IS NOT NULL;
+CREATE INDEX statement_acceptance ON statement (acceptance, leaf_index);
+
+CREATE TABLE fork (
+  second_id BLOB PRIMARY KEY,
+  first_id BLOB NOT NULL REFERENCES statement (id),
+  -- Both signed statements and their sessions (spec/fork-proof.md).
+  proof BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE window (
+  seq INTEGER PRIMARY KEY,
+  record BLOB NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  tree_size INTEGER NOT NULL,
+  sealed_at_ms INTEGER NOT NULL,
+  state TEXT NOT NULL
+    CHECK (state IN ('SEALED', 'SIGNED', 'SENT', 'MINED', 'FINAL', 'PUBLISHED')),
+  mined_block INTEGER,
+  anchored BLOB,
+  link BLOB,
+  block_number INTEGER,
+  block_hash BLOB,
+  transaction_hash BLOB,
+  gas_used INTEGER
+) STRICT;
+CREATE INDEX window_state ON window (state, seq) WHERE state <> 'PUBLISHED';
+
+-- A nonce is for one payload, for ever. Without a window it deploys the contract.
+CREATE TABLE nonce (
+  nonce INTEGER PRIMARY KEY,
+  window_seq INTEGER REFERENCES window (seq),
+  abandoned INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX nonce_window ON nonce (window_seq) WHERE abandoned = 0;
+
+CREATE TABLE attempt (
+  n INTEGER PRIMARY KEY,
+  nonce INTEGER NOT NULL REFERENCES nonce (nonce),
+  hash BLOB NOT NULL UNIQUE,
+  raw BLOB NOT NULL,
+  fee_cap TEXT NOT NULL,
+  tip TEXT NOT NULL,
+  gas_limit TEXT NOT NULL,
+  signed_at_block INTEGER NOT NULL
+) STRICT;
+CREATE INDEX attempt_nonce ON attempt (nonce, n);
+
+CREATE TABLE beacon (
+  number INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  signed BLOB NOT NULL,
+  published_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (number, hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt_outbox (
+  statement_n INTEGER PRIMARY KEY REFERENCES statement (n),
+  window_seq INTEGER NOT NULL
+) STRICT;
+CREATE INDEX receipt_outbox_window ON receipt_outbox (window_seq, statement_n);
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1];

@@ -1,0 +1,184 @@
+/** Wires everything that changes something: intake, windows, chain, beacons, receipts. Part of the composition in main.ts. */
+import { toHex } from '../core/bytes.ts';
+import type { Hash } from '../core/hash.ts';
+import type { VerifyDigest } from '../core/signature.ts';
+import { BeaconPublisher } from './chain/beacon.ts';
+import { ChainWriter } from './chain/chain-writer.ts';
+import { Finalizer } from './chain/finalizer.ts';
+import type { Chain } from './chain/open-chain.ts';
+import type { AtCommitPoint } from './commit-points.ts';
+import type { AnchorServiceConfig } from './config.ts';
+import { Admission } from './intake/admission.ts';
+import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
+import { startEmbeddedBroker } from './intake/embedded-broker.ts';
+import { connectExternalBroker } from './intake/external-broker.ts';
+import { Intake } from './intake/intake.ts';
+import { type Loop, startLoop } from './loop.ts';
+import type { BrokerLink, Clock, Signer } from './ports.ts';
+import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
+import type { Status } from './status.ts';
+import type { Stores } from './store/open-stores.ts';
+import { sealWindow } from './window/seal-window.ts';
+
+export type WorkParts = {
+  readonly config: AnchorServiceConfig;
+  readonly stores: Stores;
+  readonly signer: Signer;
+  readonly chain: Chain;
+  readonly status: Status;
+  readonly clock: Clock;
+  readonly sha256: Hash;
+  readonly verify: VerifyDigest;
+  readonly atCommitPoint: AtCommitPoint;
+};
+
+export type Work = { readonly link: BrokerLink; stop(): Promise<void> };
+
+const GWEI = 1_000_000_000n;
+/** How often receipts are looked for when nothing says that there are any: after a broker was away. */
+const RECEIPTS_EVERY_MS = 2000;
+
+/** @throws OperationalError PORT_IN_USE, LISTEN_FAILED; UserError DEVICE_KEYS_* */
+export async function startWork(parts: WorkParts): Promise<Work> {
+  const { config, status } = parts;
+  const running = new Map<string, Loop>();
+  let stopped: Promise<void> | undefined;
+  const intake = makeIntake(parts, () => running.get('receipts')?.wake());
+  let beacons: BeaconPublisher | undefined;
+  const link = await openLink(parts, intake, () => {
+    beacons?.publishAgain();
+    running.get('receipts')?.wake();
+  });
+  const made = makeBeacons(parts, link);
+  beacons = made;
+  intake.connect(link);
+  const loop = (name: string, everyMs: number, step: () => Promise<void>): void => {
+    const onSuccess = (): void => status.succeeded(name);
+    // What fails because it is being stopped says nothing about the world.
+    const onError = (error: unknown): void => {
+      if (stopped === undefined) status.failed(name, error);
+    };
+    running.set(name, startLoop({ everyMs, step, onSuccess, onError }));
+  };
+  loop(
+    'window',
+    config.window.everyMs,
+    sealStep(parts, () => running.get('chain')?.wake()),
+  );
+  loop(
+    'chain',
+    config.chain.pollMs,
+    chainStep(parts, () => running.get('receipts')?.wake()),
+  );
+  loop('receipts', RECEIPTS_EVERY_MS, receiptsStep(parts, link));
+  loop('beacon', config.beacon.everyMs, async () => await made.step());
+  const stop = async (): Promise<void> => {
+    intake.close();
+    // Both before the loops: one that waits for the chain or for the broker then ends.
+    parts.chain.cancelCalls();
+    await link.close();
+    await Promise.all([...running.values()].map(async (each) => await each.stop()));
+  };
+  return {
+    link,
+    stop: async () => {
+      stopped ??= stop();
+      await stopped;
+    },
+  };
+}
+
+function makeIntake(parts: WorkParts, onReceiptWanted: () => void): Intake {
+  const { config, stores, signer, status, clock, sha256, verify, atCommitPoint } = parts;
+  const { file, keys } = config.devices;
+  const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
+  const { findSession } = stores.intake;
+  return new Intake({
+    ...config.intake,
+    admission: new Admission({ devices, findSession, verify, sha256 }),
+    store: stores.intake,
+    signer,
+    sha256,
+    identity: parts.chain.identity,
+    clock,
+    atCommitPoint,
+    onReceiptWanted,
+    onFailure: (error) => status.failed('intake', error),
+  });
+}
+
+async function openLink(
+  { config, chain }: WorkParts,
+  intake: Intake,
+  onConnected: () => void,
+): Promise<BrokerLink> {
+  const { url, username, password, host, port } = config.broker;
+  const onMessage = async (topic: string, payload: Uint8Array): Promise<void> => {
+    await intake.receive(topic, payload);
+  };
+  if (url === undefined) return await startEmbeddedBroker({ host, port }, onMessage);
+  // One session at the broker for as long as the service publishes under this key.
+  const clientId = `witnessmark-${toHex(chain.identity.publisher).slice(0, 10)}`;
+  const options = { url, clientId, username, password, onMessage, onConnected };
+  return await connectExternalBroker(options);
+}
+
+function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
+  const { stores, chain, signer, clock, atCommitPoint } = parts;
+  return new BeaconPublisher({
+    endpoints: chain.endpoints,
+    store: stores.beacons,
+    signer,
+    clock,
+    chainId: chain.identity.chainId,
+    publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
+    atCommitPoint,
+  });
+}
+
+function sealStep(parts: WorkParts, onSealed: () => void): () => Promise<void> {
+  const { config, stores, chain, clock, sha256, atCommitPoint } = parts;
+  const { identity } = chain;
+  const { maxStatements, maxUnmined } = config.window;
+  const store = stores.windows;
+  const options = { store, identity, clock, sha256, atCommitPoint, maxStatements, maxUnmined };
+  return () => {
+    if (sealWindow(options) !== undefined) onSealed();
+    return Promise.resolve();
+  };
+}
+
+function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
+  const { config, stores, chain, atCommitPoint } = parts;
+  const { endpoints, identity, sender } = chain;
+  const store = stores.transactions;
+  const writer = new ChainWriter({
+    endpoints,
+    store,
+    sender,
+    contract: identity.contract,
+    maxFeeCap: BigInt(config.chain.maxFeeGwei) * GWEI,
+    bumpAfterBlocks: config.chain.bumpAfterBlocks,
+    atCommitPoint,
+  });
+  const beacons = stores.beacons;
+  const finalizer = new Finalizer({ endpoints, store, beacons, identity, atCommitPoint });
+  return async () => {
+    await chain.ensureBound();
+    const head = await endpoints.head();
+    await writer.observe(head);
+    if (await finalizer.step()) onFinal();
+    await writer.send(head);
+  };
+}
+
+function receiptsStep(parts: WorkParts, link: BrokerLink): () => Promise<void> {
+  const { stores, sha256, atCommitPoint } = parts;
+  const receipts = new ReceiptPublisher({
+    store: stores.published,
+    sha256,
+    publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
+    atCommitPoint,
+  });
+  return async () => await receipts.step();
+}

@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig, readConfigFile } from '../../anchor-service/config.ts';
+import { temporaryFolder } from './support/service.ts';
+
+function codeOf(read: () => unknown): unknown {
+  try {
+    read();
+    return 'read';
+  } catch (error) {
+    return (error as { code?: unknown }).code;
+  }
+}
+
+test('without a chain the service starts a local one and needs one endpoint', () => {
+  const { chain, window, intake } = readConfig({ dataDir: 'data' }, '/somewhere');
+  expect(chain).toMatchObject({ rpc: [], class: 'local', quorum: 1 });
+  expect(window.everyMs).toBe(10_000);
+  expect(intake.anchorWithinMs).toBeGreaterThan(window.everyMs);
+});
+
+test('paths are relative to the file, and keys lie in the data folder by default', () => {
+  const config = readConfig({ dataDir: 'data', devices: { file: 'devices.json' } }, '/somewhere');
+  expect(config.dataDir).toBe('/somewhere/data');
+  expect(config.devices.file).toBe('/somewhere/devices.json');
+  expect(config.keys.senderFile).toBe('/somewhere/data/sender.key');
+});
+
+test.each([
+  ['at the top', { dataDir: 'd', windowEvery: 1 }],
+  ['in a table', { dataDir: 'd', window: { every: 1 } }],
+])('a key that nobody reads is refused %s', (_where, value) => {
+  expect(codeOf(() => readConfig(value))).toBe('CONFIG_UNKNOWN_KEY');
+});
+
+test.each([
+  ['no data folder', {}],
+  ['a text for a number', { dataDir: 'd', http: { port: '1' } }],
+  ['a fraction', { dataDir: 'd', window: { everyMs: 1.5 } }],
+  ['a port that cannot be', { dataDir: 'd', http: { port: 65_536 } }],
+  ['a table that is none', { dataDir: 'd', chain: 5 }],
+  ['a URL that is none', { dataDir: 'd', chain: { rpc: ['here'] } }],
+  ['an MQTT URL that is none', { dataDir: 'd', broker: { url: 'http://127.0.0.1' } }],
+  ['a contract that is none', { dataDir: 'd', chain: { contract: '0x12' } }],
+  ['an unknown class', { dataDir: 'd', chain: { class: 'private' } }],
+  ['a public chain without endpoints', { dataDir: 'd', chain: { class: 'public' } }],
+  ['one endpoint for a quorum of two', { dataDir: 'd', chain: { rpc: ['http://a'] } }],
+  ['one endpoint twice', { dataDir: 'd', chain: { rpc: ['http://a', 'http://a'] } }],
+  ['a quorum of one on a public chain', { dataDir: 'd', chain: { rpc: ['http://a'], quorum: 1 } }],
+])('%s is refused', (_what, value) => {
+  expect(codeOf(() => readConfig(value))).toBe('CONFIG_VALUE');
+});
+
+test('a TOML file is read, and one that is none is refused with its line', () => {
+  const folder = temporaryFolder();
+  try {
+    const path = join(folder.path, 'service.toml');
+    writeFileSync(path, 'dataDir = "data"\n[chain]\nrpc = ["http://a", "http://b"]\nid = 5\n');
+    expect(readConfigFile(path).chain).toMatchObject({ class: 'public', quorum: 2, id: 5n });
+    writeFileSync(path, 'dataDir = "data"\n[chain\n');
+    expect(codeOf(() => readConfigFile(path))).toBe('CONFIG_SYNTAX');
+    expect(() => readConfigFile(path)).toThrow('line 2');
+    expect(codeOf(() => readConfigFile(join(folder.path, 'none.toml')))).toBe('CONFIG_FILE');
+  } finally {
+    folder.remove();
+  }
+});

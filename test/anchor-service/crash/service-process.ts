@@ -1,0 +1,26 @@
+/**
+ * The service as a process of its own that kills itself at a commit point.
+ * Arguments: options as JSON, then the commit point and the how many-th time, or nothing.
+ */
+import { kill, pid } from 'node:process';
+import { readConfig } from '../../../anchor-service/config.ts';
+import { startAnchorService } from '../../../anchor-service/main.ts';
+
+const [options = '{}', point, times = '1'] = process.argv.slice(2);
+let left = Number(times);
+
+const service = await startAnchorService(readConfig(JSON.parse(options) as object), {
+  log: (event, fields) => {
+    if (event === 'halt') process.stderr.write(`halt ${JSON.stringify(fields)}\n`);
+  },
+  atCommitPoint: (name) => {
+    if (name !== point) return;
+    left -= 1;
+    // Nothing after this line runs: no handler, no flush, no rollback but SQLite's own.
+    if (left === 0) kill(pid, 'SIGKILL');
+  },
+});
+process.stdout.write(`${JSON.stringify({ mqttUrl: service.mqttUrl, httpUrl: service.httpUrl })}\n`);
+process.once('SIGTERM', () => {
+  void service.stop();
+});

@@ -1,0 +1,221 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
+import { toHex } from '../../core/bytes.ts';
+import { encodeSigned, recordId } from '../../core/cose.ts';
+import { decodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
+import { sha256 } from '../../core/hash.ts';
+import { verifyDigest } from '../../core/signature.ts';
+import { encodeStatement } from '../../core/statement.ts';
+import { MAX_MESSAGE_BYTES, vehicleTopic } from '../../core/wire.ts';
+import { startTestChain, type TestChain } from './support/chain.ts';
+import { Cleanup } from './support/cleanup.ts';
+import { serviceOptions, startTestService, temporaryFolder } from './support/service.ts';
+import { type SignedStatement, sign, Vehicle } from './support/vehicle.ts';
+import { verifyAcceptance } from './support/verify-receipt.ts';
+
+let chain: TestChain;
+let service: RunningAnchorService;
+let dataDir: string;
+const vehicle = new Vehicle(1);
+const stranger = new Vehicle(2);
+const cleanup = new Cleanup();
+
+beforeAll(async () => {
+  chain = await startTestChain(['--block-time', '0.2']);
+});
+afterAll(async () => await chain.stop());
+
+beforeEach(async () => {
+  vehicle.forget();
+  stranger.forget();
+  const folder = temporaryFolder();
+  cleanup.add(() => folder.remove());
+  dataDir = folder.path;
+  const change = { chain: { rpc: [chain.url], class: 'local' as const, pollMs: 50 } };
+  service = await startTestService(serviceOptions(dataDir, [vehicle], change));
+  cleanup.add(async () => await service.stop());
+  for (const each of [vehicle, stranger]) {
+    await each.connect(service.mqttUrl);
+    cleanup.add(async () => await each.disconnect());
+  }
+});
+afterEach(async () => await cleanup.run());
+
+/** Stops the service and reads what it kept. */
+async function kept<T>(query: string): Promise<readonly T[]> {
+  await service.stop();
+  const db = new Database(join(dataDir, 'anchor-service.sqlite'), { readonly: true });
+  try {
+    return db.prepare<[], T>(query).all();
+  } finally {
+    db.close();
+  }
+}
+
+async function refusalOf(id: Uint8Array): Promise<string> {
+  return (await vehicle.refusal(id)).code;
+}
+
+test('the same statement again is acknowledged again with the same acceptance', async () => {
+  await vehicle.sendSession();
+  const statement = vehicle.statement(0);
+  await vehicle.send('statement', statement.bytes);
+  const first = await vehicle.acceptance(statement);
+  vehicle.forget();
+  await vehicle.send('statement', statement.bytes);
+  expect(await vehicle.acceptance(statement)).toEqual(first);
+  verifyAcceptance(first, service.servicePublicKey);
+  expect(await kept('SELECT id FROM statement')).toHaveLength(1);
+});
+
+test('another statement for the same place is refused, and both are kept as a fork proof', async () => {
+  await vehicle.sendSession();
+  const statement = vehicle.statement(0);
+  const other = vehicle.statement(0, { root: sha256(new Uint8Array(1)) });
+  await vehicle.send('statement', statement.bytes);
+  await vehicle.acceptance(statement);
+  await vehicle.send('statement', other.bytes);
+  expect(await refusalOf(other.id)).toBe('STATEMENT_FORK');
+  await vehicle.send('statement', other.bytes);
+  const rows = await kept<{ proof: Uint8Array }>('SELECT proof FROM fork');
+  expect(rows).toHaveLength(1);
+  const proof = decodeForkProof(Uint8Array.from(rows[0]?.proof ?? []));
+  expect(verifyForkProof(proof, vehicle.device.key, verifyDigest).statementSeq).toBe(0);
+});
+
+test('a fork within one group commit is a fork all the same', async () => {
+  await vehicle.sendSession();
+  const pair = [vehicle.statement(0), vehicle.statement(0, { root: new Uint8Array(32) })];
+  await Promise.all(pair.map(async ({ bytes }) => await vehicle.send('statement', bytes)));
+  const [first, second] = pair as [SignedStatement, SignedStatement];
+  await vehicle.acceptance(first);
+  expect(await refusalOf(second.id)).toBe('STATEMENT_FORK');
+});
+
+test('statements out of order are taken', async () => {
+  await vehicle.sendSession();
+  const statements = [5, 3, 4, 0].map((seq) => vehicle.statement(seq));
+  for (const { bytes } of statements) await vehicle.send('statement', bytes);
+  for (const statement of statements) {
+    verifyAcceptance(await vehicle.acceptance(statement), service.servicePublicKey);
+  }
+});
+
+test('many statements of one commit share one signed acceptance', async () => {
+  await vehicle.sendSession();
+  const statements = Array.from({ length: 100 }, (_, seq) => vehicle.statement(seq));
+  await Promise.all(statements.map(async ({ bytes }) => await vehicle.send('statement', bytes)));
+  const signed = new Set<string>();
+  for (const statement of statements) {
+    const message = await vehicle.acceptance(statement);
+    verifyAcceptance(message, service.servicePublicKey);
+    signed.add(toHex(message.acceptance));
+  }
+  expect(signed.size).toBeLessThan(statements.length);
+});
+
+test('a statement before its session is refused as SESSION_UNKNOWN and taken after it', async () => {
+  const statement = vehicle.statement(0);
+  await vehicle.send('statement', statement.bytes);
+  expect(await refusalOf(statement.id)).toBe('SESSION_UNKNOWN');
+  await vehicle.sendSession();
+  await vehicle.send('statement', statement.bytes);
+  await vehicle.acceptance(statement);
+});
+
+test('a session of a device key that is not enrolled is refused by its id', async () => {
+  await stranger.sendSession();
+  expect((await stranger.refusal(stranger.sessionId)).code).toBe('DEVICE_UNKNOWN');
+});
+
+test('a session that another key signed is refused', async () => {
+  const payload = new Vehicle(1).sessionPayload;
+  const forged = sign('session-record', stranger.device, payload);
+  await vehicle.send('session', forged);
+  // Its header names the other key, so it is not even a record of the named device.
+  const id = recordId('session-record', stranger.device.key, payload);
+  expect(await refusalOf(id)).toBe('COSE_HEADER');
+});
+
+const damaged: readonly (readonly [string, string, (s: SignedStatement) => Uint8Array])[] = [
+  ['a flipped signature bit', 'SIGNATURE_INVALID', ({ bytes }) => flipped(bytes, bytes.length - 1)],
+  ['a high S', 'SIGNATURE_INVALID', highS],
+  ['a byte after the end', 'COSE_MALFORMED', ({ bytes }) => Uint8Array.of(...bytes, 0)],
+  ['a missing byte', 'COSE_MALFORMED', ({ bytes }) => bytes.slice(0, -1)],
+  ['more bytes than any record', 'COSE_TOO_LARGE', () => new Uint8Array(100_000)],
+  ['another record type', 'RECORD_TYPE', () => vehicle.sessionBytes],
+];
+
+test.each(damaged)('a statement with %s is refused as %s', async (_what, code, damage) => {
+  await vehicle.sendSession();
+  const bytes = damage(vehicle.statement(0));
+  await vehicle.send('statement', bytes);
+  const { code: got } = await vehicle.anyRefusal();
+  expect(got).toBe(code);
+  expect(await kept('SELECT id FROM statement')).toHaveLength(0);
+});
+
+test('a statement of another log than its session is refused', async () => {
+  await vehicle.sendSession();
+  const statement = vehicle.statement(0, { log: 1 });
+  await vehicle.send('statement', statement.bytes);
+  expect(await refusalOf(statement.id)).toBe('SESSION_MISMATCH');
+});
+
+test('a statement under the topic of another vehicle is refused', async () => {
+  await vehicle.sendSession();
+  const { bytes, id } = vehicle.statement(0);
+  await stranger.send('statement', bytes);
+  expect((await stranger.refusal(id)).code).toBe('TOPIC_TAG');
+});
+
+test('a message over the limit is refused, and its connection lives on', async () => {
+  const bytes = new Uint8Array(MAX_MESSAGE_BYTES + 1);
+  await vehicle.send('statement', bytes);
+  expect(await refusalOf(sha256(bytes))).toBe('MESSAGE_TOO_LARGE');
+  await vehicle.sendSession();
+});
+
+test('a packet of twice the limit ends the connection before it is collected', async () => {
+  const closed = vehicle.closed();
+  void vehicle.send('statement', new Uint8Array(2 * MAX_MESSAGE_BYTES + 100)).catch(() => 0);
+  await closed;
+  expect((await fetch(`${service.httpUrl}/healthz`)).status).toBe(200);
+});
+
+test('a malformed want is refused and an empty one is not answered', async () => {
+  await vehicle.send('want', Uint8Array.of(0xff));
+  expect(await refusalOf(sha256(Uint8Array.of(0xff)))).toBe('CBOR_TYPE_REFUSED');
+  await vehicle.want();
+  expect(vehicle.accepted.size).toBe(0);
+});
+
+test('nobody but the service publishes answers, and nobody subscribes to other than exact topics', async () => {
+  expect(await vehicle.subscriptionGranted('v1/#')).toBe(false);
+  expect(await vehicle.subscriptionGranted('v1/+/accepted')).toBe(false);
+  expect(await vehicle.subscriptionGranted(vehicleTopic(stranger.tag, 'statement'))).toBe(false);
+  const closed = vehicle.closed();
+  void vehicle.publishTo(vehicleTopic(stranger.tag, 'accepted'), Uint8Array.of(1)).catch(() => 0);
+  await closed;
+});
+
+function flipped(bytes: Uint8Array, at: number): Uint8Array {
+  const out = Uint8Array.from(bytes);
+  out[at] = (out[at] ?? 0) ^ 1;
+  return out;
+}
+
+/** The same signature with n - s in place of s: valid for careless verifiers, and another byte string. */
+function highS({ statement, bytes }: SignedStatement): Uint8Array {
+  const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+  const s = BigInt(`0x${toHex(bytes.slice(-32))}`);
+  const high = (order - s).toString(16).padStart(64, '0');
+  const signature = Uint8Array.from(
+    (toHex(bytes.slice(-64, -32)) + high).match(/../g) ?? [],
+    (pair) => Number.parseInt(pair, 16),
+  );
+  const payload = encodeStatement(statement);
+  return encodeSigned('statement', vehicle.session.key, { payload, signature });
+}
