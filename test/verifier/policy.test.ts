@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { UserError } from '../../core/errors.ts';
+import { COMPLETE, policyFor } from '../../fixtures/generate/bundles/make-bundle.ts';
+import { TestChain } from '../../fixtures/generate/bundles/test-chain.ts';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
+import { DEFAULT_REQUIRED } from '../../verifier/policy-file.ts';
+
+const POLICY = policyFor(COMPLETE, new TestChain());
+const [CHAIN] = POLICY.chains;
+const [KEY] = POLICY.deviceKeys;
+
+function codeOf(policy: unknown): string {
+  try {
+    parseTrustPolicy(typeof policy === 'string' ? policy : JSON.stringify(policy));
+    return 'none';
+  } catch (error) {
+    if (error instanceof UserError) return error.code;
+    throw error;
+  }
+}
+
+describe('a trust policy', () => {
+  it('is read back as it was written, with the default of what it requires', () => {
+    const policy = parseTrustPolicy(JSON.stringify(POLICY));
+    expect(policy.file).toEqual({ ...POLICY, required: DEFAULT_REQUIRED });
+    expect(policy.required).toEqual(DEFAULT_REQUIRED);
+    expect(policy.chains[0]?.chainId).toBe(31337n);
+  });
+
+  it('keeps its notes', () => {
+    const noted = { ...POLICY, note: 'why', deviceKeys: [{ ...KEY, note: 'unit 7' }] };
+    expect(parseTrustPolicy(JSON.stringify(noted)).file.note).toBe('why');
+    expect(parseTrustPolicy(JSON.stringify(noted)).file.deviceKeys[0]?.note).toBe('unit 7');
+  });
+
+  it.each([
+    ['no JSON', 'POLICY_JSON', '{'],
+    ['a list', 'POLICY_VALUE', []],
+    ['no version', 'POLICY_VERSION', { ...POLICY, 'witnessmark-trust': undefined }],
+    ['another version', 'POLICY_VERSION', { ...POLICY, 'witnessmark-trust': 1 }],
+    ['an unknown key', 'POLICY_KEY', { ...POLICY, trustEverything: true }],
+    ['an unknown key in a chain', 'POLICY_KEY', { ...POLICY, chains: [{ ...CHAIN, rpc: 'x' }] }],
+    ['nobody who supplied it', 'POLICY_VALUE', { ...POLICY, suppliedBy: '' }],
+    ['no device keys', 'POLICY_VALUE', { ...POLICY, deviceKeys: undefined }],
+    ['a short key', 'POLICY_VALUE', { ...POLICY, deviceKeys: [{ ...KEY, key: '02ff' }] }],
+    [
+      'a key off the curve',
+      'POLICY_VALUE',
+      { ...POLICY, deviceKeys: [{ ...KEY, key: `02${'ff'.repeat(32)}` }] },
+    ],
+    [
+      'an algorithm that is not checked',
+      'POLICY_VALUE',
+      { ...POLICY, deviceKeys: [{ ...KEY, algorithm: 'EdDSA' }] },
+    ],
+    ['a key twice', 'POLICY_REPEATED', { ...POLICY, deviceKeys: [KEY, KEY] }],
+    [
+      'a number where text belongs',
+      'POLICY_VALUE',
+      { ...POLICY, chains: [{ ...CHAIN, chainId: 31337 }] },
+    ],
+    [
+      'a chain id beyond 64 bits',
+      'POLICY_VALUE',
+      { ...POLICY, chains: [{ ...CHAIN, chainId: '99999999999999999999' }] },
+    ],
+    ['a chain twice', 'POLICY_REPEATED', { ...POLICY, chains: [CHAIN, CHAIN] }],
+    ['an unknown class', 'POLICY_VALUE', { ...POLICY, chains: [{ ...CHAIN, class: 'trusted' }] }],
+    [
+      'a publisher without 0x',
+      'POLICY_VALUE',
+      { ...POLICY, chains: [{ ...CHAIN, publishers: ['ab'.repeat(20)] }] },
+    ],
+    [
+      'two hashes of one block',
+      'POLICY_REPEATED',
+      {
+        ...POLICY,
+        chains: [
+          {
+            ...CHAIN,
+            blocks: [...(CHAIN?.blocks ?? []), { number: '110', hash: `0x${'00'.repeat(32)}` }],
+          },
+        ],
+      },
+    ],
+    ['a time stamp authority', 'POLICY_VALUE', { ...POLICY, timestampAuthorities: [{}] }],
+    ['an unknown check', 'POLICY_VALUE', { ...POLICY, required: ['EVERYTHING'] }],
+    ['a check twice', 'POLICY_REPEATED', { ...POLICY, required: ['BLOCK', 'BLOCK'] }],
+  ])('with %s is refused', (_, code, policy) => {
+    expect(codeOf(policy)).toBe(code);
+  });
+});

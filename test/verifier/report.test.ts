@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
+import { CHECK_CODES } from '../../verifier/report.ts';
+import { reportJson } from '../../verifier/report-json.ts';
+import { printable, reportLines } from '../../verifier/report-text.ts';
+import { grouped, utc } from '../../verifier/sentence.ts';
+import { verifyEvidence } from '../../verifier/verify.ts';
+import { rememberingVerifyDigest, vectorNamed } from './vector-files.ts';
+
+const options = { verifyDigest: rememberingVerifyDigest };
+
+function reportOf(name: string) {
+  const { bundle, policy } = vectorNamed(name);
+  return verifyEvidence(bundle, policy, options);
+}
+
+describe('the report', () => {
+  it('says first that a local chain proves nothing to a third party, then what was believed', () => {
+    const [first, , third] = reportLines(reportOf('valid-complete'));
+    expect(first).toContain('proves nothing to a third party');
+    expect(third).toContain('Trust policy, supplied by fixtures/generate/bundles');
+  });
+
+  it('begins with the policy where no chain is local', () => {
+    const { bundle, input } = vectorNamed('valid-complete');
+    const text = JSON.stringify(input.policy).replace('"class":"local"', '"class":"public"');
+    const [first] = reportLines(verifyEvidence(bundle, parseTrustPolicy(text), options));
+    expect(first).toContain('Trust policy, supplied by');
+  });
+
+  it('has every check once, in the fixed order, and what is not proven, as JSON too', () => {
+    const json = JSON.parse(reportJson(reportOf('valid-complete'))) as {
+      checks: { code: string; verdict: string; detail: string }[];
+      notProven: { code: string; text: string }[];
+    };
+    expect(json.checks.map(({ code }) => code)).toEqual(CHECK_CODES);
+    expect(json.checks.every(({ verdict, detail }) => verdict !== '' && detail !== '')).toBe(true);
+    expect(json.notProven.map(({ code }) => code)).toContain('DRIVER');
+  });
+
+  it('is the same text for the same bundle and policy', () => {
+    expect(reportJson(reportOf('valid-complete'))).toBe(reportJson(reportOf('valid-complete')));
+  });
+
+  it('states no facts when a check they rest on did not pass', () => {
+    expect(reportOf('invalid-leaf-changed').facts).toBeUndefined();
+    expect(reportOf('invalid-device-unknown').facts).toBeUndefined();
+    expect(reportOf('valid-headers-only').facts?.frames).toBe(0);
+  });
+
+  it('names chunk and streams where a leaf was changed', () => {
+    const leaves = reportOf('invalid-leaf-changed').checks.find(({ code }) => code === 'LEAVES');
+    expect(leaves?.detail).toContain('chunk 0/1');
+    expect(leaves?.detail).toContain('raw/can');
+  });
+
+  it('names the one hash to check', () => {
+    const block = reportOf('invalid-block-unnamed').checks.find(({ code }) => code === 'BLOCK');
+    expect(block?.detail).toMatch(
+      /^check this one hash: block 110 of chain 31337: 0x[0-9a-f]{64}$/,
+    );
+  });
+
+  it('tells an exact time of a block from a bound on it', () => {
+    const time = reportOf('valid-complete').facts?.time;
+    expect(time?.map(({ notBefore }) => [notBefore?.block, notBefore?.exact])).toEqual([
+      ['100', true],
+      ['103', false],
+    ]);
+    expect(time?.map(({ notAfter }) => notAfter?.block)).toEqual(['104', '108']);
+  });
+
+  it('escapes what would move the cursor or turn text around', () => {
+    expect(printable('a\u001b[31mb\u202ec\n')).toBe('a\\u{1b}[31mb\\u{202e}c\\u{a}');
+  });
+
+  it('shows numbers and times the same everywhere', () => {
+    expect([0, 999, 1000, 1234567].map(grouped)).toEqual(['0', '999', '1,000', '1,234,567']);
+    for (const seconds of [0, -1, 951_782_400, 1_709_164_800, 4_107_542_399, -62_135_596_800]) {
+      const iso = new Date(seconds * 1000).toISOString();
+      expect(utc(BigInt(seconds))).toBe(`${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`);
+    }
+    expect(utc(1n << 63n)).toBe('9223372036854775808 s since 1970');
+  });
+});

@@ -1,0 +1,143 @@
+/**
+ * Between which blocks each chunk was sealed: from its beacon, and from the anchor of its statement.
+ * Implements spec/verification.md, "NOT_AFTER" and "NOT_BEFORE".
+ */
+import { type Anchoring, type LinkReading, linkedAs } from './anchoring.ts';
+import type { InclusionReading } from './inclusions.ts';
+import type { HeaderTrail } from './trail.ts';
+
+export type NotAfter = {
+  readonly chainId: bigint;
+  readonly block: bigint;
+  /** Unix time of the block. */
+  readonly seconds: bigint;
+};
+
+export type NotBefore = {
+  readonly chainId: bigint;
+  readonly block: bigint;
+  readonly hash: Uint8Array;
+  /** Unix time of the newest block, at or below this one, whose header the bundle holds; a hash alone has no time. */
+  readonly seconds: bigint | undefined;
+  /** Whether that is the header of this block itself. */
+  readonly exact: boolean;
+};
+
+export type Bounds = {
+  /** By position of the header. */
+  readonly notAfter: readonly (NotAfter | undefined)[];
+  readonly notBefore: readonly (NotBefore | undefined)[];
+  /** Headers that would have the bound if the policy named the newest block of their link. */
+  readonly notAfterUnchecked: number;
+  readonly notBeforeUnchecked: number;
+  /** The first header whose beacon is a block of the linked chain, but not older than its anchor. */
+  readonly beaconAfterAnchor: number | undefined;
+  /** Headers whose beacon has a number that the link shows with another hash. */
+  readonly beaconsElsewhere: number;
+};
+
+export function readBounds(
+  headers: readonly HeaderTrail[],
+  inclusions: readonly InclusionReading[],
+  anchoring: Anchoring,
+): Bounds {
+  const links = new Map(anchoring.links.map((link) => [link.chainId, link]));
+  const byStatement = earliestAnchors(inclusions, anchoring, links);
+  const anchors = headers.map(({ statement }) => byStatement.get(statement ?? -1));
+  const beacons = latestBeacons(headers, links);
+  const isNamed = ({ chainId }: { readonly chainId: bigint }) =>
+    links.get(chainId)?.newest === 'named';
+  const notAfter = anchors.map((bound) => (bound && isNamed(bound) ? bound : undefined));
+  const notBefore = beacons.map((bound) => (bound && isNamed(bound) ? bound : undefined));
+  return {
+    notAfter,
+    notBefore,
+    notAfterUnchecked: missing(notAfter) - missing(anchors),
+    notBeforeUnchecked: missing(notBefore) - missing(beacons),
+    beaconAfterAnchor: contradiction(headers, anchors, links),
+    beaconsElsewhere: headers.filter(({ header: { beacon } }) => {
+      return beacon !== undefined && linkedAs(links.get(beacon.chainId), beacon) === 'other';
+    }).length,
+  };
+}
+
+function missing(bounds: readonly unknown[]): number {
+  return bounds.filter((bound) => bound === undefined).length;
+}
+
+/** Only what holds from the statement to the linked block counts. */
+function earliestAnchors(
+  inclusions: readonly InclusionReading[],
+  anchoring: Anchoring,
+  links: ReadonlyMap<bigint, LinkReading>,
+): ReadonlyMap<number, NotAfter> {
+  const earliest = new Map<number, NotAfter>();
+  for (const { statement, window, problem } of inclusions) {
+    const reading = anchoring.windows[window ?? -1];
+    if (statement === undefined || reading === undefined || problem !== undefined) continue;
+    if (reading.trusted === undefined || !reading.publisherNamed) continue;
+    const { chainId } = reading.record;
+    for (const { block, problem: unproven } of reading.evm) {
+      if (block === undefined || unproven !== undefined) continue;
+      if (linkedAs(links.get(chainId), block) !== 'linked') continue;
+      const known = earliest.get(statement);
+      if (known !== undefined && known.seconds <= block.timestamp) continue;
+      earliest.set(statement, { chainId, block: block.number, seconds: block.timestamp });
+    }
+  }
+  return earliest;
+}
+
+/** A header contains the one before it, so it is younger than every beacon of its log up to its own. */
+function latestBeacons(
+  headers: readonly HeaderTrail[],
+  links: ReadonlyMap<bigint, LinkReading>,
+): readonly (NotBefore | undefined)[] {
+  let log: number | undefined;
+  let latest: NotBefore | undefined;
+  return headers.map(({ header }) => {
+    if (header.log !== log) latest = undefined;
+    log = header.log;
+    const { beacon } = header;
+    if (beacon === undefined) return latest;
+    const link = links.get(beacon.chainId);
+    const isOlder = latest?.chainId === beacon.chainId && beacon.number <= latest.block;
+    if (link === undefined || isOlder || linkedAs(link, beacon) !== 'linked') return latest;
+    latest = {
+      chainId: beacon.chainId,
+      block: beacon.number,
+      hash: beacon.hash,
+      ...timeOf(link, beacon.number),
+    };
+    return latest;
+  });
+}
+
+/** Time grows with the number, so an older block's time is a bound too, if a weaker one. */
+function timeOf(link: LinkReading, number: bigint): Pick<NotBefore, 'seconds' | 'exact'> {
+  let [low, high] = [0, link.times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((link.times[middle]?.number ?? 0n) <= number) low = middle + 1;
+    else high = middle;
+  }
+  const found = link.times[low - 1];
+  return { seconds: found?.seconds, exact: found?.number === number };
+}
+
+function contradiction(
+  headers: readonly HeaderTrail[],
+  anchors: readonly (NotAfter | undefined)[],
+  links: ReadonlyMap<bigint, LinkReading>,
+): number | undefined {
+  const found = headers.findIndex(({ header: { beacon } }, i) => {
+    const anchor = anchors[i];
+    return (
+      beacon !== undefined &&
+      anchor?.chainId === beacon.chainId &&
+      beacon.number >= anchor.block &&
+      linkedAs(links.get(beacon.chainId), beacon) === 'linked'
+    );
+  });
+  return found < 0 ? undefined : found;
+}

@@ -1,0 +1,44 @@
+/** Checks of parts that this version carries and does not read: absent, or unsupported (spec/verification.md, "Parts to come"). */
+import type { Context } from '../context.ts';
+import type { UnreadSection } from '../evidence.ts';
+import { indeterminate, type Outcome } from '../report.ts';
+import { counted } from '../sentence.ts';
+
+function unread(section: UnreadSection, absent: string, item: string) {
+  return ({ evidence }: Context): Outcome => {
+    const count = evidence.unread[section];
+    return count === 0
+      ? indeterminate('absent', absent)
+      : indeterminate(
+          'unsupported',
+          `${counted(count, item)} present, which this version does not check`,
+        );
+  };
+}
+
+export const checkPromise = unread(
+  'brokenPromises',
+  'no broken promise in the bundle; whether one exists elsewhere was not searched',
+  'broken promise',
+);
+export const checkTimestamp = unread('stamps', 'no time stamp token in the bundle', 'time stamp');
+export const checkEnrolment = unread(
+  'enrolments',
+  'no enrolment: which vehicle this is and who vouched for the device is not shown',
+  'enrolment',
+);
+export const checkRegistry = unread(
+  'registry',
+  'no registry proof: whether the device key was revoked is not shown',
+  'registry proof',
+);
+export const checkGrant = unread(
+  'grants',
+  'no grant: whether the owner released these streams is not shown',
+  'grant',
+);
+export const checkCustody = unread(
+  'custody',
+  'no custody record: who held the data is not shown',
+  'custody record',
+);

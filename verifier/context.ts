@@ -1,0 +1,39 @@
+/** What the checks look at: the decoded bundle, the policy, and what was read from both, computed once. */
+
+import type { Hash } from '../core/hash.ts';
+import type { VerifyDigest } from '../core/signature.ts';
+import { type Anchoring, readAnchoring } from './anchoring.ts';
+import { type Bounds, readBounds } from './bounds.ts';
+import type { Evidence } from './evidence.ts';
+import { type InclusionReading, readInclusions } from './inclusions.ts';
+import type { TrustPolicy } from './policy.ts';
+import { type Readings, readOpenedChunks } from './readings.ts';
+import { readTrail, type Trail } from './trail.ts';
+
+export type Context = {
+  readonly evidence: Evidence;
+  readonly policy: TrustPolicy;
+  readonly verifyDigest: VerifyDigest;
+  readonly hash: Hash;
+  readonly trail: Trail;
+  readonly readings: Readings;
+  readonly anchoring: Anchoring;
+  readonly inclusions: readonly InclusionReading[];
+  readonly bounds: Bounds;
+};
+
+export function readContext(
+  evidence: Evidence,
+  policy: TrustPolicy,
+  verifyDigest: VerifyDigest,
+  hash: Hash,
+): Context {
+  const trail = readTrail(evidence, policy, hash);
+  const anchoring = readAnchoring(evidence, policy, hash);
+  const inclusions = readInclusions(evidence.inclusions, trail.statements, anchoring.windows, hash);
+  return {
+    ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions },
+    readings: readOpenedChunks(evidence, trail, hash),
+    bounds: readBounds(trail.headers, inclusions, anchoring),
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * A bundle's bytes to its parts: everything is decoded once, nothing is believed yet.
+ * Implements spec/bundle.md, "Reading". One item that does not parse, and the bundle is not well-formed.
+ */
+
+import { decodeBrokenPromise } from '../core/broken-promise.ts';
+import { type BundleParts, decodeBundle, type SectionName } from '../core/bundle.ts';
+import {
+  decodeBlockItem,
+  decodeEnrolmentItem,
+  decodeHeaderItem,
+  decodeOpenedChunk,
+  decodeStatementItem,
+  type OpenedChunk,
+} from '../core/bundle-items.ts';
+import { type ChunkHeader, decodeChunkHeader } from '../core/chunk-header.ts';
+import { unverifiedPayload } from '../core/cose.ts';
+import { decodeCustodyRecord } from '../core/custody-record.ts';
+import { decodeEnrolment } from '../core/enrolment.ts';
+import { FormatError } from '../core/errors.ts';
+import type { HeaderLink } from '../core/evm/header-link.ts';
+import { decodeHeaderLink } from '../core/evm/header-link-record.ts';
+import { decodeForkProof, type ForkProof } from '../core/fork-proof.ts';
+import { decodeGrant } from '../core/grant.ts';
+import type { Hash } from '../core/hash.ts';
+import { decodeJournalBlock } from '../core/journal-block.ts';
+import {
+  type Anchor,
+  decodeAnchoredWindow,
+  decodeInclusion,
+  type Inclusion,
+} from '../core/receipt.ts';
+import { decodeRegistryFacts } from '../core/registry-facts.ts';
+import { decodeSessionRecord, type SessionRecord } from '../core/session-record.ts';
+import { decodeStatement, type Statement } from '../core/statement.ts';
+import { parseStreamId, type StreamName } from '../core/stream.ts';
+import { decodeTimeStamp } from '../core/time-stamp.ts';
+import { decodeWindowRecord, type WindowRecord } from '../core/window.ts';
+
+/** COSE_Sign1 and what its payload says; the signature is not checked here. */
+export type SessionItem = { readonly bytes: Uint8Array; readonly record: SessionRecord };
+
+export type HeaderEntry = {
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array | undefined;
+  readonly header: ChunkHeader;
+};
+
+export type StatementEntry = {
+  /** COSE_Sign1. */
+  readonly bytes: Uint8Array;
+  readonly statement: Statement;
+  readonly proof: readonly Uint8Array[];
+};
+
+export type WindowEntry = {
+  /** Encoded window record: its SHA-256 is what was anchored. */
+  readonly bytes: Uint8Array;
+  readonly record: WindowRecord;
+  readonly anchors: readonly Anchor[];
+};
+
+export type Stream = { readonly id: string; readonly name: StreamName };
+
+export type Evidence = {
+  readonly bytes: number;
+  readonly digest: Uint8Array;
+  readonly digestMatches: boolean;
+  readonly unknownSections: readonly number[];
+  /** Items and bytes of each section that is there. */
+  readonly sections: readonly {
+    readonly name: SectionName;
+    readonly items: number;
+    readonly bytes: number;
+  }[];
+  /** Ascending by log and number. */
+  readonly sessions: readonly SessionItem[];
+  /** Not descending by log and seq; that each is there once is a check's business. */
+  readonly headers: readonly HeaderEntry[];
+  /** Each name once. */
+  readonly streams: readonly Stream[];
+  /** Ascending by log and seq. */
+  readonly chunks: readonly OpenedChunk[];
+  /** Not descending by log and seq. */
+  readonly statements: readonly StatementEntry[];
+  readonly inclusions: readonly Inclusion[];
+  readonly windows: readonly WindowEntry[];
+  readonly links: readonly HeaderLink[];
+  readonly forkProofs: readonly ForkProof[];
+  /** Sections whose items parse, and whose checks are still to come: how many items. */
+  readonly unread: Readonly<Record<UnreadSection, number>>;
+};
+
+/** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
+const UNREAD = {
+  blocks: (item: Uint8Array) => decodeJournalBlock(unverifiedPayload(decodeBlockItem(item).block)),
+  stamps: decodeTimeStamp,
+  enrolments: (item: Uint8Array) =>
+    decodeEnrolment(unverifiedPayload(decodeEnrolmentItem(item).enrolment)),
+  registry: decodeRegistryFacts,
+  grants: decodeGrant,
+  custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
+  brokenPromises: decodeBrokenPromise,
+} as const;
+export type UnreadSection = keyof typeof UNREAD;
+
+/** @throws FormatError BUNDLE_*, and those of the items; its message names the item */
+export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
+  const parts = decodeBundle(bytes, hash);
+  const sessions = items(parts, 'sessions', (item) => ({
+    bytes: item,
+    record: decodeSessionRecord(unverifiedPayload(item)),
+  }));
+  requireOrder('sessions', sessions, ({ record }) => [record.log, record.number], 'ascending');
+  const headers = items(parts, 'headers', readHeader);
+  requireOrder('headers', headers, ({ header }) => [header.log, header.seq], 'not descending');
+  const streams = items(parts, 'streams', readStream);
+  requireNamesOnce(streams);
+  const chunks = items(parts, 'leaves', decodeOpenedChunk);
+  requireOrder('leaves', chunks, ({ log, seq }) => [log, seq], 'ascending');
+  requireStreams(streams.length, chunks);
+  const statements = items(parts, 'statements', readStatement);
+  requireOrder(
+    'statements',
+    statements,
+    ({ statement }) => [statement.log, statement.seq],
+    'not descending',
+  );
+  return {
+    bytes: bytes.length,
+    digest: bytes.slice(-32),
+    digestMatches: parts.digestMatches,
+    unknownSections: parts.unknownSections,
+    sections: measured(parts),
+    sessions,
+    headers,
+    streams,
+    chunks,
+    statements,
+    inclusions: items(parts, 'inclusions', decodeInclusion),
+    windows: items(parts, 'windows', readWindow),
+    links: items(parts, 'links', decodeHeaderLink),
+    forkProofs: items(parts, 'forkProofs', decodeForkProof),
+    unread: countUnread(parts),
+  };
+}
+
+function countUnread(parts: BundleParts): Evidence['unread'] {
+  const counts = Object.entries(UNREAD).map(([name, read]) => [
+    name,
+    items<unknown>(parts, name as UnreadSection, read).length,
+  ]);
+  return Object.fromEntries(counts) as Evidence['unread'];
+}
+
+function items<T>(
+  { sections }: BundleParts,
+  name: SectionName,
+  read: (item: Uint8Array) => T,
+): readonly T[] {
+  return sections[name].map((item, i) => {
+    try {
+      return read(item);
+    } catch (cause) {
+      if (!(cause instanceof FormatError)) throw cause;
+      throw new FormatError(cause.code, `${name}, item ${i + 1}: ${cause.message}`, { cause });
+    }
+  });
+}
+
+function readHeader(item: Uint8Array): HeaderEntry {
+  const { payload, signature } = decodeHeaderItem(item);
+  return { payload, signature, header: decodeChunkHeader(payload) };
+}
+
+function readStream(item: Uint8Array): Stream {
+  // Names are ASCII; any other byte becomes a character that no name may have.
+  const id = String.fromCharCode(...item.subarray(0, 512));
+  return { id, name: parseStreamId(id) };
+}
+
+function readStatement(item: Uint8Array): StatementEntry {
+  const { statement: bytes, proof } = decodeStatementItem(item);
+  return { bytes, statement: decodeStatement(unverifiedPayload(bytes)), proof };
+}
+
+function readWindow(item: Uint8Array): WindowEntry {
+  const { record: bytes, anchors } = decodeAnchoredWindow(item);
+  return { bytes, record: decodeWindowRecord(bytes), anchors };
+}
+
+function requireOrder<T>(
+  name: SectionName,
+  list: readonly T[],
+  placeOf: (item: T) => readonly [number, number],
+  order: 'ascending' | 'not descending',
+): void {
+  let [log, seq] = [-1, -1];
+  for (const item of list) {
+    const [nextLog, nextSeq] = placeOf(item);
+    const isAbove = nextLog > log || (nextLog === log && nextSeq > seq);
+    const isSame = nextLog === log && nextSeq === seq;
+    if (!isAbove && !(isSame && order === 'not descending')) {
+      throw new FormatError(
+        'BUNDLE_ITEM_ORDER',
+        `${name}: expected ${order} order, got ${nextLog}/${nextSeq} after ${log}/${seq}`,
+      );
+    }
+    [log, seq] = [nextLog, nextSeq];
+  }
+}
+
+function requireNamesOnce(streams: readonly Stream[]): void {
+  if (new Set(streams.map(({ id }) => id)).size !== streams.length) {
+    throw new FormatError('BUNDLE_STREAM', 'expected each stream to be named once');
+  }
+}
+
+/** Every leaf has a name, and every name a leaf. */
+function requireStreams(count: number, chunks: readonly OpenedChunk[]): void {
+  const used = new Uint8Array(count);
+  for (const chunk of chunks) {
+    for (const { stream } of chunk.leaves) {
+      if (stream >= count) {
+        throw new FormatError('BUNDLE_STREAM', `expected a stream below ${count}, got ${stream}`);
+      }
+      used[stream] = 1;
+    }
+  }
+  if (used.includes(0)) {
+    throw new FormatError('BUNDLE_STREAM', 'expected every named stream to have a leaf');
+  }
+}
+
+function measured({ sections }: BundleParts): Evidence['sections'] {
+  return (Object.entries(sections) as [SectionName, readonly Uint8Array[]][])
+    .filter(([, list]) => list.length > 0)
+    .map(([name, list]) => ({
+      name,
+      items: list.length,
+      bytes: list.reduce((sum, item) => sum + item.length, 0),
+    }));
+}

@@ -1,0 +1,207 @@
+/**
+ * What the bundle shows, in numbers: only what signatures, trees and proofs stand behind.
+ * Implements spec/verification.md, "Facts". Changing any byte of a bundle makes verification fail or leaves these alone.
+ */
+import { toHex } from '../core/bytes.ts';
+import type { NotAfter, NotBefore } from './bounds.ts';
+import type { Context } from './context.ts';
+import { streamsOf } from './readings.ts';
+import type { CheckCode, CheckResult } from './report.ts';
+
+export type SeqRange = {
+  readonly log: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+};
+
+export type TimeBounds = SeqRange & {
+  /** Unix seconds as text; `exact` false: the block is from then or later. */
+  readonly notBefore: {
+    readonly chainId: string;
+    readonly block: string;
+    readonly hash: string;
+    readonly seconds: string | null;
+    readonly exact: boolean;
+  } | null;
+  readonly notAfter: {
+    readonly chainId: string;
+    readonly block: string;
+    readonly seconds: string;
+  } | null;
+};
+
+export type Facts = {
+  readonly vehicle: { readonly tag: string; readonly epoch: number; readonly deviceKeyId: string };
+  readonly sessions: readonly {
+    readonly log: number;
+    readonly number: number;
+    readonly id: string;
+    readonly rootHolder: string;
+    readonly buses: readonly {
+      readonly bus: string;
+      readonly source: string;
+      readonly stampSource: string;
+      readonly access: string;
+    }[];
+  }[];
+  readonly chunks: number;
+  readonly ranges: readonly SeqRange[];
+  readonly openedChunks: number;
+  readonly frames: number;
+  /** Ascending by log and name; `count` is frames of a raw stream, records of any other. */
+  readonly streams: readonly (SeqRange & {
+    readonly stream: string;
+    readonly chunks: number;
+    readonly silent: number;
+    readonly count: number;
+  })[];
+  /** Closed entries of an opened chunk, least and most. */
+  readonly withheld: { readonly least: number; readonly most: number };
+  readonly statements: number;
+  readonly windows: number;
+  /** By the device's own clock: a claim, unlike the bounds. */
+  readonly deviceClock: { readonly firstNs: string; readonly lastNs: string } | null;
+  readonly time: readonly TimeBounds[];
+};
+
+/** Without these nothing was verified that facts could come from; an absent part brings none. */
+const BASE: readonly CheckCode[] = [
+  'DEVICE',
+  'SESSION',
+  'STATEMENT',
+  'HEADER_SIGNATURE',
+  'HEADER_CHAIN',
+  'LEAVES',
+];
+
+export function factsOf(context: Context, checks: readonly CheckResult[]): Facts | undefined {
+  const holds = checks.every(
+    ({ code, verdict, reason }) =>
+      verdict === 'PASSED' ||
+      (verdict === 'INDETERMINATE' && (!BASE.includes(code) || reason === 'absent')),
+  );
+  const { trail, readings, anchoring } = context;
+  const [first] = trail.sessions;
+  if (!holds || first === undefined) return undefined;
+  const headers = trail.headers.map(({ header }) => header);
+  return {
+    vehicle: {
+      tag: toHex(first.record.tag),
+      epoch: first.record.epoch,
+      deviceKeyId: toHex(first.record.deviceKeyId),
+    },
+    sessions: trail.sessions.map(({ id, record }) => ({
+      log: record.log,
+      number: record.number,
+      id: toHex(id ?? new Uint8Array(0)),
+      rootHolder: record.rootHolder,
+      buses: record.buses.map(({ bus, source, stampSource, access }) => ({
+        ...{ bus, source, stampSource, access },
+      })),
+    })),
+    chunks: headers.length,
+    ranges: rangesOf(headers),
+    openedChunks: readings.chunks,
+    frames: readings.frames,
+    streams: shownStreams(context),
+    withheld: {
+      least: readings.chunks === 0 ? 0 : readings.withheldLeast,
+      most: readings.withheldMost,
+    },
+    statements: trail.statements.length,
+    windows: anchoring.windows.length,
+    deviceClock: clockOf(headers),
+    time: timesOf(context),
+  };
+}
+
+function rangesOf(headers: readonly { readonly log: number; readonly seq: number }[]): SeqRange[] {
+  const ranges: { log: number; firstSeq: number; lastSeq: number }[] = [];
+  for (const { log, seq } of headers) {
+    const range = ranges.at(-1);
+    if (range?.log === log) range.lastSeq = seq;
+    else ranges.push({ log, firstSeq: seq, lastSeq: seq });
+  }
+  return ranges;
+}
+
+function shownStreams({ trail, readings }: Context): Facts['streams'] {
+  return streamsOf(readings)
+    .map(({ stream, log, leaves, silent, count, firstHeader, lastHeader }) => ({
+      stream,
+      log,
+      firstSeq: trail.headers[firstHeader]?.header.seq ?? 0,
+      lastSeq: trail.headers[lastHeader]?.header.seq ?? 0,
+      chunks: leaves,
+      silent,
+      count,
+    }))
+    .sort((a, b) => a.log - b.log || (a.stream < b.stream ? -1 : 1));
+}
+
+function clockOf(
+  headers: readonly { readonly wallStartNs: bigint; readonly wallEndNs: bigint }[],
+): Facts['deviceClock'] {
+  const [first] = headers;
+  if (first === undefined) return null;
+  let [from, to] = [first.wallStartNs, first.wallEndNs];
+  for (const { wallStartNs, wallEndNs } of headers) {
+    if (wallStartNs < from) from = wallStartNs;
+    if (wallEndNs > to) to = wallEndNs;
+  }
+  return { firstNs: `${from}`, lastNs: `${to}` };
+}
+
+type Pair = readonly [NotBefore | undefined, NotAfter | undefined];
+
+function sameBounds(a: Pair | undefined, b: Pair): boolean {
+  return (
+    a !== undefined &&
+    a[0] === b[0] &&
+    a[1]?.chainId === b[1]?.chainId &&
+    a[1]?.block === b[1]?.block
+  );
+}
+
+/** Chunks that follow each other with the same bounds are one row. */
+function timesOf({ trail, bounds }: Context): TimeBounds[] {
+  const rows: TimeBounds[] = [];
+  let previous: Pair | undefined;
+  trail.headers.forEach(({ header: { log, seq } }, i) => {
+    const [before, after] = [bounds.notBefore[i], bounds.notAfter[i]];
+    const row = rows.at(-1);
+    if (row?.log === log && sameBounds(previous, [before, after])) {
+      rows[rows.length - 1] = { ...row, lastSeq: seq };
+    } else {
+      rows.push({ log, firstSeq: seq, lastSeq: seq, ...shownBounds(before, after) });
+    }
+    previous = [before, after];
+  });
+  return rows;
+}
+
+function shownBounds(
+  before: NotBefore | undefined,
+  after: NotAfter | undefined,
+): Pick<TimeBounds, 'notBefore' | 'notAfter'> {
+  return {
+    notBefore:
+      before === undefined
+        ? null
+        : {
+            chainId: `${before.chainId}`,
+            block: `${before.block}`,
+            hash: `0x${toHex(before.hash)}`,
+            seconds: before.seconds === undefined ? null : `${before.seconds}`,
+            exact: before.exact,
+          },
+    notAfter:
+      after === undefined
+        ? null
+        : {
+            chainId: `${after.chainId}`,
+            block: `${after.block}`,
+            seconds: `${after.seconds}`,
+          },
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * The trust policy as it stands in its JSON file: what a writer of policies fills in.
+ * Implements spec/trust-policy.md, "Format".
+ */
+import type { CheckCode } from './report.ts';
+
+export type ChainClass = 'public' | 'consortium' | 'local';
+
+export type TrustPolicyFile = {
+  readonly 'witnessmark-trust': 0;
+  /** Who wrote this policy, in words; the first thing in every report. */
+  readonly suppliedBy: string;
+  readonly note?: string;
+  readonly deviceKeys: readonly {
+    readonly algorithm: 'ES256K' | 'ES256';
+    /** 33 bytes, SEC 1 compressed, in hexadecimal. */
+    readonly key: string;
+    readonly note?: string;
+  }[];
+  readonly chains: readonly {
+    /** In decimal. */
+    readonly chainId: string;
+    readonly class: ChainClass;
+    /** AnchorLog, 20 bytes. */
+    readonly contract: string;
+    /** Keccak-256 of its code. */
+    readonly codeHash: string;
+    /** Senders whose windows are believed to be the service's, 20 bytes each. */
+    readonly publishers: readonly string[];
+    /** Blocks that whoever wrote this policy has looked up. */
+    readonly blocks: readonly { readonly number: string; readonly hash: string }[];
+  }[];
+  /** Empty in version 0. */
+  readonly timestampAuthorities: readonly never[];
+  /** Checks that must PASS; without it, `DEFAULT_REQUIRED`. */
+  readonly required?: readonly CheckCode[];
+};
+
+/** What a policy requires that does not say (spec/trust-policy.md, "Required checks"). */
+export const DEFAULT_REQUIRED: readonly CheckCode[] = [
+  'BUNDLE',
+  'DEVICE',
+  'SESSION',
+  'STATEMENT',
+  'HEADER_SIGNATURE',
+  'HEADER_CHAIN',
+  'COVERED',
+  'LEAVES',
+  'STREAMS',
+  'WINDOW',
+  'ANCHOR',
+  'LINK',
+  'BLOCK',
+  'NOT_AFTER',
+];

@@ -1,0 +1,159 @@
+/**
+ * Reads a trust policy: strictly, since every word of it decides what is believed.
+ * Implements spec/trust-policy.md.
+ */
+import { fromHex, toHex } from '../core/bytes.ts';
+import { FormatError, UserError } from '../core/errors.ts';
+import { keyId, type PublicKey } from '../core/signature.ts';
+import { JsonObject, parseJson } from './json-object.ts';
+import { type ChainClass, DEFAULT_REQUIRED, type TrustPolicyFile } from './policy-file.ts';
+import { CHECK_CODES, type CheckCode } from './report.ts';
+
+export type TrustedChain = {
+  readonly chainId: bigint;
+  readonly class: ChainClass;
+  readonly contract: Uint8Array;
+  readonly codeHash: Uint8Array;
+  readonly publishers: readonly Uint8Array[];
+  readonly blocks: readonly { readonly number: bigint; readonly hash: Uint8Array }[];
+};
+
+export type TrustPolicy = {
+  readonly deviceKeys: readonly PublicKey[];
+  readonly chains: readonly TrustedChain[];
+  readonly required: readonly CheckCode[];
+  /** The policy as it was read, with what it left out filled in; the report prints it. */
+  readonly file: TrustPolicyFile;
+};
+
+const CLASSES: readonly ChainClass[] = ['public', 'consortium', 'local'];
+const ALGORITHMS = ['ES256K', 'ES256'] as const;
+
+/** @throws UserError POLICY_JSON, POLICY_KEY, POLICY_VALUE, POLICY_VERSION, POLICY_REPEATED */
+export function parseTrustPolicy(text: string): TrustPolicy {
+  const root = JsonObject.of('the trust policy', parseJson(text));
+  if (root.value('witnessmark-trust') !== 0) {
+    throw new UserError('POLICY_VERSION', 'expected a trust policy with "witnessmark-trust": 0');
+  }
+  const suppliedBy = root.text('suppliedBy');
+  const note = root.optionalText('note');
+  const deviceKeys = root.objects('deviceKeys').map(readDeviceKey);
+  const chains = root.objects('chains').map(readChain);
+  if (root.list('timestampAuthorities').length > 0) {
+    throw new UserError(
+      'POLICY_VALUE',
+      'expected "timestampAuthorities" to be empty: this version checks no time stamps',
+    );
+  }
+  const required = root.has('required') ? readRequired(root) : DEFAULT_REQUIRED;
+  root.end();
+  requireOnce(
+    'device key',
+    deviceKeys.map((key) => key.file.key),
+  );
+  requireOnce(
+    'chain and contract',
+    chains.map(({ file }) => `${file.chainId} ${file.contract}`),
+  );
+  return {
+    deviceKeys: deviceKeys.map(({ key }) => key),
+    chains: chains.map(({ chain }) => chain),
+    required,
+    file: {
+      'witnessmark-trust': 0,
+      suppliedBy,
+      ...(note === undefined ? {} : { note }),
+      deviceKeys: deviceKeys.map(({ file }) => file),
+      chains: chains.map(({ file }) => file),
+      timestampAuthorities: [],
+      required,
+    },
+  };
+}
+
+function readDeviceKey(object: JsonObject): {
+  readonly key: PublicKey;
+  readonly file: TrustPolicyFile['deviceKeys'][number];
+} {
+  const algorithm = object.word('algorithm', ALGORITHMS);
+  const bytes = object.hex('key', 33);
+  const note = object.optionalText('note');
+  object.end();
+  const key = { algorithm, bytes };
+  try {
+    keyId(key);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new UserError('POLICY_VALUE', `in the trust policy: ${cause.message}`, { cause });
+  }
+  const file = { algorithm, key: toHex(bytes), ...(note === undefined ? {} : { note }) };
+  return { key, file };
+}
+
+function readChain(object: JsonObject): {
+  readonly chain: TrustedChain;
+  readonly file: TrustPolicyFile['chains'][number];
+} {
+  const chain = {
+    chainId: object.uint64('chainId'),
+    class: object.word('class', CLASSES),
+    contract: object.hex('contract', 20),
+    codeHash: object.hex('codeHash', 32),
+    publishers: object.texts('publishers').map((text) => hexOf('publishers', text, 20)),
+    blocks: object.objects('blocks').map((block) => {
+      const read = { number: block.uint64('number'), hash: block.hex('hash', 32) };
+      block.end();
+      return read;
+    }),
+  };
+  object.end();
+  const file = {
+    chainId: `${chain.chainId}`,
+    class: chain.class,
+    contract: `0x${toHex(chain.contract)}`,
+    codeHash: `0x${toHex(chain.codeHash)}`,
+    publishers: chain.publishers.map((publisher) => `0x${toHex(publisher)}`),
+    blocks: chain.blocks.map(({ number, hash }) => ({
+      number: `${number}`,
+      hash: `0x${toHex(hash)}`,
+    })),
+  };
+  requireOnce('publisher', file.publishers);
+  requireOnce(
+    'block number',
+    file.blocks.map(({ number }) => number),
+  );
+  return { chain, file };
+}
+
+function hexOf(name: string, text: string, length: number): Uint8Array {
+  if (!/^0x[0-9a-fA-F]*$/.test(text) || text.length !== 2 + 2 * length) {
+    throw new UserError(
+      'POLICY_VALUE',
+      `expected "${name}" as 0x and ${length} bytes in hexadecimal`,
+    );
+  }
+  return fromHex(text);
+}
+
+function readRequired(root: JsonObject): readonly CheckCode[] {
+  const required = root.texts('required').map((text) => {
+    const code = CHECK_CODES.find((candidate) => candidate === text);
+    if (code === undefined) {
+      throw new UserError('POLICY_VALUE', `expected "required" to name checks, got "${text}"`);
+    }
+    return code;
+  });
+  requireOnce('required check', required);
+  return required;
+}
+
+function requireOnce(what: string, names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) {
+      throw new UserError('POLICY_REPEATED', `expected each ${what} once, got ${name} again`);
+    }
+    seen.add(name);
+  }
+}

@@ -1,0 +1,106 @@
+/** The report for people: plain lines, aligned, without colour (spec/verification.md, "Text"). */
+import type { Facts, TimeBounds } from './facts.ts';
+import type { CheckResult, Report } from './report.ts';
+import { counted, grouped, utc } from './sentence.ts';
+
+export function reportLines(report: Report): readonly string[] {
+  const lines = [
+    ...report.warnings.flatMap((warning) => [`${capital(warning)}.`, '']),
+    ...policyLines(report),
+    '',
+    'Checks (* required by the policy)',
+    ...report.checks.map(checkLine),
+    '',
+    ...(report.facts === undefined
+      ? ['Facts', '  None: they would rest on checks that did not pass.']
+      : factLines(report.facts)),
+    '',
+    'Not proven, whatever the verdicts',
+    ...report.notProven.map(({ text }) => `  ${text}`),
+    '',
+    resultLine(report),
+  ];
+  return lines.map(printable);
+}
+
+function policyLines({ policy }: Report): readonly string[] {
+  return [
+    `Trust policy, supplied by ${policy.suppliedBy}`,
+    ...(policy.note === undefined ? [] : [`  ${policy.note}`]),
+    ...policy.deviceKeys.map(
+      ({ algorithm, key, note }) =>
+        `  device key   ${algorithm} ${key}${note === undefined ? '' : `, ${note}`}`,
+    ),
+    ...policy.chains.flatMap((chain) => [
+      `  chain        ${chain.chainId}, ${chain.class}, contract ${chain.contract}`,
+      `               code ${chain.codeHash}`,
+      ...chain.publishers.map((publisher) => `               publisher ${publisher}`),
+      ...chain.blocks.map(({ number, hash }) => `               block ${number} is ${hash}`),
+    ]),
+  ];
+}
+
+function checkLine({ code, verdict, reason, required, detail }: CheckResult): string {
+  const place = `${required ? '*' : ' '} ${code}`.padEnd(19);
+  return `  ${verdict.padEnd(14)}${place}${reason === undefined ? '' : `${reason}: `}${detail}`;
+}
+
+function factLines(facts: Facts): readonly string[] {
+  const buses = new Set(
+    facts.sessions.flatMap(({ buses: all }) => all.map(({ bus, source }) => `${bus} (${source})`)),
+  );
+  const names = new Set(facts.streams.map(({ stream }) => stream)).size;
+  const { least, most } = facts.withheld;
+  return [
+    'Facts',
+    `  vehicle      tag ${facts.vehicle.tag}, epoch ${facts.vehicle.epoch}`,
+    `  chunks       ${grouped(facts.chunks)}: ${facts.ranges.map((range) => `${range.log}/${range.firstSeq} to ${range.log}/${range.lastSeq}`).join(', ')}`,
+    `  sessions     ${facts.sessions.length}, buses ${[...buses].join(', ')}`,
+    `  opened       ${counted(names, 'stream')} in ${counted(facts.openedChunks, 'chunk')}, ${counted(facts.frames, 'frame')}`,
+    `  withheld     ${least === most ? grouped(most) : `${least} to ${most}`} in each opened chunk`,
+    ...(facts.deviceClock === null
+      ? []
+      : [
+          `  device clock ${utc(secondsOf(facts.deviceClock.firstNs))} to ${utc(secondsOf(facts.deviceClock.lastNs))}, as the device says`,
+        ]),
+    '',
+    'Time of sealing',
+    ...facts.time.map(timeLine),
+  ];
+}
+
+function secondsOf(ns: string): bigint {
+  return BigInt(ns) / 1_000_000_000n;
+}
+
+function timeLine({ log, firstSeq, lastSeq, notBefore, notAfter }: TimeBounds): string {
+  const after =
+    notBefore === null
+      ? 'no bound before'
+      : `after block ${notBefore.block}${notBefore.seconds === null ? '' : ` (${utc(BigInt(notBefore.seconds))}${notBefore.exact ? '' : ' or later'})`}`;
+  const before =
+    notAfter === null
+      ? 'no bound after'
+      : `before ${utc(BigInt(notAfter.seconds))} (block ${notAfter.block} of chain ${notAfter.chainId})`;
+  return `  ${`${log}/${firstSeq} to ${log}/${lastSeq}`.padEnd(13)}${after}, ${before}`;
+}
+
+function resultLine({ accepted, checks }: Report): string {
+  if (accepted) return 'Accepted: no check failed, and every required one passed.';
+  const failing = checks.filter(({ verdict }) => verdict === 'FAILED').map(({ code }) => code);
+  if (failing.length > 0) return `Refused: ${failing.join(', ')} failed.`;
+  const open = checks.filter(({ verdict, required }) => required && verdict !== 'PASSED');
+  return `Not accepted: required and not passed: ${open.map(({ code }) => code).join(', ')}.`;
+}
+
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+/** Texts in a policy or a bundle must not move the cursor, recolour the terminal or turn text around. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
