@@ -1,0 +1,61 @@
+/** All commands, by the person who uses them; each is loaded only when it is called. */
+import type { Io } from './io.ts';
+
+export type Command = { run(args: readonly string[], io: Io): Promise<number> };
+
+type Entry = {
+  readonly person: 'Car' | 'Owner' | 'Court' | 'Operator' | 'Anybody';
+  readonly summary: string;
+  load(): Promise<Command>;
+};
+
+export const COMMANDS = {
+  agent: {
+    person: 'Car',
+    summary: 'record, seal and send: agent --config FILE',
+    load: () => import('./commands/agent.ts'),
+  },
+  export: {
+    person: 'Owner',
+    summary: 'make an evidence bundle: export --data DIR --out FILE',
+    load: () => import('./commands/export.ts'),
+  },
+  verify: {
+    person: 'Court',
+    summary: 'check a bundle without a network: verify BUNDLE --trust FILE',
+    load: () => import('./commands/verify.ts'),
+  },
+  inspect: {
+    person: 'Court',
+    summary: 'show what is in a bundle, unverified: inspect BUNDLE',
+    load: () => import('./commands/inspect.ts'),
+  },
+  extract: {
+    person: 'Court',
+    summary: 'give the frames back: extract BUNDLE --format candump|csv',
+    load: () => import('./commands/extract.ts'),
+  },
+  'anchor-service': {
+    person: 'Operator',
+    summary: 'take statements, anchor them: anchor-service --config FILE',
+    load: () => import('./commands/anchor-service.ts'),
+  },
+  demo: {
+    person: 'Anybody',
+    summary: 'all of it on this machine, with a recorded drive: demo [--out DIR]',
+    load: () => import('./commands/demo.ts'),
+  },
+} as const satisfies Readonly<Record<string, Entry>>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export function usage(): string {
+  const lines = ['usage: witnessmark COMMAND [options]', ''];
+  let person = '';
+  for (const [name, entry] of Object.entries(COMMANDS)) {
+    if (entry.person !== person) lines.push(entry.person);
+    person = entry.person;
+    lines.push(`  ${name.padEnd(15)} ${entry.summary}`);
+  }
+  return [...lines, '', 'COMMAND --help says more.'].join('\n');
+}

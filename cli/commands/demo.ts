@@ -1,0 +1,63 @@
+/** `witnessmark demo`, which is also `npm run demo`. */
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { UserError } from '../../core/errors.ts';
+import { runDemo } from '../demo/run-demo.ts';
+import { type Io, print } from '../io.ts';
+
+const DRIVE = 'fixtures/can/comma2k19-rav4/comma2k19_rav4_rx.log.gz';
+
+const HELP = `usage: npm run demo -- [--log FILE] [--out DIR] [--speed N] [--keep]
+
+Replays a recorded drive through the whole of Witnessmark on this machine, and verifies the evidence.
+
+  --log FILE   candump -L log, plain or .gz (default: a minute in a Toyota RAV4)
+  --out DIR    for evidence.wmk and trust.json (default: demo-out)
+  --speed N    times real pace; 0 is as fast as it can (default: about 15 seconds)
+  --keep       keep the unit's spool and the service's data in DIR`;
+
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      log: { type: 'string' },
+      out: { type: 'string', default: 'demo-out' },
+      speed: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) {
+    print(io.stdout, HELP);
+    return 0;
+  }
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    return await runDemo(
+      {
+        log: values.log ?? fileURLToPath(new URL(`../../${DRIVE}`, import.meta.url)),
+        out: values.out,
+        speed: values.speed === undefined ? undefined : toSpeed(values.speed),
+        keep: values.keep,
+      },
+      io,
+      interrupted.signal,
+    );
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    print(io.stderr, 'Interrupted: everything that the demo started has been stopped.');
+    return 130;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+function toSpeed(text: string): number {
+  const speed = Number(text);
+  if (text.trim() === '' || !Number.isFinite(speed) || speed < 0) {
+    throw new UserError('ARGUMENTS', `expected --speed to be a number of 0 or more, got "${text}"`);
+  }
+  return speed;
+}

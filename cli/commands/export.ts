@@ -1,0 +1,67 @@
+/** `witnessmark export`: from a unit's spool to an evidence bundle. */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { exportFromUnit } from '../../agent/main.ts';
+import { UserError } from '../../core/errors.ts';
+import { type Io, print } from '../io.ts';
+import { bar, ProgressLine } from '../progress.ts';
+
+const HELP = `usage: witnessmark export --data DIR --out FILE [--from SEQ] [--to SEQ] [--stream NAME]…
+
+Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent.
+
+  --data DIR      the unit's data folder (keys/ and spool/)
+  --out FILE      is not written over
+  --from, --to    chunk sequence numbers, inclusive; the whole log by default
+  --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
+
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string' },
+      out: { type: 'string' },
+      from: { type: 'string' },
+      to: { type: 'string' },
+      stream: { type: 'string', multiple: true },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) {
+    print(io.stdout, HELP);
+    return 0;
+  }
+  const { data, out, from, to, stream } = values;
+  if (data === undefined || out === undefined) {
+    throw new UserError('ARGUMENTS', 'expected --data DIR and --out FILE');
+  }
+  const line = new ProgressLine(io.stderr);
+  const bundle = exportFromUnit(
+    data,
+    {
+      ...(from === undefined ? {} : { fromSeq: toSeq('--from', from) }),
+      ...(to === undefined ? {} : { toSeq: toSeq('--to', to) }),
+      ...(stream === undefined ? {} : { streams: new Set(stream) }),
+    },
+    (done, total) => line.show(`${bar(done / total)}  chunk ${done} of ${total}`),
+  );
+  line.clear();
+  try {
+    writeFileSync(out, bundle, { flag: 'wx' });
+  } catch (cause) {
+    throw new UserError('OUTPUT', `${out} cannot be written, or is there already`, { cause });
+  }
+  print(io.stdout, `${out}: ${bundle.length} bytes`);
+  return 0;
+}
+
+function toSeq(option: string, text: string): number {
+  const seq = Number(text);
+  if (!/^\d+$/.test(text) || seq > 0xffff_ffff) {
+    throw new UserError(
+      'ARGUMENTS',
+      `expected ${option} to be a chunk sequence number, got "${text}"`,
+    );
+  }
+  return seq;
+}

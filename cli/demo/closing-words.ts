@@ -1,0 +1,61 @@
+/** How the demo ends: what is proven, what is not, and what to try next. */
+import type { Report } from '../../verifier/report.ts';
+import type { ChangedByte } from './change-one-byte.ts';
+
+export type DemoFigures = {
+  readonly bundlePath: string;
+  readonly trustPath: string;
+  readonly bundleBytes: number;
+  readonly storedBytes: number;
+  readonly transactions: number;
+  readonly gas: number;
+};
+
+export function closingWords(
+  report: Report,
+  refused: Report,
+  changed: ChangedByte,
+  figures: DemoFigures,
+): readonly string[] {
+  const { facts } = report;
+  if (!report.accepted || facts === undefined) {
+    return ['Not proven: the checks above say why. This is a fault of the demo; please report it.'];
+  }
+  const since = Math.max(...facts.time.map(({ notAfter }) => Number(notAfter?.seconds ?? 0)));
+  const open = report.notProven.slice(0, 4).map(({ text }) => text);
+  const refusal = refused.checks.find(
+    ({ code, verdict }) => code === 'LEAVES' && verdict === 'FAILED',
+  );
+  const perFrame = (figures.storedBytes / Math.max(facts.frames, 1)).toFixed(1);
+  return [
+    `Proven, as far as a demo can: ${number(facts.frames)} frames, ${number(facts.chunks)} chunks, none missing, all unaltered since ${utc(since)}.`,
+    `  The chain and the trust policy are this demo's own: this convinces nobody but you. Real use: README, "A chain you do not own".`,
+    `  Not proven: ${open.join(' · ')} · …`,
+    `  1 byte changed at ${number(changed.offset)} → refused: ${refusal?.reason ?? 'NOT REFUSED'}, chunk ${changed.chunk}, ${spoken(changed.stream)}`,
+    `  ${perFrame} bytes a frame stored · ${counted(figures.transactions, 'transaction')}, ${number(figures.gas)} gas · bundle ${megabytes(figures.bundleBytes)}`,
+    `Try:  npx witnessmark verify ${figures.bundlePath} --trust ${figures.trustPath}`,
+    `      npx witnessmark inspect ${figures.bundlePath}`,
+  ];
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function counted(value: number, noun: string): string {
+  return `${number(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function utc(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** `raw/can0/0B4` as people write it: `can0 0x0B4`. */
+function spoken(stream: string): string {
+  const [, bus, id] = stream.split('/');
+  return bus === undefined || id === undefined ? stream : `${bus} 0x${id}`;
+}

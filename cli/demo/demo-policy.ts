@@ -1,0 +1,54 @@
+/** The demo's own trust policy: it believes itself, and says so. */
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
+import { toHex } from '../../core/bytes.ts';
+import { OperationalError } from '../../core/errors.ts';
+import type { PublicKey } from '../../core/signature.ts';
+import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
+
+export type TrustedBlock = { readonly number: string; readonly hash: string };
+
+export function demoPolicy(
+  deviceKey: PublicKey,
+  service: RunningAnchorService,
+  blocks: readonly TrustedBlock[],
+): TrustPolicyFile {
+  return {
+    'witnessmark-trust': 0,
+    suppliedBy: 'the demo itself, on this machine',
+    note: 'Device key, chain and block hash were all made by the program that asks you to believe them.',
+    deviceKeys: [{ algorithm: deviceKey.algorithm, key: toHex(deviceKey.bytes) }],
+    chains: [
+      {
+        chainId: `${service.chainId}`,
+        class: service.chainClass,
+        contract: `0x${toHex(service.contract)}`,
+        codeHash: service.contractCodeHash,
+        publishers: [`0x${toHex(service.publisher)}`],
+        blocks,
+      },
+    ],
+    timestampAuthorities: [],
+  };
+}
+
+/** What a court does with several independent sources, the demo does with its own chain. */
+export async function lookUpBlock(rpcUrl: string, number: bigint): Promise<TrustedBlock> {
+  const response = await fetch(rpcUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'eth_getBlockByNumber',
+      params: [`0x${number.toString(16)}`, false],
+    }),
+  });
+  const answer: unknown = await response.json();
+  const hash = (answer as { readonly result?: { readonly hash?: unknown } | null }).result?.hash;
+  if (typeof hash !== 'string') {
+    throw new OperationalError('CHAIN_NO_BLOCK', `the chain has no block ${number}`, {
+      retryable: false,
+    });
+  }
+  return { number: `${number}`, hash };
+}

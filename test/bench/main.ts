@@ -1,0 +1,78 @@
+/** `npm run bench`: the numbers of the README, with the machine that they were measured on. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { loadRecording, type Recording } from './looped-source.ts';
+import { machineLine } from './machine.ts';
+import { benchMerkle } from './merkle.ts';
+import { runPipeline } from './pipeline.ts';
+import { profiled } from './profile.ts';
+
+const RAV4 = fileURLToPath(
+  new URL('../../fixtures/can/comma2k19-rav4/comma2k19_rav4_rx.log.gz', import.meta.url),
+);
+const GAS = fileURLToPath(new URL('../../contracts/snapshots/AnchorLog.json', import.meta.url));
+
+function say(...lines: readonly string[]): void {
+  for (const line of lines) process.stdout.write(`${line}\n`);
+}
+
+const { values } = parseArgs({ options: { times: { type: 'string', default: '100' } } });
+const times = Number(values.times);
+
+say(`machine: ${machineLine()}`, '');
+const recording = await loadRecording(RAV4);
+await benchPipeline(recording);
+await benchSizes(recording);
+say('RFC 9162 tree, CPU seconds, best of 3 interleaved');
+const [ours, ...others] = benchMerkle(100_000);
+say(`  ${ours?.seconds.toFixed(3)}  ${ours?.name}`);
+for (const { name, seconds } of others) {
+  say(
+    `  ${seconds.toFixed(3)}  ${name}: ${(seconds / (ours?.seconds ?? 1)).toFixed(1)} times ours`,
+  );
+}
+say('', 'gas, whole transactions (contracts/snapshots, checked by npm test)');
+for (const [name, gas] of Object.entries(JSON.parse(readFileSync(GAS, 'utf8')) as object)) {
+  say(`  ${String(gas).padStart(7)}  ${name}`);
+}
+
+async function benchPipeline(input: Recording): Promise<void> {
+  say(
+    `pipeline: ${input.frames} frames looped ${times} times, 1 s chunks, committed and read back`,
+  );
+  await runPipeline(input, Math.min(times, 5), 1000); // the first rounds compile
+  const result = await runPipeline(input, times, 1000);
+  say(
+    `  ${Math.round(result.framesPerCpuSecond)} frames per CPU second (${result.cpuSeconds.toFixed(1)} s of all threads)`,
+    '  where the time goes (a second run of a tenth, under the profiler)',
+  );
+  const { shares } = await profiled(
+    async () => await runPipeline(input, Math.max(1, Math.round(times / 10)), 1000),
+  );
+  for (const { part, share } of shares) {
+    say(`    ${(100 * share).toFixed(1).padStart(5)} %  ${part}`);
+  }
+  say('');
+}
+
+async function benchSizes(input: Recording): Promise<void> {
+  say(`stored bytes per frame, ${input.frames} frames of the RAV4 recording, everything included`);
+  for (const chunkMs of [1000, 10_000]) {
+    const { segmentBytesPerFrame: bodies, indexBytesPerFrame: index } = await runPipeline(
+      input,
+      1,
+      chunkMs,
+    );
+    say(
+      `  ${(bodies + index).toFixed(2)}  chunks of ${chunkMs / 1000} s: bodies ${bodies.toFixed(2)}, index with headers, keys and statement ${index.toFixed(2)}`,
+    );
+  }
+  const text = gunzipSync(readFileSync(RAV4));
+  const gzip = gzipSync(text, { level: constants.Z_BEST_COMPRESSION }).length;
+  say(
+    `  ${(gzip / input.frames).toFixed(2)}  candump -L text under gzip -9: no proof, no encryption, no access by stream`,
+    '',
+  );
+}

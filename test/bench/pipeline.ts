@@ -1,0 +1,130 @@
+/** Frames to sealed, stored and read back: frames per CPU second of all threads, and bytes per frame in parts. */
+import crypto from 'node:crypto';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Batcher } from '../../agent/batch/batcher.ts';
+import { ChunkSealer } from '../../agent/chunk/chunk-sealer.ts';
+import { StreamTable } from '../../agent/chunk/stream-table.ts';
+import { Pipeline } from '../../agent/pipeline.ts';
+import type { Primitives } from '../../agent/ports.ts';
+import { newSession } from '../../agent/session.ts';
+import { Spool } from '../../agent/spool/spool.ts';
+import { encodeSigned } from '../../core/cose.ts';
+import { keyId } from '../../core/signature.ts';
+import { nativeAead } from '../../hw/crypto/native-aead.ts';
+import { nativeDeflate } from '../../hw/crypto/native-deflate.ts';
+import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
+import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
+import { loopedSource, type Recording } from './looped-source.ts';
+
+const primitives: Primitives = {
+  sha256: nativeSha256,
+  sha512: nativeSha512,
+  aead: nativeAead,
+  deflate: nativeDeflate,
+  random: (length) => new Uint8Array(crypto.randomBytes(length)),
+};
+
+export type PipelineResult = {
+  readonly frames: number;
+  readonly cpuSeconds: number;
+  readonly framesPerCpuSecond: number;
+  readonly segmentBytesPerFrame: number;
+  readonly indexBytesPerFrame: number;
+};
+
+export async function runPipeline(
+  recording: Recording,
+  times: number,
+  chunkMs: number,
+): Promise<PipelineResult> {
+  const folder = mkdtempSync(join(tmpdir(), 'wmk-bench-'));
+  try {
+    const before = process.cpuUsage();
+    const frames = await recordInto(folder, recording, times, chunkMs);
+    const used = process.cpuUsage(before);
+    const cpuSeconds = (used.user + used.system) / 1e6;
+    const segments = join(folder, 'segments');
+    const segmentBytes = readdirSync(segments).reduce(
+      (sum, name) => sum + statSync(join(segments, name)).size,
+      0,
+    );
+    return {
+      frames,
+      cpuSeconds,
+      framesPerCpuSecond: frames / cpuSeconds,
+      segmentBytesPerFrame: segmentBytes / frames,
+      indexBytesPerFrame: statSync(join(folder, 'index.db')).size / frames,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function recordInto(
+  folder: string,
+  recording: Recording,
+  times: number,
+  chunkMs: number,
+): Promise<number> {
+  const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
+  const deviceSigner = ephemeralSigner();
+  const sessionSigner = ephemeralSigner();
+  const identity = {
+    tag: primitives.random(16),
+    epoch: 0,
+    log: 0,
+    deviceKeyId: keyId(deviceSigner.key),
+  };
+  const session = newSession({
+    identity,
+    deviceSigner,
+    sessionSigner,
+    previous: undefined,
+    lastHeaderId: undefined,
+    bootId: new Uint8Array(16),
+    startedWallNs: 0n,
+    softwareHash: new Uint8Array(32),
+    configurationHash: new Uint8Array(32),
+    buses: [],
+    sha256: primitives.sha256,
+  });
+  spool.commitSession(identity, session);
+  const place = { ...identity, sessionId: session.id, signer: sessionSigner };
+  const streams = new StreamTable([], primitives.sha512, primitives.random);
+  await new Pipeline({
+    source: loopedSource(recording, times),
+    sealer: new ChunkSealer(
+      { ...place, buses: recording.buses },
+      streams,
+      primitives,
+      () => undefined,
+      undefined,
+    ),
+    batcher: new Batcher(
+      place,
+      { durationMs: 60_000, sha256: primitives.sha256 },
+      () => undefined,
+      [],
+      undefined,
+    ),
+    spool,
+    sessionNumber: session.number,
+    sessionKey: sessionSigner.key,
+    encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
+    chunkMs,
+    sessionBefore: undefined,
+    nowMs: () => performance.now(),
+    onCommitted: () => undefined,
+  }).run();
+  // Read back what was committed, as the definition of the figure asks.
+  const last = spool.lastChunk();
+  let frames = 0;
+  for (const chunk of spool.chunks(0, last?.seq ?? 0)) {
+    if (spool.body(chunk.seq).length !== chunk.bodyBytes) throw new RangeError('a short body');
+    frames += chunk.frames;
+  }
+  spool.close();
+  return frames;
+}

@@ -1,0 +1,52 @@
+/** Where the CPU time of a piece of work goes, by the part of the program that it was spent in. */
+import { Session } from 'node:inspector/promises';
+
+export type Share = { readonly part: string; readonly share: number };
+
+const PARTS: readonly (readonly [part: string, matches: RegExp])[] = [
+  ['deflate (zlib)', /zlib/],
+  ['AES-256-GCM (OpenSSL)', /crypto\/cipher/],
+  ['SHA-2 (OpenSSL)', /crypto\/hash/],
+  ['signatures (libsecp256k1)', /secp256k1/],
+  ['SQLite', /better-sqlite3|spool\/(spool|rows|index)/],
+  ['segment files', /segment-files|node:fs/],
+  ['raw payload layout', /raw-payload/],
+  ['arrival order', /arrival-order|leaf-contents/],
+  ['key tree', /key-tree/],
+  ['chunk tree', /merkle/],
+  ['cutting and grouping', /chunker|chunk-buffer|group|stream-table/],
+  ['leaf bytes, body, header', /core\/|chunk-sealer/],
+];
+
+export async function profiled<T>(
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly shares: readonly Share[] }> {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.start');
+  const result = await work();
+  const { profile } = await session.post('Profiler.stop');
+  session.disconnect();
+  const nodes = new Map(profile.nodes.map((node) => [node.id, node.callFrame]));
+  const times = new Map<string, number>();
+  let total = 0;
+  profile.samples?.forEach((id, i) => {
+    const frame = nodes.get(id);
+    const time = profile.timeDeltas?.[i] ?? 0;
+    if (frame === undefined || frame.functionName === '(idle)') return;
+    const part = partOf(frame.functionName, frame.url);
+    times.set(part, (times.get(part) ?? 0) + time);
+    total += time;
+  });
+  const shares = [...times]
+    .map(([part, time]) => ({ part, share: time / total }))
+    .sort((a, b) => b.share - a.share);
+  return { result, shares };
+}
+
+function partOf(name: string, url: string): string {
+  if (name === '(garbage collector)') return 'garbage collection';
+  const place = `${url} ${name}`;
+  return PARTS.find(([, matches]) => matches.test(place))?.[0] ?? 'everything else';
+}
