@@ -2,8 +2,8 @@
 
 import { defineConfig } from 'vitest/config';
 
-// These start processes, brokers and chains, or kill them: one file at a time, with more patience.
-const heavy = ['test/{chaos,crash,e2e,rig}/**/*.test.ts'];
+// These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
+const heavy = ['test/{anchor-service,chaos,crash,e2e,rig}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -24,7 +24,6 @@ export default defineConfig({
           name: 'heavy',
           include: heavy,
           pool: 'forks',
-          fileParallelism: false,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import { fromHex } from '../core/bytes.ts';
 import { FormatError, UserError } from '../core/errors.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
@@ -43,8 +43,9 @@ export function readAgentConfig(path: string): AgentConfig {
   try {
     document = parse(text);
   } catch (cause) {
-    const [line] = cause instanceof Error ? cause.message.split('\n') : [''];
-    throw new UserError('CONFIG_SYNTAX', `${path}: ${line ?? 'not TOML'}`, { cause });
+    if (!(cause instanceof TomlError)) throw cause;
+    const sentence = `expected TOML in ${path}, line ${cause.line} is none`;
+    throw new UserError('CONFIG_SYNTAX', sentence, { cause });
   }
   return toConfig(new Section(path, '', document), dirname(resolve(path)));
 }

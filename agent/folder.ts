@@ -1,19 +1,20 @@
 /** Folders of a unit: only for their owner, and there after a power cut. */
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { storageError } from './storage-error.ts';
 
-/** Does nothing when it is there. @throws OperationalError STORAGE_* */
+/**
+ * With all folders above it; does nothing when it is there. One by one, since a file that is synced in a
+ * folder whose own name is not durable is lost with it.
+ * @throws OperationalError STORAGE_*
+ */
 export function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const above = dirname(resolve(path));
+  makeFolder(above);
   try {
-    const first = mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    // A file synced in a folder whose own name is not durable is lost with it.
-    const above = dirname(first);
-    for (let made = resolve(path); made !== above; ) {
-      made = dirname(made);
-      syncFolder(made);
-    }
+    mkdirSync(path, { mode: 0o700 });
+    syncFolder(above);
   } catch (cause) {
     throw storageError(cause);
   }

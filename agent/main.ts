@@ -197,7 +197,7 @@ async function startWithSpool(
     },
   });
   uplink.start();
-  const recorded = pipeline.run().finally(async () => source.close());
+  const recorded = pipeline.run().finally(async () => await source.close());
   return {
     identity,
     deviceKey: deviceSigner.key,

@@ -71,7 +71,7 @@ export class Pipeline {
     }
     this.#chunker.end(source.skippedAtEnd);
     this.#commit();
-    this.#commitStatement(this.#parts.batcher.close());
+    while (this.#commitStatement(this.#parts.batcher.close()));
   }
 
   stop(): void {
@@ -93,10 +93,12 @@ export class Pipeline {
     if (chunks.length > 0) this.#parts.onCommitted(this.#progress);
   }
 
-  #commitStatement(statement: SignedStatement | undefined): void {
-    if (statement === undefined) return;
+  /** @returns whether there was one */
+  #commitStatement(statement: SignedStatement | undefined): boolean {
+    if (statement === undefined) return false;
     const { spool, sessionNumber, encodeStatement } = this.#parts;
     spool.commitStatement(sessionNumber, { ...statement, bytes: encodeStatement(statement) });
     this.#parts.onCommitted(this.#progress);
+    return true;
   }
 }

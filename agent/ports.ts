@@ -36,9 +36,6 @@ export type Signer = {
 
 export type RandomBytes = (length: number) => Uint8Array;
 
-/** Unix time. */
-export type WallClock = { nowNs(): bigint };
-
 /** Called between a commit and its effect, so that a test can stop the process exactly there. */
 export type AtCommitPoint = (name: CommitPoint) => void;
 

@@ -53,7 +53,7 @@ export function newSession(inputs: SessionInputs): StoredSession {
     filterHash: sha256(asciiBytes(FILTER_RULE)),
     decoderHash: undefined,
     buses: inputs.buses,
-    predecessor: undefined,
+    predecessor: before?.predecessor,
   });
   const id = recordId('session-record', deviceSigner.key, payload);
   const signature = deviceSigner.sign(id);

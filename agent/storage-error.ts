@@ -12,7 +12,8 @@ const OF_THE_WORLD = /^(E[A-Z0-9]+|SQLITE_(?!CONSTRAINT)\w+)$/;
  * Codes STORAGE_FULL, STORAGE_READ_ONLY, STORAGE_FAILED, SPOOL_DAMAGED. Our own mistakes come back as they are.
  */
 export function storageError(cause: unknown): Error {
-  if (!(cause instanceof Error)) return new Error('something was thrown that is no error', { cause });
+  if (!(cause instanceof Error))
+    return new Error('something was thrown that is no error', { cause });
   const code = 'code' in cause ? String(cause.code) : '';
   if (cause instanceof OperationalError || !OF_THE_WORLD.test(code)) return cause;
   const is = (codes: readonly string[]) => codes.some((known) => code.startsWith(known));

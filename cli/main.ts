@@ -32,7 +32,7 @@ function explain(error: unknown, io: Io): number {
   }
   if (error instanceof TypeError && 'code' in error && isArgumentsCode(error.code)) {
     // node:util parseArgs: an unknown option or a missing value.
-    print(io.stderr, `witnessmark: ${error.message.split('. ')[0] ?? ''} (ARGUMENTS)`);
+    print(io.stderr, `witnessmark: ${error.message.split(/\.\s/)[0] ?? ''} (ARGUMENTS)`);
     return 2;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

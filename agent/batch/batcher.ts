@@ -69,19 +69,23 @@ export class Batcher {
     return statement;
   }
 
-  /** Batches what waits: at the end, or at once for an event. */
+  /**
+   * Batches what waits: at the end, or at once for an event. Called again until nothing waits, since a
+   * crash may leave more than one statement may cover.
+   */
   close(): SignedStatement | undefined {
-    const [first] = this.#pending;
+    const covered = this.#pending.slice(0, MAX_BATCH_CHUNKS);
+    const [first] = covered;
     if (first === undefined) return undefined;
     const { signer, ...session } = this.#session;
-    const leaves = this.#pending.map((chunk) =>
+    const leaves = covered.map((chunk) =>
       sigStructure('chunk-header', chunk.sessionKey, chunk.header),
     );
     const payload = encodeStatement({
       ...session,
       seq: this.#nextSeq,
       previousId: this.#previousId,
-      spans: [{ log: session.log, firstSeq: first.seq, count: this.#pending.length }],
+      spans: [{ log: session.log, firstSeq: first.seq, count: covered.length }],
       root: new MerkleTree(leaves, this.#sha256).root(),
       beacon: this.#beacon(),
     });
@@ -92,9 +96,9 @@ export class Batcher {
       payload,
       signature: signer.sign(id),
       firstSeq: first.seq,
-      count: this.#pending.length,
+      count: covered.length,
     };
-    this.#pending = [];
+    this.#pending = this.#pending.slice(covered.length);
     this.#nextSeq += 1;
     this.#previousId = id;
     return statement;

@@ -2,7 +2,7 @@
  * From the spool to an evidence bundle: opened leaves, headers, statements, receipts, header link.
  * Implements spec/bundle.md, "Making a bundle".
  */
-import { encodeBundle } from '../../core/bundle.ts';
+import { encodeBundle, MAX_BUNDLE_BYTES, MAX_ITEMS } from '../../core/bundle.ts';
 import {
   encodeHeaderItem,
   encodeOpenedChunk,
@@ -28,7 +28,7 @@ export type ExportSelection = {
   readonly streams?: ReadonlySet<string>;
 };
 
-/** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN; OperationalError SPOOL_* */
+/** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN, EXPORT_TOO_LARGE; OperationalError SPOOL_*, STORAGE_* */
 export function exportEvidence(
   archive: Archive,
   selection: ExportSelection,
@@ -40,6 +40,7 @@ export function exportEvidence(
   if (last === undefined || chunks.length === 0) {
     throw new UserError('EXPORT_EMPTY', 'the spool has no chunk in that range');
   }
+  if (chunks.length > MAX_ITEMS) throw tooLarge(`${chunks.length} chunks`);
   const names = streamsUpTo(archive, chunks.at(-1));
   for (const wanted of selection.streams ?? []) {
     if (!names.includes(wanted)) {
@@ -53,7 +54,7 @@ export function exportEvidence(
   const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
   const windows = windowsOf(archive, statements);
   const used = new Set([...chunks, ...statements].map((row) => row.session));
-  return encodeBundle(
+  const bundle = encodeBundle(
     {
       sessions: archive
         .sessions()
@@ -73,6 +74,13 @@ export function exportEvidence(
     },
     primitives.sha256,
   );
+  if (bundle.length > MAX_BUNDLE_BYTES) throw tooLarge(`${bundle.length} bytes`);
+  return bundle;
+}
+
+/** A bundle that no verifier reads is none. */
+function tooLarge(size: string): UserError {
+  return new UserError('EXPORT_TOO_LARGE', `choose a shorter range, this one has ${size}`);
 }
 
 /** Not those that were first seen later: their names are nobody's business who gets this range. */

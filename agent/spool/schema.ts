@@ -10,6 +10,7 @@ const SCHEMA_VERSION = 1;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
+/** Comments stand between the statements: inside one, SQLite would store them in every spool. */
 const SCHEMA = `
   -- One row: which log this is. Written once.
   CREATE TABLE log (
@@ -21,7 +22,7 @@ const SCHEMA = `
   );
   CREATE TABLE session (
     number INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE,
+    id BLOB NOT NULL,
     record BLOB NOT NULL
   );
   -- Names and roots of the streams from this ordinal on, sealed under the storage key. A row is durable
@@ -31,13 +32,13 @@ const SCHEMA = `
     salt BLOB NOT NULL,
     sealed BLOB NOT NULL
   );
+  -- bytes: the complete COSE_Sign1, sent again byte for byte and never signed again. acceptance: the
+  -- service's signed word, as it came.
   CREATE TABLE statement (
     seq INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
     session INTEGER NOT NULL REFERENCES session (number),
-    -- The complete COSE_Sign1: sent again byte for byte, never signed again.
     bytes BLOB NOT NULL,
-    -- The service's signed word, as it came.
     acceptance BLOB,
     inclusion BLOB,
     window_hash BLOB REFERENCES anchored_window (hash)
@@ -49,7 +50,8 @@ const SCHEMA = `
     bytes BLOB NOT NULL,
     link BLOB NOT NULL
   ) WITHOUT ROWID;
-  -- A row exists exactly when its body is synced in a segment file.
+  -- A row exists exactly when its body is synced in a segment file. cursor: in a replay the line of the last
+  -- frame; a restart reads on after it.
   CREATE TABLE chunk (
     seq INTEGER PRIMARY KEY,
     session INTEGER NOT NULL REFERENCES session (number),
@@ -59,7 +61,6 @@ const SCHEMA = `
     offset INTEGER NOT NULL,
     length INTEGER NOT NULL,
     frames INTEGER NOT NULL,
-    -- Replay: the line of the last frame. A restart reads on after it.
     cursor INTEGER NOT NULL,
     statement INTEGER REFERENCES statement (seq)
   );

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { makeFolder } from '../folder.ts';
 import type { AtCommitPoint, LogIdentity, Outbox, Primitives, StoredStream } from '../ports.ts';
+import { storageError } from '../storage-error.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { type BodyLocation, SegmentWriter } from './segment-files.ts';
 import { SpoolReader } from './spool-reader.ts';
-import { storageError } from '../storage-error.ts';
 import { StreamVault } from './stream-vault.ts';
 
 /** A chunk with everything that becomes durable with it. */

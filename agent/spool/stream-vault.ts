@@ -1,6 +1,7 @@
 /** Names and roots of streams at rest, sealed under the storage key (spec/spool.md, "Streams"). */
 import { asciiBytes, concatBytes } from '../../core/bytes.ts';
-import { decodeCbor, encodeCbor } from '../../core/cbor.ts';
+import { encodeCbor } from '../../core/cbor.ts';
+import { MAX_ENTRIES } from '../../core/chunk-header.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { decodeFields } from '../../core/fields.ts';
 import { NODE_BYTES } from '../../core/key-tree.ts';
@@ -24,7 +25,7 @@ export class StreamVault {
   seal(firstOrdinal: number, streams: readonly StoredStream[]): SealedStreams {
     // A random salt makes a key of its own for each row, so the fixed nonce is used once.
     const salt = this.#primitives.random(SALT_BYTES);
-    const plain = encodeCbor(streams.map(({ name, root }) => [name, root]));
+    const plain = encodeCbor([streams.map(({ name, root }) => [name, root])]);
     return { salt, sealed: this.#primitives.aead.seal(this.#key(salt), plain, aad(firstOrdinal)) };
   }
 
@@ -36,11 +37,10 @@ export class StreamVault {
         retryable: false,
       });
     }
-    const streams = decodeCbor(plain);
-    return (Array.isArray(streams) ? streams : []).map((stream) =>
-      decodeFields(encodeCbor(stream), 'stream', (fields) => ({
-        name: fields.text('name', MAX_STREAM_ID_LENGTH),
-        root: fields.bytes('root', NODE_BYTES),
+    return decodeFields(plain, 'streams', (fields) =>
+      fields.list('streams', MAX_ENTRIES, (stream) => ({
+        name: stream.text('name', MAX_STREAM_ID_LENGTH),
+        root: stream.bytes('root', NODE_BYTES),
       })),
     );
   }

@@ -105,7 +105,7 @@ export function checkReceipt(
   }
   const entry = windowEntry(windowLabel(statement, sha256), statementBytes, sha256);
   verifyInclusionLevels(entry, inclusion.levels, record, sha256);
-  const anchor = window.anchors.find((candidate) => candidate.kind === 'evm');
+  const [anchor] = window.anchors;
   if (anchor === undefined) {
     throw new VerificationError('RECEIPT_FOREIGN', 'the receipt has no anchor on the chain');
   }

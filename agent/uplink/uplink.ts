@@ -52,9 +52,9 @@ export class Uplink {
   readonly #events: UplinkEvents;
   #connected = false;
   /** Session records that went out on this connection. */
-  #sentSessions = new Set<number>();
+  readonly #sentSessions = new Set<number>();
   /** Statements that went out on this connection and since the last tick, and have no answer. */
-  #inFlight = new Set<number>();
+  readonly #inFlight = new Set<number>();
   #askForReceipts = false;
   #draining = false;
   #drainAgain = false;

@@ -47,9 +47,9 @@ async function runUntilStopped(
 ): Promise<number> {
   const line = new ProgressLine(io.stderr);
   const stop = new AbortController();
-  let failure: unknown;
+  const failures: Error[] = [];
   const fail = (error: unknown): void => {
-    failure ??= error;
+    failures.push(error instanceof Error ? error : new Error(String(error)));
     stop.abort();
   };
   let total = 0;
@@ -77,6 +77,7 @@ async function runUntilStopped(
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
   line.clear();
   await agent.stop();
+  const [failure] = failures;
   if (failure !== undefined) throw failure;
   return 0;
 }

@@ -15,7 +15,11 @@ Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads b
   --from, --to    chunk sequence numbers, inclusive; the whole log by default
   --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
 
-export async function run(args: readonly string[], io: Io): Promise<number> {
+export function run(args: readonly string[], io: Io): Promise<number> {
+  return Promise.resolve(runExport(args, io));
+}
+
+function runExport(args: readonly string[], io: Io): number {
   const { values } = parseArgs({
     args: [...args],
     options: {

@@ -1,7 +1,7 @@
-/** Runs the agent over the log until every statement has its receipt. */
+/** Runs the agent over the log until every statement has its receipt, and stops it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS } from '../../agent/config.ts';
-import { type RunningAgent, startAgent } from '../../agent/main.ts';
+import { type AgentEvents, type RunningAgent, startAgent } from '../../agent/main.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { bar, type ProgressLine } from '../progress.ts';
@@ -12,88 +12,87 @@ export type DriveOptions = {
   readonly unit: string;
   readonly log: string;
   readonly speed: number;
+  readonly frames: number;
   readonly service: RunningAnchorService;
   readonly line: ProgressLine;
+  readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 };
 
-export type Drive = {
-  readonly agent: RunningAgent;
-  /** Resolves when the last frame is committed. */
-  recorded(): Promise<void>;
-  /** Resolves when nothing waits for a receipt. @throws OperationalError RECEIPTS_LATE, REFUSED */
-  receipted(): Promise<void>;
-};
+/** @throws OperationalError RECEIPTS_LATE, REFUSED, BAD_ANSWER; the signal's reason; what stopped the agent */
+export async function recordDrive(options: DriveOptions): Promise<void> {
+  const { line, say, signal } = options;
+  // Whatever ends the drive early: the user, the service's refusal, the agent's own failure.
+  const failed = new AbortController();
+  const ended = AbortSignal.any([signal, failed.signal]);
+  const agent = await startDrive(options, failed);
+  try {
+    await Promise.race([agent.recorded, aborted(ended)]);
+    line.clear();
+    say('Waiting until the chain is final and the receipts are back');
+    await receipted(agent, line, ended);
+  } finally {
+    line.clear();
+    await agent.stop();
+  }
+}
 
-export async function startDrive(options: DriveOptions): Promise<Drive> {
-  const { service, line, signal } = options;
-  let failure: unknown;
-  let total = 0;
-  const agent = await startAgent(
-    {
-      dataDir: options.unit,
-      chunkMs: DEFAULTS.chunkMs,
-      batchMs: DEFAULTS.batchMs,
-      replay: { path: options.log, speed: options.speed },
-      service: {
-        mqttUrl: service.mqttUrl,
-        key: service.servicePublicKey,
-        chainId: service.chainId,
-        contract: service.contract,
-        publishers: [service.publisher],
-        resendEveryMs: 2000,
-      },
+async function startDrive(options: DriveOptions, failed: AbortController): Promise<RunningAgent> {
+  const { unit, log, speed, frames: total, service, line } = options;
+  const fail = (code: string, message: string): void =>
+    failed.abort(new OperationalError(code, message, { retryable: false }));
+  const events: AgentEvents = {
+    onCommitted: ({ frames, chunks }) => {
+      line.show(`  ${bar(frames / total)}  ${frames} frames, ${chunks} chunks`);
     },
-    {
-      onCommitted: ({ frames, chunks }) => {
-        line.show(`  ${bar(frames / Math.max(total, 1))}  ${frames} frames, ${chunks} chunks`);
-      },
-      onAccepted: () => undefined,
-      onReceipt: () => undefined,
-      onRefused: ({ code, detail }) => {
-        failure ??= new OperationalError(
-          'REFUSED',
-          `the service refused a record: ${detail} (${code})`,
-          {
-            retryable: false,
-          },
-        );
-      },
-      onBadAnswer: (topic, code) => {
-        failure ??= new OperationalError(
-          'BAD_ANSWER',
-          `an answer on ${topic} does not hold (${code})`,
-          {
-            retryable: false,
-          },
-        );
-      },
-      onFatal: (error) => {
-        failure ??= error;
-      },
+    onAccepted: () => undefined,
+    onReceipt: () => undefined,
+    onRefused: ({ code, detail }) => {
+      fail('REFUSED', `the service refused a record: ${detail} (${code})`);
     },
-  );
-  total = agent.survey.frames;
-  return {
-    agent,
-    recorded: async () => {
-      await agent.recorded;
-      line.clear();
-    },
-    receipted: async () => {
-      const deadline = performance.now() + RECEIPTS_WITHIN_MS;
-      while (agent.waiting() > 0) {
-        signal.throwIfAborted();
-        if (failure !== undefined) throw failure;
-        if (performance.now() > deadline) {
-          throw new OperationalError('RECEIPTS_LATE', 'the receipts did not come in two minutes', {
-            retryable: true,
-          });
-        }
-        line.show(`  ${agent.waiting()} statements wait for their receipts`);
-        await sleep(100, undefined, { signal });
-      }
-      line.clear();
+    onBadAnswer: (topic, code) =>
+      fail('BAD_ANSWER', `an answer on ${topic} does not hold (${code})`),
+    onFatal: (error) => failed.abort(error),
+  };
+  const config = {
+    dataDir: unit,
+    chunkMs: DEFAULTS.chunkMs,
+    batchMs: DEFAULTS.batchMs,
+    replay: { path: log, speed },
+    service: {
+      mqttUrl: service.mqttUrl,
+      key: service.servicePublicKey,
+      chainId: service.chainId,
+      contract: service.contract,
+      publishers: [service.publisher],
+      resendEveryMs: 2000,
     },
   };
+  return await startAgent(config, events);
+}
+
+async function receipted(
+  agent: RunningAgent,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + RECEIPTS_WITHIN_MS;
+  while (agent.waiting() > 0) {
+    if (performance.now() > deadline) {
+      throw new OperationalError('RECEIPTS_LATE', 'the receipts did not come in two minutes', {
+        retryable: true,
+      });
+    }
+    line.show(`  ${agent.waiting()} statements wait for their receipts`);
+    await Promise.race([sleep(100), aborted(signal)]);
+  }
+}
+
+/** Rejects with the signal's reason. */
+async function aborted(signal: AbortSignal): Promise<never> {
+  return await new Promise<never>((_, reject) => {
+    const rejectNow = (): void => reject(signal.reason as Error);
+    if (signal.aborted) rejectNow();
+    else signal.addEventListener('abort', rejectNow, { once: true });
+  });
 }

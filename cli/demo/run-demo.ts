@@ -20,7 +20,7 @@ import { changeOneByte } from './change-one-byte.ts';
 import { closingWords } from './closing-words.ts';
 import { openDemoFolder } from './demo-folder.ts';
 import { demoPolicy, lookUpBlock } from './demo-policy.ts';
-import { startDrive } from './record-drive.ts';
+import { recordDrive } from './record-drive.ts';
 
 /** About how long the replay takes unless a speed is given. */
 const REPLAY_SECONDS = 15;
@@ -56,14 +56,8 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
     say(
       `Recording at ${speed.toFixed(1)} times real pace: sealed, signed and encrypted chunk by chunk`,
     );
-    const drive = await startDrive({ ...options, ...folder, speed, service, line, signal });
-    stack.defer(async () => await drive.agent.stop());
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    await Promise.race([drive.recorded(), aborted]);
-    say('Waiting until the chain is final and the receipts are back');
-    await Promise.race([drive.receipted(), aborted]);
+    const { frames } = survey;
+    await recordDrive({ ...options, ...folder, speed, frames, service, line, say, signal });
     say('Exporting the evidence');
     const bundle = exportFromUnit(folder.unit, {}, (done, total) => {
       line.show(`  ${bar(done / total)}  chunk ${done} of ${total}`);
@@ -165,8 +159,6 @@ async function getJson<T>(url: URL): Promise<T> {
 
 function folderBytes(path: string): number {
   return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter(
-      (entry) => entry.isFile() && !entry.name.endsWith('-wal') && !entry.name.endsWith('-shm'),
-    )
+    .filter((entry) => entry.isFile())
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 }

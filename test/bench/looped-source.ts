@@ -39,13 +39,13 @@ export function loopedSource(recording: Recording, times: number): FrameSource {
   return {
     buses,
     skippedAtEnd: NONE,
-    read: async () => {
+    read: () => {
       const round = Math.floor(next / blocks.length);
       const block = blocks[next % blocks.length];
-      if (round >= times || block === undefined) return undefined;
+      if (round >= times || block === undefined) return Promise.resolve(undefined);
       next += 1;
-      return { ...block, baseNs: block.baseNs + BigInt(round) * spanNs };
+      return Promise.resolve({ ...block, baseNs: block.baseNs + BigInt(round) * spanNs });
     },
-    close: async () => undefined,
+    close: () => Promise.resolve(),
   };
 }

@@ -68,9 +68,12 @@ test('a clock that steps back ends the batch', () => {
 });
 
 test('a batch ends at the most chunks that a statement may cover', () => {
-  const full = Array.from({ length: MAX_BATCH_CHUNKS }, (_, seq) => chunkAt(seq, 0));
-  const batcher = newBatcher(full);
-  expect(spanOf(batcher.add(chunkAt(MAX_BATCH_CHUNKS, 0)))).toEqual([0, MAX_BATCH_CHUNKS]);
+  const left = Array.from({ length: MAX_BATCH_CHUNKS + 2 }, (_, seq) => chunkAt(seq, 0));
+  const batcher = newBatcher(left);
+  const next = MAX_BATCH_CHUNKS + 2;
+  expect(spanOf(batcher.add(chunkAt(next, 0)))).toEqual([0, MAX_BATCH_CHUNKS]);
+  expect(spanOf(batcher.close())).toEqual([MAX_BATCH_CHUNKS, 3]);
+  expect(batcher.close()).toBeUndefined();
 });
 
 test('statements follow each other by seq and id, signed over the tree of their headers', () => {

@@ -21,7 +21,7 @@ import { sha256 } from '../../../core/hash.ts';
 import { MerkleTree } from '../../../core/merkle.ts';
 import { encodeAnchoredWindow, encodeInclusion } from '../../../core/receipt.ts';
 import { decodeSessionRecord } from '../../../core/session-record.ts';
-import { type PublicKey, signDigest, verifyDigest } from '../../../core/signature.ts';
+import type { PublicKey } from '../../../core/signature.ts';
 import { decodeStatement, type Statement } from '../../../core/statement.ts';
 import {
   encodeWindowRecord,
@@ -42,6 +42,7 @@ import {
   type UpTopic,
 } from '../../../core/wire.ts';
 import { type TestKey, testKey } from '../../../fixtures/generate/test-key.ts';
+import { fastVerifyDigest, signEs256k } from '../../../hw/crypto/native-ecdsa.ts';
 import { CHAIN_ID, CONTRACT, MiniChain, PUBLISHER } from './mini-chain.ts';
 
 export const SERVICE_KEY = testKey('service', 'ES256K');
@@ -65,6 +66,8 @@ export class MiniService {
   readonly complaints: string[] = [];
   /** Answers that the service gives by itself. */
   answers: { accept: boolean; anchor: boolean } = { accept: true, anchor: true };
+  /** Short, so that a test need not wait for what comes by the timer. */
+  resendEveryMs = 100;
   readonly #deviceKey: PublicKey;
   readonly #sessions = new Map<string, PublicKey>();
   #broker: Aedes | undefined;
@@ -128,7 +131,7 @@ export class MiniService {
       chainId: CHAIN_ID,
       contract: CONTRACT,
       publishers: [PUBLISHER],
-      resendEveryMs: 100,
+      resendEveryMs: this.resendEveryMs,
     };
   }
 
@@ -141,9 +144,12 @@ export class MiniService {
   }
 
   sendBeacon(number: number, chainId = CHAIN_ID, key: TestKey = SERVICE_KEY): void {
+    this.#publish(beaconTopic(CHAIN_ID), this.beaconRecord(number, chainId, key), true);
+  }
+
+  beaconRecord(number: number, chainId = CHAIN_ID, key: TestKey = SERVICE_KEY): Uint8Array {
     const block = { ...this.chain.beacon(number), chainId };
-    const record = signed('beacon', key, encodeBeacon({ block, publishedAtMs: 1 }));
-    this.#publish(beaconTopic(CHAIN_ID), record, true);
+    return signed('beacon', key, encodeBeacon({ block, publishedAtMs: 1 }));
   }
 
   /** The answer for a statement: an acceptance of one. */
@@ -223,7 +229,12 @@ export class MiniService {
   }
 
   #takeSession(bytes: Uint8Array): void {
-    const { id, payload } = verifySigned('session-record', this.#deviceKey, bytes, verifyDigest);
+    const { id, payload } = verifySigned(
+      'session-record',
+      this.#deviceKey,
+      bytes,
+      fastVerifyDigest,
+    );
     this.#sessions.set(toHex(id), decodeSessionRecord(payload).sessionKey);
   }
 
@@ -235,7 +246,7 @@ export class MiniService {
       this.send('refused', encodeRefusedMessage({ recordId, code: 'SESSION_UNKNOWN', detail: '' }));
       return;
     }
-    const { id } = verifySigned('statement', key, bytes, verifyDigest);
+    const { id } = verifySigned('statement', key, bytes, fastVerifyDigest);
     const known = this.statements.find((other) => other.statement.seq === statement.seq);
     if (known !== undefined && compareBytes(known.bytes, bytes) !== 0) {
       this.complaints.push(`statement ${statement.seq} came in two forms`);
@@ -266,6 +277,6 @@ export class MiniService {
 }
 
 function signed(kind: RecordKind, key: TestKey, payload: Uint8Array): Uint8Array {
-  const signature = signDigest('ES256K', key.secret, recordId(kind, key.key, payload));
+  const signature = signEs256k(key.secret, recordId(kind, key.key, payload));
   return encodeSigned(kind, key.key, { payload, signature });
 }

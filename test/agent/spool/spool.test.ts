@@ -1,0 +1,296 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openSpoolForReading, type Spool } from '../../../agent/spool/spool.ts';
+import { codeOf } from '../support/coded-error.ts';
+import { PRIMITIVES } from '../support/primitives.ts';
+import {
+  bodyOf,
+  chunkRow,
+  IDENTITY,
+  idOf,
+  newSpool,
+  openSpool,
+  STORAGE_KEY,
+  sessionRow,
+  statementRow,
+  streamRow,
+} from '../support/spool-rows.ts';
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
+
+let folder: TemporaryFolder;
+let open: Spool[] = [];
+
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => {
+  for (const spool of open) spool.close();
+  open = [];
+  folder[Symbol.dispose]();
+});
+
+function kept(spool: Spool): Spool {
+  open.push(spool);
+  return spool;
+}
+
+function closed(spool: Spool): void {
+  spool.close();
+  open = open.filter((other) => other !== spool);
+}
+
+const segments = () => join(folder.path, 'spool/segments');
+const segment = (number: number) => join(segments(), `${String(number).padStart(8, '0')}.seg`);
+const index = () => join(folder.path, 'spool/index.db');
+
+function reading(): ReturnType<typeof openSpoolForReading> {
+  return openSpoolForReading(join(folder.path, 'spool'), STORAGE_KEY, PRIMITIVES);
+}
+
+describe('a commit of chunks', () => {
+  test('syncs the bodies before it names them, and names them all at once', () => {
+    const seen: (readonly (number | string)[])[] = [];
+    const spool = kept(
+      newSpool(folder.path, (point) => {
+        if (point === 'session-committed') return;
+        using reader = reading();
+        seen.push([point, statSync(segment(0)).size, reader.chunks(0, 9).length]);
+      }),
+    );
+    spool.commitChunks(0, [chunkRow(0), chunkRow(1)]);
+    expect(seen).toEqual([
+      ['bodies-synced', 2001, 0],
+      ['chunks-committed', 2001, 2],
+    ]);
+  });
+
+  test('gives back what it took', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitChunks(0, [chunkRow(0), chunkRow(1)]);
+    spool.commitChunks(0, [chunkRow(2)]);
+    closed(spool);
+    const again = kept(openSpool(folder.path));
+    expect(again.identity()).toEqual(IDENTITY);
+    expect(again.lastChunk()).toMatchObject({ seq: 2, session: 0, frames: 10, cursor: 30 });
+    expect([0, 1, 2].map((seq) => again.body(seq))).toEqual([0, 1, 2].map(bodyOf));
+    expect(again.chunks(1, 2).map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(again.committedFrames()).toBe(30);
+  });
+
+  test('keeps the roots of fresh streams with the chunk of their first leaves, by ordinal', () => {
+    const spool = kept(newSpool(folder.path));
+    const [a, b, c] = ['raw/can0/001', 'raw/can0/002', 'records/state'].map(streamRow);
+    if (a === undefined || b === undefined || c === undefined) throw new Error('no streams');
+    spool.commitChunks(0, [chunkRow(0, { freshStreams: [c, b] }), chunkRow(1)]);
+    spool.commitChunks(0, [chunkRow(2, { freshStreams: [a] })]);
+    closed(spool);
+    expect(kept(openSpool(folder.path)).streams()).toEqual([c, b, a]);
+  });
+
+  test('that is interrupted before the index leaves nothing, and the bytes are cut off', () => {
+    const spool = newSpool(folder.path, (point) => {
+      if (point === 'bodies-synced') throw new Error('the process ends here');
+    });
+    expect(() =>
+      spool.commitChunks(0, [chunkRow(0, { freshStreams: [streamRow('gnss/a')] })]),
+    ).toThrow('ends here');
+    expect(statSync(segment(0)).size).toBe(1000);
+    spool.close();
+    const again = kept(openSpool(folder.path));
+    expect(statSync(segment(0)).size).toBe(0);
+    expect(again.lastChunk()).toBeUndefined();
+    expect(again.streams()).toEqual([]);
+    again.commitChunks(0, [chunkRow(0, { body: bodyOf(7) })]);
+    expect(again.body(0)).toEqual(bodyOf(7));
+  });
+
+  test('begins a new segment when the last is full', () => {
+    const spool = kept(newSpool(folder.path));
+    const large = new Uint8Array(64 << 20).fill(1);
+    spool.commitChunks(0, [chunkRow(0, { body: large })]);
+    spool.commitChunks(0, [chunkRow(1)]);
+    expect(readdirSync(segments()).sort()).toEqual(['00000000.seg', '00000001.seg']);
+    closed(spool);
+    const again = kept(openSpool(folder.path));
+    again.commitChunks(0, [chunkRow(2)]);
+    expect([1, 2].map((seq) => again.body(seq))).toEqual([1, 2].map(bodyOf));
+    expect(statSync(segment(1)).size).toBe(2003);
+  });
+});
+
+describe('a start', () => {
+  test('cuts off a torn tail and takes away segments that no row names', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitChunks(0, [chunkRow(0)]);
+    closed(spool);
+    writeFileSync(segment(0), Buffer.from('torn'), { flag: 'a' });
+    writeFileSync(segment(1), Buffer.from('torn'));
+    const again = kept(openSpool(folder.path));
+    expect(statSync(segment(0)).size).toBe(1000);
+    expect(readdirSync(segments())).toEqual(['00000000.seg']);
+    expect(again.body(0)).toEqual(bodyOf(0));
+  });
+
+  test('leaves a segment that lost bodies as it is, says so on reading, and records on elsewhere', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitChunks(0, [chunkRow(0), chunkRow(1)]);
+    closed(spool);
+    writeFileSync(segment(0), bodyOf(0));
+    for (let start = 1; start <= 2; start++) {
+      const again = openSpool(folder.path);
+      expect(again.body(0)).toEqual(bodyOf(0));
+      expect(codeOf(() => again.body(1))).toBe('SPOOL_BODY_MISSING');
+      again.commitChunks(0, [chunkRow(start + 1)]);
+      expect(again.body(start + 1)).toEqual(bodyOf(start + 1));
+      again.close();
+    }
+    expect(statSync(segment(0)).size).toBe(1000);
+    expect(readdirSync(segments()).sort()).toEqual(['00000000.seg', '00000001.seg']);
+  });
+
+  test('of a second agent is refused, and the first is not disturbed', () => {
+    const spool = kept(newSpool(folder.path));
+    expect(codeOf(() => openSpool(folder.path))).toBe('SPOOL_IN_USE');
+    spool.commitChunks(0, [chunkRow(0)]);
+    closed(spool);
+    kept(openSpool(folder.path));
+  });
+
+  test('with another storage key is refused, and lets go of the spool', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitChunks(0, [chunkRow(0, { freshStreams: [streamRow('gnss/a')] })]);
+    closed(spool);
+    writeFileSync(segment(0), Buffer.from('torn'), { flag: 'a' });
+    const other = new Uint8Array(32).fill(8);
+    expect(codeOf(() => openSpool(folder.path, undefined, other))).toBe('STORAGE_KEY_WRONG');
+    expect(statSync(segment(0)).size, 'it changed nothing').toBe(1004);
+    kept(openSpool(folder.path));
+  });
+});
+
+describe('an index', () => {
+  function changeIndex(sql: string): void {
+    const database = new Database(index());
+    database.exec(sql);
+    database.close();
+  }
+
+  test('of a newer agent is refused and stays as it is', () => {
+    newSpool(folder.path).close();
+    changeIndex('PRAGMA user_version = 2');
+    const before = readFileSync(index());
+    expect(codeOf(() => openSpool(folder.path))).toBe('SPOOL_NEWER');
+    expect(codeOf(reading)).toBe('SPOOL_NEWER');
+    expect(readFileSync(index()).equals(before)).toBe(true);
+  });
+
+  test('of another program is refused and stays as it is', () => {
+    newSpool(folder.path).close();
+    writeFileSync(index(), '');
+    changeIndex('CREATE TABLE notes (text)');
+    const before = readFileSync(index());
+    expect(codeOf(() => openSpool(folder.path))).toBe('SPOOL_FOREIGN');
+    expect(readFileSync(index()).equals(before)).toBe(true);
+  });
+
+  test('whose making was interrupted is made again, and is no spool to a reader', () => {
+    newSpool(folder.path).close();
+    writeFileSync(index(), '');
+    expect(codeOf(reading)).toBe('SPOOL_MISSING');
+    expect(kept(openSpool(folder.path)).identity()).toBeUndefined();
+  });
+
+  test('that is no database any more is damaged', () => {
+    newSpool(folder.path).close();
+    writeFileSync(index(), Buffer.alloc(8192, 'x'));
+    expect(codeOf(() => openSpool(folder.path))).toBe('SPOOL_DAMAGED');
+  });
+
+  test.each([
+    ["UPDATE chunk SET header = 'text'", () => reading().chunks(0, 0)],
+    ['UPDATE chunk SET cursor = 1.5', () => reading().lastChunk()],
+    ["UPDATE chunk SET segment = 'x'", () => reading().body(0)],
+    ["UPDATE session SET record = 'x'", () => reading().sessions()],
+    ["UPDATE log SET tag = 'x'", () => reading().identity()],
+  ])('with a row changed by %s is damaged', (sql, read) => {
+    const spool = newSpool(folder.path);
+    spool.commitChunks(0, [chunkRow(0)]);
+    spool.close();
+    changeIndex(`PRAGMA ignore_check_constraints = ON; ${sql}`);
+    expect(codeOf(read)).toBe('SPOOL_DAMAGED');
+  });
+
+  test('is in WAL mode, so that it is read beside a running agent', () => {
+    const spool = newSpool(folder.path);
+    spool.close();
+    const database = new Database(index());
+    expect(database.pragma('journal_mode', { simple: true })).toBe('wal');
+    database.close();
+  });
+
+  test('is none where there is no spool', () => {
+    expect(codeOf(reading)).toBe('SPOOL_MISSING');
+  });
+});
+
+describe('statements', () => {
+  test('mark their chunks, and no other takes their place', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitChunks(
+      0,
+      [0, 1, 2].map((seq) => chunkRow(seq)),
+    );
+    spool.commitStatement(0, statementRow(0, 0, 2));
+    expect(spool.chunks(0, 2).map(({ statement }) => statement)).toEqual([0, 0, undefined]);
+    expect(spool.unbatchedChunks().map(({ seq }) => seq)).toEqual([2]);
+    const second = { ...statementRow(0, 2, 1), id: idOf('another') };
+    expect(() => spool.commitStatement(0, second)).toThrow('UNIQUE');
+    expect(spool.unbatchedChunks().map(({ seq }) => seq)).toEqual([2]);
+    expect(spool.lastStatement()).toMatchObject({ seq: 0, bytes: Uint8Array.of(9, 0) });
+  });
+
+  test('wait for an acceptance, then for a receipt, then for nothing', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitChunks(
+      0,
+      [0, 1, 2].map((seq) => chunkRow(seq)),
+    );
+    for (const seq of [0, 1, 2]) spool.commitStatement(0, statementRow(seq, seq, 1));
+    const ids = [0, 1, 2].map((seq) => idOf(`statement ${seq}`));
+    const receipt = {
+      inclusion: Uint8Array.of(1),
+      windowHash: idOf('window'),
+      window: Uint8Array.of(2),
+      link: Uint8Array.of(3),
+    };
+    const state = () => [
+      spool.unacceptedStatements(9).map(({ seq }) => seq),
+      spool.unreceiptedStatements(9),
+      spool.waitingCount(),
+    ];
+    expect(state()).toEqual([[0, 1, 2], [], 3]);
+    spool.storeAcceptance(ids[0] ?? idOf(''), Uint8Array.of(7));
+    expect(state()).toEqual([[1, 2], [ids[0]], 3]);
+    spool.storeReceipt(ids[0] ?? idOf(''), receipt);
+    spool.storeReceipt(ids[1] ?? idOf(''), { ...receipt, inclusion: Uint8Array.of(4) });
+    expect(state()).toEqual([[2], [], 1]);
+    expect(spool.unacceptedStatements(0)).toEqual([]);
+    expect(spool.statementById(ids[1] ?? idOf(''))).toMatchObject({
+      acceptance: undefined,
+      inclusion: Uint8Array.of(4),
+      windowHash: receipt.windowHash,
+    });
+    expect(spool.window(receipt.windowHash)).toEqual({ bytes: receipt.window, link: receipt.link });
+    expect(spool.window(idOf('none'))).toBeUndefined();
+  });
+
+  test('of a session are found with its record', () => {
+    const spool = kept(newSpool(folder.path));
+    spool.commitSession({ ...IDENTITY, epoch: 9 }, sessionRow(1));
+    expect(spool.session(1)).toEqual(sessionRow(1));
+    expect(spool.session(2)).toBeUndefined();
+    expect(spool.identity(), 'a log never changes its identity').toEqual(IDENTITY);
+  });
+});

@@ -1,0 +1,61 @@
+/** Rows for a spool that does not look into them. */
+import { join } from 'node:path';
+import type { AtCommitPoint, StoredStream } from '../../../agent/ports.ts';
+import { type ChunkToCommit, Spool, type StatementToCommit } from '../../../agent/spool/spool.ts';
+import { PRIMITIVES } from './primitives.ts';
+
+export const STORAGE_KEY = new Uint8Array(32).fill(3);
+export const IDENTITY = {
+  tag: new Uint8Array(16).fill(4),
+  epoch: 0,
+  log: 0,
+  deviceKeyId: new Uint8Array(32).fill(5),
+};
+
+export function openSpool(
+  folder: string,
+  atCommitPoint: AtCommitPoint = () => undefined,
+  storageKey: Uint8Array = STORAGE_KEY,
+): Spool {
+  return Spool.open(join(folder, 'spool'), storageKey, PRIMITIVES, atCommitPoint);
+}
+
+/** With session 0 and the log's identity. */
+export function newSpool(folder: string, atCommitPoint?: AtCommitPoint): Spool {
+  const spool = openSpool(folder, atCommitPoint);
+  spool.commitSession(IDENTITY, sessionRow(0));
+  return spool;
+}
+
+export function sessionRow(number: number): { number: number; id: Uint8Array; record: Uint8Array } {
+  return { number, id: idOf(`session ${number}`), record: Uint8Array.of(number) };
+}
+
+export function chunkRow(seq: number, change: Partial<ChunkToCommit> = {}): ChunkToCommit {
+  return {
+    seq,
+    header: Uint8Array.of(1, seq),
+    signature: new Uint8Array(64),
+    body: bodyOf(seq),
+    freshStreams: [],
+    frameCount: 10,
+    cursor: seq * 10 + 10,
+    ...change,
+  };
+}
+
+export function bodyOf(seq: number): Uint8Array {
+  return new Uint8Array(1000 + seq).fill(seq);
+}
+
+export function streamRow(name: string): StoredStream {
+  return { name, root: PRIMITIVES.sha256(Buffer.from(name)) };
+}
+
+export function statementRow(seq: number, firstSeq: number, count: number): StatementToCommit {
+  return { seq, id: idOf(`statement ${seq}`), bytes: Uint8Array.of(9, seq), firstSeq, count };
+}
+
+export function idOf(text: string): Uint8Array {
+  return PRIMITIVES.sha256(Buffer.from(text));
+}

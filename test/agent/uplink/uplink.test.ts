@@ -1,0 +1,231 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { Aedes } from 'aedes';
+import { describe, expect, test } from 'vitest';
+import type { Outbox } from '../../../agent/ports.ts';
+import { toHex } from '../../../core/bytes.ts';
+import { OperationalError } from '../../../core/errors.ts';
+import { encodeRefusedMessage } from '../../../core/wire.ts';
+import { until } from '../support/until.ts';
+import { UplinkRig } from '../support/uplink-rig.ts';
+
+function distinct(messages: readonly Uint8Array[]): number {
+  return new Set(messages.map(toHex)).size;
+}
+
+test('a statement goes out after its session record, is accepted, and gets its receipt', async () => {
+  await using rig = new UplinkRig();
+  rig.service.resendEveryMs = 60_000;
+  await rig.service.start();
+  rig.unit.addStatement();
+  rig.unit.startSession();
+  rig.unit.addStatement();
+  const uplink = rig.start();
+  await until(() => rig.receipted.length === 2);
+  const order = rig.service.received.map(({ topic }) => topic).filter((topic) => topic !== 'want');
+  expect(order).toEqual(['session', 'statement', 'session', 'statement']);
+  expect(rig.accepted).toEqual([0, 1]);
+  rig.unit.addStatement();
+  uplink.drain();
+  await until(() => rig.receipted.length === 3);
+  expect(rig.service.ofTopic('session').length, 'once for each connection').toBe(2);
+  expect(rig.unit.spool.waitingCount()).toBe(0);
+  expect([rig.bad, rig.refused, rig.fatal, rig.service.complaints]).toEqual([[], [], [], []]);
+  expect(rig.points).toEqual(['statement-published', 'statement-published', 'statement-published']);
+});
+
+test('a statement is sent again, byte for byte, until it is accepted, and then no more', async () => {
+  await using rig = new UplinkRig();
+  rig.service.answers = { accept: false, anchor: false };
+  await rig.service.start();
+  rig.unit.addStatement();
+  rig.start();
+  await until(() => rig.service.ofTopic('statement').length >= 3);
+  expect(distinct(rig.service.ofTopic('statement'))).toBe(1);
+  expect(rig.service.ofTopic('want')).toEqual([]);
+  rig.service.answers.accept = true;
+  await until(() => rig.accepted.length === 1);
+  const sent = rig.service.ofTopic('statement').length;
+  await until(() => rig.service.ofTopic('want').length >= 2);
+  expect(rig.service.ofTopic('statement').length).toBe(sent);
+});
+
+test('a receipt is asked for until it is there, and then no more', async () => {
+  await using rig = new UplinkRig();
+  rig.service.answers.anchor = false;
+  await rig.service.start();
+  rig.unit.addStatement();
+  rig.start();
+  await until(() => rig.service.ofTopic('want').length >= 2);
+  rig.service.answers.anchor = true;
+  await until(() => rig.receipted.length === 1);
+  const wanted = rig.service.ofTopic('want').length;
+  rig.unit.addStatement();
+  await until(() => rig.receipted.length === 2);
+  expect(rig.service.ofTopic('want').length).toBeLessThanOrEqual(wanted + 1);
+});
+
+test('answers that come twice are taken once', async () => {
+  await using rig = new UplinkRig();
+  await rig.service.start();
+  rig.unit.addStatement();
+  rig.start();
+  await until(() => rig.receipted.length === 1);
+  const [taken] = rig.service.statements;
+  for (let i = 0; i < 3; i++) {
+    rig.service.send('accepted', taken?.acceptedMessage ?? new Uint8Array());
+    rig.service.send('receipt', taken?.receiptMessage ?? new Uint8Array());
+  }
+  rig.unit.addStatement();
+  await until(() => rig.receipted.length === 2);
+  expect(rig.accepted).toEqual([0, 1]);
+  expect(rig.receipted).toEqual([0, 1]);
+  expect(rig.bad).toEqual([]);
+});
+
+describe('a broker', () => {
+  test('that is not there yet is waited for', async () => {
+    await using rig = new UplinkRig();
+    await rig.service.start();
+    const url = rig.service.config.mqttUrl;
+    await rig.service.stop();
+    rig.unit.addStatement();
+    const uplink = rig.start(rig.unit.spool, url);
+    uplink.drain();
+    await rig.service.start();
+    await until(() => rig.receipted.length === 1);
+  });
+
+  test('that goes and comes back gets everything that it did not answer', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers = { accept: false, anchor: false };
+    await rig.service.start();
+    rig.unit.addStatement();
+    const uplink = rig.start();
+    await until(() => rig.service.ofTopic('statement').length >= 1);
+    for (let round = 1; round <= 2; round++) {
+      await rig.service.stop();
+      rig.unit.addStatement();
+      uplink.drain();
+      await rig.service.start();
+      await until(() => rig.service.statements.length === round + 1);
+    }
+    rig.service.answers = { accept: true, anchor: true };
+    await until(() => rig.receipted.length === 3);
+    expect(rig.accepted).toEqual([0, 1, 2]);
+    expect(distinct(rig.service.ofTopic('statement'))).toBe(3);
+    expect(rig.fatal).toEqual([]);
+    expect(rig.service.complaints).toEqual([]);
+  });
+
+  test('that never acknowledges does not keep the agent from stopping', async () => {
+    await using rig = new UplinkRig();
+    const silent = await Aedes.createBroker({ authorizePublish: () => undefined });
+    const server = createServer((socket) => silent.handle(socket));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    rig.unit.addStatement();
+    const subscribed = once(silent, 'subscribe');
+    const uplink = rig.start(rig.unit.spool, `mqtt://127.0.0.1:${port}`);
+    await subscribed;
+    await uplink.stop();
+    await new Promise<void>((resolve) => silent.close(resolve));
+    server.close();
+    expect(rig.fatal).toEqual([]);
+  });
+});
+
+describe('a backlog', () => {
+  test('goes out in portions, each when the one before is accepted', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers = { accept: false, anchor: false };
+    for (let i = 0; i < 100; i++) rig.unit.addStatement();
+    await rig.service.start();
+    rig.start();
+    await until(() => rig.service.ofTopic('statement').length >= 3 * 64);
+    expect(distinct(rig.service.ofTopic('statement'))).toBe(64);
+    rig.service.answers.accept = true;
+    await until(() => rig.accepted.length === 100);
+    expect(rig.accepted).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(rig.service.complaints).toEqual([]);
+  });
+
+  test('of statements that wait for their receipts does not hold back new ones', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers.anchor = false;
+    for (let i = 0; i < 80; i++) rig.unit.addStatement();
+    await rig.service.start();
+    const uplink = rig.start();
+    await until(() => rig.accepted.length === 80);
+    rig.unit.addStatement();
+    uplink.drain();
+    await until(() => rig.accepted.length === 81);
+    rig.service.answers.anchor = true;
+    await until(() => rig.receipted.length === 81);
+  });
+});
+
+describe('a refusal', () => {
+  test('for want of the session brings the session record again', async () => {
+    await using rig = new UplinkRig();
+    rig.service.resendEveryMs = 300;
+    await rig.service.start();
+    rig.unit.addStatement();
+    const uplink = rig.start();
+    await until(() => rig.receipted.length === 1);
+    rig.service.forgetSessions();
+    rig.unit.addStatement();
+    uplink.drain();
+    await until(() => rig.receipted.length === 2);
+    expect(new Set(rig.refused)).toEqual(new Set(['SESSION_UNKNOWN']));
+    expect(rig.service.ofTopic('session').length).toBe(2);
+  });
+
+  test('is told, and the statement stays', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers = { accept: false, anchor: false };
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.service.statements.length === 1);
+    const [taken] = rig.service.statements;
+    const recordId = taken?.id ?? new Uint8Array();
+    const message = { recordId, code: 'STATEMENT_FORK', detail: 'another was first' };
+    rig.service.send('refused', encodeRefusedMessage(message));
+    await until(() => rig.refused.length === 1);
+    expect(rig.refused).toEqual(['STATEMENT_FORK']);
+    expect(rig.unit.spool.unacceptedStatements(9).length).toBe(1);
+  });
+});
+
+describe('a disk that fails', () => {
+  const full = new OperationalError('STORAGE_FULL', 'the disk is full', { retryable: false });
+
+  function failing(rig: UplinkRig, name: keyof Outbox): Outbox {
+    return new Proxy<Outbox>(rig.unit.spool, {
+      get: (spool, property) => {
+        const value: unknown = Reflect.get(spool, property, spool);
+        if (property === name) {
+          return () => {
+            throw full;
+          };
+        }
+        return typeof value === 'function' ? value.bind(spool) : value;
+      },
+    });
+  }
+
+  test.each(['storeAcceptance', 'storeReceipt', 'unacceptedStatements', 'session'] as const)(
+    'in %s is told at once',
+    async (name) => {
+      await using rig = new UplinkRig();
+      await rig.service.start();
+      rig.unit.addStatement();
+      rig.start(failing(rig, name));
+      await until(() => rig.fatal.length > 0);
+      expect(rig.fatal[0]).toBe(full);
+    },
+  );
+});
