@@ -16,12 +16,15 @@ type Times = readonly Float64Array[];
 class Merge {
   readonly #times: Times;
   readonly #next: Uint32Array;
+  /** Time of each stream's next frame. */
+  readonly #heads: Float64Array;
   readonly #ranked: Uint32Array;
   #left: number;
 
   constructor(times: Times) {
     this.#times = times;
     this.#next = new Uint32Array(times.length);
+    this.#heads = new Float64Array(times.length);
     this.#ranked = new Uint32Array(times.length);
     this.#left = 0;
     for (let s = 0; s < times.length; s++) if ((times[s]?.length ?? 0) > 0) this.#insert(s);
@@ -41,34 +44,50 @@ class Merge {
     return this.#ranked[rank] ?? 0;
   }
 
-  /** Takes the next frame of the stream at `rank`. */
+  /** Takes the next frame of the stream at `rank`, and moves the stream to where its next one puts it. */
   take(rank: number): void {
     const stream = this.streamAt(rank);
-    this.#ranked.copyWithin(rank, rank + 1, this.#left);
-    this.#left -= 1;
     const next = (this.#next[stream] ?? 0) + 1;
     this.#next[stream] = next;
-    if (next < (this.#times[stream]?.length ?? 0)) this.#insert(stream);
+    const time = this.#times[stream]?.[next];
+    if (time === undefined) {
+      this.#ranked.copyWithin(rank, rank + 1, this.#left);
+      this.#left -= 1;
+    } else if (time >= (this.#heads[stream] ?? 0)) {
+      this.#heads[stream] = time;
+      const after = this.#placeOf(stream, rank + 1, this.#left);
+      this.#ranked.copyWithin(rank, rank + 1, after);
+      this.#ranked[after - 1] = stream;
+    } else {
+      this.#heads[stream] = time; // a stamp that steps back: the stream moves to the front
+      const at = this.#placeOf(stream, 0, rank);
+      this.#ranked.copyWithin(at + 1, at, rank);
+      this.#ranked[at] = stream;
+    }
   }
 
   #insert(stream: number): void {
-    const time = this.#headOf(stream);
-    let low = 0;
-    let high = this.#left;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const other = this.#ranked[middle] ?? 0;
-      const otherTime = this.#headOf(other);
-      if (otherTime < time || (otherTime === time && other < stream)) low = middle + 1;
-      else high = middle;
-    }
-    this.#ranked.copyWithin(low + 1, low, this.#left);
-    this.#ranked[low] = stream;
+    this.#heads[stream] = this.#times[stream]?.[0] ?? 0;
+    const at = this.#placeOf(stream, 0, this.#left);
+    this.#ranked.copyWithin(at + 1, at, this.#left);
+    this.#ranked[at] = stream;
     this.#left += 1;
   }
 
-  #headOf(stream: number): number {
-    return this.#times[stream]?.[this.#next[stream] ?? 0] ?? 0;
+  /** Where the stream belongs among the ranks from `low` up to, not including, `high`. */
+  #placeOf(stream: number, low: number, high: number): number {
+    const heads = this.#heads;
+    const time = heads[stream] ?? 0;
+    let first = low;
+    let end = high;
+    while (first < end) {
+      const middle = (first + end) >> 1;
+      const other = this.#ranked[middle] ?? 0;
+      const otherTime = heads[other] ?? 0;
+      if (otherTime < time || (otherTime === time && other < stream)) first = middle + 1;
+      else end = middle;
+    }
+    return first;
   }
 }
 

@@ -9,7 +9,9 @@ import { encodeCbor } from './cbor.ts';
 import { verifySigned } from './cose.ts';
 import { VerificationError } from './errors.ts';
 import { verifyEvmAnchor } from './evm/anchor-proof.ts';
-import type { BlockHeader } from './evm/block-header.ts';
+import { type BlockHeader, decodeBlockHeader } from './evm/block-header.ts';
+import { NodePool } from './evm/node-pool.ts';
+import { anchorSlot, proveAccount, proveStorage } from './evm/state-proof.ts';
 import { decodeRecord, FORMAT_VERSION } from './fields.ts';
 import { HASH_BYTES, verifyInclusion } from './merkle.ts';
 import {
@@ -22,7 +24,27 @@ import { RECORD } from './record-type.ts';
 import { readPublicKey } from './session-record.ts';
 import { COSE_ALGORITHM, type PublicKey, type VerifyDigest } from './signature.ts';
 import { decodeStatement } from './statement.ts';
-import { decodeWindowRecord, windowEntry, windowLabel, windowRecordHash } from './window.ts';
+import {
+  decodeWindowRecord,
+  type WindowRecord,
+  windowEntry,
+  windowLabel,
+  windowRecordHash,
+} from './window.ts';
+
+const MAX_BLOCK_HEADER_BYTES = 4096;
+const MAX_PROOF_NODES = 128;
+const MAX_NODE_BYTES = 1024;
+
+/** The window in which the statement turned up, and a block after the promise that did not yet hold it. */
+export type LateAnchor = {
+  readonly inclusion: Uint8Array;
+  readonly window: Uint8Array;
+  /** RLP of the header of a block in whose state the window's slot is zero. */
+  readonly emptyHeader: Uint8Array;
+  /** Trie nodes of the account proof and of the proof that the slot is zero. */
+  readonly emptyNodes: readonly Uint8Array[];
+};
 
 export type BrokenPromise = {
   /** COSE_Sign1. */
@@ -34,7 +56,7 @@ export type BrokenPromise = {
   readonly leafIndex: number;
   readonly path: readonly Uint8Array[];
   /** Where the statement turned up too late; none when it never did, which only the chain can show. */
-  readonly late: { readonly inclusion: Uint8Array; readonly window: Uint8Array } | undefined;
+  readonly late: LateAnchor | undefined;
 };
 
 export function encodeBrokenPromise(promise: BrokenPromise): Uint8Array {
@@ -47,7 +69,7 @@ export function encodeBrokenPromise(promise: BrokenPromise): Uint8Array {
     promise.acceptance,
     promise.leafIndex,
     promise.path,
-    late === undefined ? [] : [late.inclusion, late.window],
+    late === undefined ? [] : [late.inclusion, late.window, late.emptyHeader, late.emptyNodes],
   ]);
 }
 
@@ -62,6 +84,8 @@ export function decodeBrokenPromise(bytes: Uint8Array): BrokenPromise {
     late: fields.optional('late anchor', (part) => ({
       inclusion: part.bytesUpTo('inclusion', 16 * 1024),
       window: part.bytesUpTo('anchored window', MAX_ANCHORED_WINDOW_BYTES),
+      emptyHeader: part.bytesUpTo('empty block header', MAX_BLOCK_HEADER_BYTES),
+      emptyNodes: part.blobList('empty slot nodes', MAX_PROOF_NODES, MAX_NODE_BYTES),
     })),
   }));
 }
@@ -70,16 +94,24 @@ export type ProvenPromise = {
   readonly statementId: Uint8Array;
   readonly acceptance: Acceptance;
   /**
-   * The block that holds the late anchor. Undefined: the promise is proven, that it was broken is not;
-   * whoever has the chain looks for the label in the windows up to `anchorByMs`.
+   * Undefined: the promise is proven, that it was broken is not; whoever has the chain looks for the
+   * label in the windows up to `anchorByMs`.
    */
-  readonly lateBlock: BlockHeader | undefined;
+  readonly late: ProvenLateness | undefined;
+};
+
+export type ProvenLateness = {
+  /** After `anchorByMs`, and without the anchor. */
+  readonly emptyBlock: BlockHeader;
+  readonly anchorBlock: BlockHeader;
+  /** Anybody can write windows of their own: it shows lateness only when it is one of the service's. */
+  readonly publisher: Uint8Array;
 };
 
 /**
- * Whether the late block is to be believed is for the caller.
+ * Whether the two blocks and the publisher are to be believed is for the caller.
  * @throws FormatError COSE_*, and those of the records
- * @throws VerificationError SIGNATURE_INVALID, MERKLE_*, PROMISE_MISMATCH, PROMISE_KEPT, and those of verifyEvmAnchor
+ * @throws VerificationError SIGNATURE_INVALID, MERKLE_*, PROMISE_MISMATCH, PROMISE_KEPT, PROMISE_UNPROVEN, and those of verifyEvmAnchor
  */
 export function verifyBrokenPromise(
   promise: BrokenPromise,
@@ -93,21 +125,21 @@ export function verifyBrokenPromise(
   verifyInclusion(root, treeSize, promise.leafIndex, signed.id, promise.path);
   const label = windowLabel(decodeStatement(signed.payload));
   const entry = windowEntry(label, promise.statement);
-  const lateBlock =
+  const late =
     promise.late === undefined
       ? undefined
       : proveLate(promise.late, { statementId: signed.id, entry, acceptance });
-  return { statementId: signed.id, acceptance, lateBlock };
+  return { statementId: signed.id, acceptance, late };
 }
 
 function proveLate(
-  late: { readonly inclusion: Uint8Array; readonly window: Uint8Array },
+  late: LateAnchor,
   promised: {
     readonly statementId: Uint8Array;
     readonly entry: Uint8Array;
     readonly acceptance: Acceptance;
   },
-): BlockHeader {
+): ProvenLateness {
   const { acceptance } = promised;
   const inclusion = decodeInclusion(late.inclusion);
   const window = decodeAnchoredWindow(late.window);
@@ -130,6 +162,33 @@ function proveLate(
   const { block } = verifyEvmAnchor(record, recordHash, anchor);
   if (block.timestamp * 1000n <= BigInt(acceptance.anchorByMs)) {
     throw new VerificationError('PROMISE_KEPT', 'the statement was anchored in time');
+  }
+  const emptyBlock = proveEmpty(late, record);
+  if (emptyBlock.timestamp * 1000n <= BigInt(acceptance.anchorByMs)) {
+    throw new VerificationError(
+      'PROMISE_UNPROVEN',
+      'expected an empty slot after the promised time',
+    );
+  }
+  return { emptyBlock, anchorBlock: block, publisher: record.publisher };
+}
+
+/** A slot is written once and never cleared: zero in one block, it was zero in every block before. */
+function proveEmpty(late: LateAnchor, record: WindowRecord): BlockHeader {
+  const block = decodeBlockHeader(late.emptyHeader);
+  const pool = new NodePool(late.emptyNodes);
+  const account = proveAccount(block.stateRoot, record.contract, pool);
+  if (account === undefined) {
+    throw new VerificationError('ANCHOR_NO_CONTRACT', 'the block has no contract at that address');
+  }
+  const word = proveStorage(
+    account.storageRoot,
+    anchorSlot(record.publisher, record.windowSeq),
+    pool,
+  );
+  pool.requireAllUsed();
+  if (word.some((byte) => byte !== 0)) {
+    throw new VerificationError('PROMISE_UNPROVEN', 'expected an empty slot, got one in use');
   }
   return block;
 }

@@ -2,7 +2,7 @@
  * Evidence bundle `.wmk`: sections of items in fixed order, and a digest that detects damage.
  * Implements spec/bundle.md. Reads structure only; what the items prove is the verifier's work.
  */
-import { asciiBytes, concatBytes, equalBytes } from './bytes.ts';
+import { asciiBytes, concatBytes, equalBytes, joinBytes } from './bytes.ts';
 import { FormatError } from './errors.ts';
 import { type Hash, sha256 } from './hash.ts';
 import { ByteReader, writeVarint } from './varint.ts';
@@ -10,7 +10,8 @@ import { ByteReader, writeVarint } from './varint.ts';
 const MAGIC = asciiBytes('wmk-ev0\n');
 const DIGEST_BYTES = 32;
 export const MAX_BUNDLE_BYTES = 1 << 30;
-const MAX_ITEMS = 1 << 20;
+/** Of one section: twelve days of chunks. */
+export const MAX_ITEMS = 1 << 20;
 
 /** Sections by number, in the order of the file. */
 export const SECTION = {
@@ -51,21 +52,15 @@ export function encodeBundle(sections: Partial<Sections>, hash: Hash = sha256): 
   const parts: Uint8Array[] = [MAGIC];
   for (const [name, number] of Object.entries(SECTION) as [SectionName, number][]) {
     const items = sections[name] ?? [];
-    if (items.length > 0) parts.push(...encodeSection(number, items));
+    if (items.length > 0) parts.push(encodeSection(number, items));
   }
-  const body = concatBytes(...parts);
+  const body = joinBytes(parts);
   return concatBytes(body, hash(body));
 }
 
-function encodeSection(number: number, items: readonly Uint8Array[]): readonly Uint8Array[] {
-  const framed: Uint8Array[] = [];
-  let length = 0;
-  for (const item of items) {
-    const head = varint(item.length);
-    framed.push(head, item);
-    length += head.length + item.length;
-  }
-  return [Uint8Array.of(number), varint(length), ...framed];
+function encodeSection(number: number, items: readonly Uint8Array[]): Uint8Array {
+  const content = joinBytes(items.flatMap((item) => [varint(item.length), item]));
+  return concatBytes(Uint8Array.of(number), varint(content.length), content);
 }
 
 function varint(value: number): Uint8Array {

@@ -2,7 +2,7 @@
  * Chunk body: the sealed leaves of one chunk as they lie in the spool or in a store.
  * Implements spec/chunk-body.md. Silent leaves are not in it.
  */
-import { concatBytes } from './bytes.ts';
+import { joinBytes } from './bytes.ts';
 import { MAX_ENTRIES } from './chunk-header.ts';
 import { FormatError } from './errors.ts';
 import { ByteReader, writeVarint } from './varint.ts';
@@ -24,7 +24,7 @@ export function encodeChunkBody(leaves: readonly SealedLeaf[]): Uint8Array {
     head[byte] = (head[byte] ?? 0) | (1 << (ordinal & 7));
     at = writeVarint(head, at, sealed.length);
   }
-  return concatBytes(head.subarray(0, at), ...leaves.map((leaf) => leaf.sealed));
+  return joinBytes([head.subarray(0, at), ...leaves.map((leaf) => leaf.sealed)]);
 }
 
 /** Views into `bytes`. @throws FormatError CHUNK_BODY */

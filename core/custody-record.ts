@@ -2,8 +2,8 @@
  * Custody record: who did what with the evidence, chained within its stream.
  * Implements spec/custody.md.
  */
-import { equalBytes } from './bytes.ts';
-import { encodeCbor } from './cbor.ts';
+import { equalBytes, toHex } from './bytes.ts';
+import { type CborValue, encodeCbor } from './cbor.ts';
 import { CLOCK_SOURCES } from './chunk-header.ts';
 import { FormatError, VerificationError } from './errors.ts';
 import { decodeRecord, type Fields, FORMAT_VERSION } from './fields.ts';
@@ -72,6 +72,14 @@ export function encodeCustodyRecord(record: CustodyRecord): Uint8Array {
     FORMAT_VERSION,
     record.seq,
     record.previousHash ?? new Uint8Array(0),
+    ...contentFields(record),
+    signature === undefined ? [] : [signature.signer, ownerSignatureFields(signature.signature)],
+  ]);
+}
+
+/** What the actor says. Seq and previous hash are not among it: the unit gives them when it seals the record. */
+function contentFields(record: CustodyRecord): readonly CborValue[] {
+  return [
     record.wallNs,
     record.clockSource,
     record.actor,
@@ -86,8 +94,7 @@ export function encodeCustodyRecord(record: CustodyRecord): Uint8Array {
     record.detail,
     record.tool,
     record.toolHash ?? new Uint8Array(0),
-    signature === undefined ? [] : [signature.signer, ownerSignatureFields(signature.signature)],
-  ]);
+  ];
 }
 
 /** @throws FormatError CBOR_*, RECORD_*, FIELD_*, OWNER_SIGNATURE_FORM, CUSTODY_PREVIOUS */
@@ -128,13 +135,13 @@ function readCustody(fields: Fields): CustodyRecord {
   };
 }
 
-/** EIP-712 digest that the actor signs: it covers the record without its signature. */
+/** EIP-712 digest that the actor signs: it covers the content, not the place in the stream. */
 export function custodyDigest(record: CustodyRecord): Uint8Array {
-  const unsigned = encodeCustodyRecord({ ...record, signature: undefined });
+  const content = encodeCbor([RECORD.custodyRecord, FORMAT_VERSION, ...contentFields(record)]);
   return typedDataDigest(undefined, 'Custody', [
     ['string', 'action', record.action],
     ['string', 'purpose', record.purpose],
-    ['bytes32', 'record', sha256(unsigned)],
+    ['bytes32', 'content', sha256(content)],
   ]);
 }
 
@@ -147,11 +154,12 @@ export function verifyCustodySignature(record: CustodyRecord): OwnerVerdict | un
 
 /**
  * Records of one stream that follow each other.
- * @throws FormatError as decodeCustodyRecord; VerificationError CUSTODY_CHAIN
+ * @throws FormatError as decodeCustodyRecord; VerificationError CUSTODY_CHAIN, CUSTODY_REPEATED
  */
 export function verifyCustodyChain(encoded: readonly Uint8Array[]): readonly CustodyRecord[] {
   let previousHash: Uint8Array | undefined;
   let previousSeq: number | undefined;
+  const signedDigests = new Set<string>();
   return encoded.map((bytes) => {
     const record = decodeCustodyRecord(bytes);
     const isNext =
@@ -160,6 +168,13 @@ export function verifyCustodyChain(encoded: readonly Uint8Array[]): readonly Cus
         equalBytes(record.previousHash ?? new Uint8Array(0), previousHash));
     if (!isNext) {
       throw new VerificationError('CUSTODY_CHAIN', 'a custody record is missing or was changed');
+    }
+    if (record.signature !== undefined) {
+      const digest = toHex(custodyDigest(record));
+      if (signedDigests.has(digest)) {
+        throw new VerificationError('CUSTODY_REPEATED', 'a signed custody record stands twice');
+      }
+      signedDigests.add(digest);
     }
     previousHash = sha256(bytes);
     previousSeq = record.seq;

@@ -30,6 +30,8 @@ export type JournalBlock = {
   readonly previousId: Uint8Array | undefined;
   /** Of the chunk being filled. */
   readonly seq: number;
+  /** Of the block in its chunk, from 0: no block before it can be left out unseen. */
+  readonly place: number;
   /** In place of the chunk's nonce when the block's leaves are keyed. */
   readonly nonce: Uint8Array;
   readonly monoStartNs: bigint;
@@ -57,6 +59,7 @@ export function encodeJournalBlock(block: JournalBlock): Uint8Array {
     block.index,
     block.previousId ?? new Uint8Array(0),
     block.seq,
+    block.place,
     block.nonce,
     block.monoStartNs,
     block.monoEndNs,
@@ -80,6 +83,7 @@ export function decodeJournalBlock(payload: Uint8Array): JournalBlock {
       index: fields.uint('index'),
       previousId: fields.bytesOrNone('previous block id', ID_BYTES),
       seq: fields.uint('seq', MAX_SEQ),
+      place: fields.uint('place in chunk'),
       nonce: fields.bytes('block nonce', NONCE_BYTES),
       monoStartNs: fields.int64('monotonic start'),
       monoEndNs: fields.int64('monotonic end'),

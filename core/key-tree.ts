@@ -15,6 +15,10 @@ export const NONCE_BYTES = 16;
 const NODE_PREFIX = asciiBytes('wmk-node');
 const LEAF_PREFIX = asciiBytes('wmk-leaf');
 
+/** Two inputs that are filled anew for each hash: every leaf of every chunk takes one of each. */
+const nodeInput = concatBytes(NODE_PREFIX, new Uint8Array(NODE_BYTES));
+const leafInput = concatBytes(LEAF_PREFIX, new Uint8Array(NODE_BYTES + NONCE_BYTES));
+
 /** A node that covers 2^(32-depth) seqs: all those that start with `prefix` in `depth` bits. */
 export type KeyNode = {
   /** 0 for the root, 32 for the node of one seq. */
@@ -33,7 +37,8 @@ export type LeafSecrets = {
 
 /** `left ‖ right = SHA-512("wmk-node" ‖ node)`. */
 function childrenOf(node: Uint8Array, hash: Hash): readonly [Uint8Array, Uint8Array] {
-  const both = hash(concatBytes(NODE_PREFIX, node));
+  nodeInput.set(node, NODE_PREFIX.length);
+  const both = hash(nodeInput);
   return [both.subarray(0, NODE_BYTES), both.subarray(NODE_BYTES)];
 }
 
@@ -43,7 +48,13 @@ export function leafSecrets(
   nonce: Uint8Array,
   hash: Hash = sha512,
 ): LeafSecrets {
-  const out = hash(concatBytes(LEAF_PREFIX, seqNode, nonce));
+  // A shorter one would leave bytes of the leaf before in the input.
+  if (seqNode.length !== NODE_BYTES || nonce.length !== NONCE_BYTES) {
+    throw new RangeError('expected a node of 32 bytes and a nonce of 16');
+  }
+  leafInput.set(seqNode, LEAF_PREFIX.length);
+  leafInput.set(nonce, LEAF_PREFIX.length + NODE_BYTES);
+  const out = hash(leafInput);
   return { key: out.subarray(0, 32), salt: out.subarray(32, 48), handle: out.subarray(48, 64) };
 }
 

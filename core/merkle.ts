@@ -37,8 +37,12 @@ export class MerkleTree {
     this.size = leaves.length;
     this.#emptyRoot = hash(new Uint8Array(0));
     let level = new Uint8Array(leaves.length * HASH_BYTES);
+    // Leaves of one tree are as long as each other, as a rule: one input serves them all.
+    let leafInput = new Uint8Array(0);
     leaves.forEach((leaf, i) => {
-      level.set(leafNode(leaf, hash), i * HASH_BYTES);
+      if (leafInput.length !== 1 + leaf.length) leafInput = new Uint8Array(1 + leaf.length);
+      leafInput.set(leaf, 1);
+      level.set(hash(leafInput), i * HASH_BYTES);
     });
     const levels = [level];
     const input = new Uint8Array(1 + 2 * HASH_BYTES);

@@ -4,11 +4,12 @@
  */
 import type { BlockItem } from './bundle-items.ts';
 import { equalBytes } from './bytes.ts';
-import type { BusCounters, ChunkHeader } from './chunk-header.ts';
+import { type BusCounters, type ChunkHeader, type Gap, MAX_GAPS } from './chunk-header.ts';
 import { sigStructure, verifySigned } from './cose.ts';
-import { VerificationError } from './errors.ts';
+import { FormatError, VerificationError } from './errors.ts';
 import { type Hash, sha256 } from './hash.ts';
 import { decodeJournalBlock, type JournalBlock } from './journal-block.ts';
+import { decodePackedLeaf, type PackedLeaf } from './leaf.ts';
 import { MerkleTree, verifyLeaves } from './merkle.ts';
 import type { PublicKey, VerifyDigest } from './signature.ts';
 
@@ -46,6 +47,12 @@ export function verifyBlocks(
     if (!equalBytes(block.sessionId, session.id) || block.seq !== header.seq) {
       throw new VerificationError('BLOCK_PLACE', 'a block is of another session or chunk');
     }
+    if (block.place !== blocks.length) {
+      throw new VerificationError(
+        'BLOCK_PLACE',
+        `expected block ${blocks.length} of the chunk, got block ${block.place}`,
+      );
+    }
     assertFollows(before, block);
     before = { block, id };
     blocks.push(block);
@@ -82,11 +89,15 @@ function assertSummary(header: ChunkHeader, blocks: readonly JournalBlock[]): vo
     header.monoEndNs === last.monoEndNs &&
     header.wallEndNs === last.wallEndNs &&
     header.entryCount >= entries &&
-    sameLosses(header.buses, blocks);
+    sameLosses(header.buses, blocks) &&
+    namesGaps(
+      header.gaps,
+      blocks.flatMap(({ gaps }) => gaps),
+    );
   if (!agrees) {
     throw new VerificationError(
       'BLOCK_SUMMARY',
-      'expected the times, the losses and the entries of the blocks in the header',
+      'expected the times, the losses, the gaps and the entries of the blocks in the header',
     );
   }
 }
@@ -112,6 +123,57 @@ function sameLosses(buses: readonly BusCounters[], blocks: readonly JournalBlock
       );
     })
   );
+}
+
+/** A header holds 64 gaps: when there are more, its last one stands for the rest. */
+function namesGaps(gaps: readonly Gap[], ofBlocks: readonly Gap[]): boolean {
+  const last = gaps[MAX_GAPS - 1];
+  const isCollected =
+    last?.bus === '' &&
+    last.cause === 'unknown' &&
+    ofBlocks
+      .slice(MAX_GAPS - 1)
+      .every(({ fromNs, toNs }) => last.fromNs <= fromNs && toNs <= last.toNs);
+  const named = isCollected ? ofBlocks.slice(0, MAX_GAPS - 1) : ofBlocks;
+  return named.every(({ bus, fromNs, toNs, cause }, i) => {
+    const gap = gaps[i];
+    return gap?.bus === bus && gap.fromNs === fromNs && gap.toNs === toNs && gap.cause === cause;
+  });
+}
+
+/**
+ * How many leaves the streams have in the blocks, by their presence leaves and by the blocks.
+ * @param counts of the opened presence leaves
+ * @returns whether all are open; otherwise silence in a block is what the recovering session claims
+ * @throws VerificationError PRESENCE_SUM
+ */
+export function verifyPresence(
+  chunkEntryCount: number,
+  blocks: readonly Pick<JournalBlock, 'entryCount'>[],
+  counts: readonly number[],
+): boolean {
+  const inBlocks = blocks.reduce((sum, { entryCount }) => sum + entryCount, 0);
+  const present = counts.reduce((sum, count) => sum + count, 0);
+  const areAllOpen = counts.length === chunkEntryCount - inBlocks;
+  if (counts.length > chunkEntryCount - inBlocks || (areAllOpen && present !== inBlocks)) {
+    throw new VerificationError(
+      'PRESENCE_SUM',
+      `expected presence leaves of ${inBlocks} leaves in the blocks, got ${present}`,
+    );
+  }
+  return areAllOpen;
+}
+
+/**
+ * A block's nonce outlives attempts to recover, so what its keys encrypt must follow from the leaf.
+ * @throws FormatError PACKED_LEAF, LEAF_COUNT, LEAF_PAYLOAD, BLOCK_LEAF_PACKED
+ */
+export function decodePackedBlockLeaf(bytes: Uint8Array): PackedLeaf {
+  const packed = decodePackedLeaf(bytes);
+  if (packed.inflatedLength !== 0) {
+    throw new FormatError('BLOCK_LEAF_PACKED', 'expected a leaf of a block without compression');
+  }
+  return packed;
 }
 
 /**

@@ -4,17 +4,16 @@
  */
 import { equalBytes } from './bytes.ts';
 import { VerificationError } from './errors.ts';
-import { type Hash, sha256 } from './hash.ts';
+import type { Hash } from './hash.ts';
 import { unpackLeaf } from './inflate.ts';
 import type { LeafSecrets } from './key-tree.ts';
 import {
   assertLeaf,
   decodePackedLeaf,
-  encodeLeaf,
   encodePackedLeaf,
+  hashOfLeaf,
   type Leaf,
   leafAad,
-  leafHash,
   type PackedLeaf,
 } from './leaf.ts';
 
@@ -70,10 +69,6 @@ export function leafFromPacked(stream: string, seq: number, packed: PackedLeaf):
 
 export function silentLeaf(stream: string, seq: number): Leaf {
   return { stream, seq, count: 0, payload: new Uint8Array(0) };
-}
-
-export function hashOfLeaf(leaf: Leaf, salt: Uint8Array, hash: Hash = sha256): Uint8Array {
-  return leafHash(salt, encodeLeaf(leaf), hash);
 }
 
 /** GCM does not commit to its key: what opens is believed only when its hash is the one in the tree. */

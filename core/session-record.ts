@@ -64,7 +64,7 @@ export type SessionRecord = {
   readonly filterHash: Uint8Array;
   readonly decoderHash: Uint8Array | undefined;
   readonly buses: readonly BusCapture[];
-  /** In the first session of every log but log 0, and nowhere else. */
+  /** In every session of a log above 0, and in none of log 0. */
   readonly predecessor: LogPredecessor | undefined;
 };
 
@@ -109,15 +109,14 @@ export function decodeSessionRecord(payload: Uint8Array): SessionRecord {
   const record = decodeRecord(payload, RECORD.sessionRecord, readSession, MAX_SESSION_BYTES);
   assertBusesOnce(record.buses);
   const { log, number, predecessor } = record;
-  const isFirst = number === 0;
   if (
-    (isFirst && record.lastHeaderId !== undefined) ||
-    (isFirst && log > 0) !== (predecessor !== undefined) ||
+    (number === 0 && record.lastHeaderId !== undefined) ||
+    log > 0 !== (predecessor !== undefined) ||
     (predecessor !== undefined && predecessor.log >= log)
   ) {
     throw new FormatError(
       'SESSION_START',
-      'expected a predecessor exactly in the first session of a log above 0, and no header before it',
+      'expected a predecessor exactly in a log above 0, and no header before the first session',
     );
   }
   return record;

@@ -97,11 +97,10 @@ export const sessionRecord: fc.Arbitrary<SessionRecord> = fc
     predecessor: fc.record({ log: count, statementSeq: seq, statementId: hash }),
   })
   .map((record) => {
-    if (record.number > 0) return { ...record, predecessor: undefined };
-    const first = { ...record, lastHeaderId: undefined };
-    if (record.log === 0) return { ...first, predecessor: undefined };
+    const lastHeaderId = record.number === 0 ? undefined : record.lastHeaderId;
+    if (record.log === 0) return { ...record, lastHeaderId, predecessor: undefined };
     const predecessor = { ...record.predecessor, log: record.predecessor.log % record.log };
-    return { ...first, predecessor };
+    return { ...record, lastHeaderId, predecessor };
   });
 
 const busCounters: fc.Arbitrary<readonly BusCounters[]> = perBus(
@@ -160,6 +159,7 @@ export const journalBlock: fc.Arbitrary<JournalBlock> = fc
     fc.record({
       sessionId: hash,
       seq,
+      place: count,
       nonce: bytesOf(16),
       wallStartNs: int64,
       wallEndNs: int64,

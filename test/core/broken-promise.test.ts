@@ -11,7 +11,14 @@ testCodec(
     acceptance: blob,
     leafIndex: fc.nat({ max: (1 << 20) - 1 }),
     path: fc.array(hash, { maxLength: 20 }),
-    late: optional(fc.record({ inclusion: blob, window: blob })),
+    late: optional(
+      fc.record({
+        inclusion: blob,
+        window: blob,
+        emptyHeader: blob,
+        emptyNodes: fc.array(blob, { maxLength: 4 }),
+      }),
+    ),
   }),
   { encode: encodeBrokenPromise, decode: decodeBrokenPromise },
 );

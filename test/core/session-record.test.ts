@@ -22,10 +22,14 @@ test('the largest session record still decodes', () => {
   expect(decodeSessionRecord(encodeSessionRecord(record))).toEqual(record);
 });
 
-test('a new log names the statement that made it necessary', () => {
+test('every session of a later log names the statement that made it necessary', () => {
   const restarted = { ...SESSION_RECORD, number: 0, log: 1, lastHeaderId: undefined };
   expect(codeOf(() => decodeSessionRecord(encodeSessionRecord(restarted)))).toBe('SESSION_START');
   const predecessor = { log: 0, statementSeq: 7, statementId: new Uint8Array(32) };
   const named = { ...restarted, predecessor };
   expect(decodeSessionRecord(encodeSessionRecord(named)).predecessor).toEqual(predecessor);
+  const second = { ...SESSION_RECORD, log: 1 };
+  expect(codeOf(() => decodeSessionRecord(encodeSessionRecord(second)))).toBe('SESSION_START');
+  const inLogZero = { ...SESSION_RECORD, predecessor };
+  expect(codeOf(() => decodeSessionRecord(encodeSessionRecord(inLogZero)))).toBe('SESSION_START');
 });

@@ -49,7 +49,12 @@ import {
   verifyInclusionLevels,
 } from '../../core/receipt.ts';
 import { decodeRecordsPayload, encodeRecordsPayload } from '../../core/records-payload.ts';
-import { verifyBlockLeaves, verifyBlocks } from '../../core/recovered.ts';
+import {
+  decodePackedBlockLeaf,
+  verifyBlockLeaves,
+  verifyBlocks,
+  verifyPresence,
+} from '../../core/recovered.ts';
 import {
   decodeRegistryFacts,
   encodeRegistryFacts,
@@ -87,6 +92,7 @@ import {
   hexes,
   list,
   number,
+  numbers,
   object,
   text,
   type VectorInput,
@@ -137,7 +143,16 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   inclusion: codec(decodeInclusion, encodeInclusion),
   'inclusion-levels': runInclusionLevels,
   'journal-block': codec(decodeJournalBlock, encodeJournalBlock),
+  'packed-block-leaf': (input) => {
+    const { count, body } = decodePackedBlockLeaf(hex(input, 'packed'));
+    return plainObject({ count, payload: body });
+  },
   'presence-leaf': runPresence,
+  'presence-sum': (input) => {
+    const blocks = numbers(input, 'blockEntryCounts').map((entryCount) => ({ entryCount }));
+    const counts = numbers(input, 'counts');
+    return { allOpen: verifyPresence(number(input, 'entryCount'), blocks, counts) };
+  },
   'records-payload': runRecordsPayload,
   'recovered-chunk': runRecoveredChunk,
   'registry-facts': runRegistryFacts,
@@ -183,7 +198,9 @@ function runBrokenPromise(input: VectorInput): object {
   return plainObject({
     statementId: proven.statementId,
     anchorByMs: proven.acceptance.anchorByMs,
-    lateBlock: proven.lateBlock?.number,
+    emptyBlock: proven.late?.emptyBlock.number,
+    anchorBlock: proven.late?.anchorBlock.number,
+    publisher: proven.late?.publisher,
   });
 }
 

@@ -2,15 +2,23 @@
 import { decodeArrivalOrder, encodeArrivalOrder } from '../../core/arrival-order.ts';
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { type CborValue, decodeCbor } from '../../core/cbor.ts';
+import { decodeChunkBody, encodeChunkBody } from '../../core/chunk-body.ts';
 import { type RecordKind, sigStructure, verifySigned } from '../../core/cose.ts';
 import { VerificationError } from '../../core/errors.ts';
 import { frameDataLength } from '../../core/frame.ts';
 import { sha256 } from '../../core/hash.ts';
 import { type KeyNode, KeyTreeWalk, leafSecrets, nodesForRange } from '../../core/key-tree.ts';
-import { assertLeaf, decodePackedLeaf, encodeLeaf, leafAad, treeEntry } from '../../core/leaf.ts';
+import {
+  assertLeaf,
+  decodePackedLeaf,
+  encodeLeaf,
+  hashOfLeaf,
+  leafAad,
+  treeEntry,
+} from '../../core/leaf.ts';
 import { MerkleTree, verifyInclusion, verifyLeaves } from '../../core/merkle.ts';
 import { decodeRawPayload } from '../../core/raw-payload-decode.ts';
-import { assertLeafHash, hashOfLeaf, leafFromPacked } from '../../core/sealed-leaf.ts';
+import { assertLeafHash, leafFromPacked } from '../../core/sealed-leaf.ts';
 import { type Algorithm, keyId, type PublicKey, verifyDigest } from '../../core/signature.ts';
 import { parseStreamId } from '../../core/stream.ts';
 import {
@@ -28,6 +36,7 @@ import {
 export const CORE_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'arrival-order': runArrivalOrder,
   cbor: runCbor,
+  'chunk-body': runChunkBody,
   cose: runCose,
   'key-id': (input) => ({ keyId: toHex(keyId(publicKey(input))) }),
   'key-range': (input) => ({
@@ -50,6 +59,15 @@ function runCbor(input: VectorInput): object {
   const item = input['item'] === undefined ? repeatedItem(input) : hex(input, 'item');
   const value = typeof maxBytes === 'number' ? decodeCbor(item, maxBytes) : decodeCbor(item);
   return { value: shownValue(value) };
+}
+
+function runChunkBody(input: VectorInput): object {
+  const body = hex(input, 'body');
+  const leaves = decodeChunkBody(body);
+  if (!equalBytes(encodeChunkBody(leaves), body)) {
+    throw new TypeError('decoded, but not the one encoding');
+  }
+  return { leaves: leaves.map(({ ordinal, sealed }) => ({ ordinal, sealed: toHex(sealed) })) };
 }
 
 function repeatedItem(input: VectorInput): Uint8Array {
