@@ -1,6 +1,6 @@
 /**
  * A bundle's bytes to its parts: everything is decoded once, nothing is believed yet.
- * Implements spec/bundle.md, "Reading". One item that does not parse, and the bundle is not well-formed.
+ * Implements spec/bundle.md, "Verification". One item that does not parse, and the bundle is not well-formed.
  */
 
 import { decodeBrokenPromise } from '../core/broken-promise.ts';

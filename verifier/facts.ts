@@ -4,9 +4,9 @@
  */
 import { toHex } from '../core/bytes.ts';
 import type { NotAfter, NotBefore } from './bounds.ts';
+import type { CheckCode, CheckResult } from './check.ts';
 import type { Context } from './context.ts';
 import { streamsOf } from './readings.ts';
-import type { CheckCode, CheckResult } from './report.ts';
 
 export type SeqRange = {
   readonly log: number;

@@ -9,10 +9,10 @@ import type { ChunkHeader } from '../core/chunk-header.ts';
 import { FormatError, VerificationError } from '../core/errors.ts';
 import { CAN_ERR_FLAG } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
-import { decodePackedLeaf, type Leaf, treeEntry } from '../core/leaf.ts';
+import { decodePackedLeaf, hashOfLeaf, type Leaf, treeEntry } from '../core/leaf.ts';
 import { rootFromProof } from '../core/merkle.ts';
 import { decodeRawPayload, type RawFrames } from '../core/raw-payload-decode.ts';
-import { hashOfLeaf, leafFromPacked, silentLeaf } from '../core/sealed-leaf.ts';
+import { leafFromPacked, silentLeaf } from '../core/sealed-leaf.ts';
 import { RECORDS, type StreamName } from '../core/stream.ts';
 import type { Stream } from './evidence.ts';
 

@@ -2,7 +2,7 @@
  * The trust policy as it stands in its JSON file: what a writer of policies fills in.
  * Implements spec/trust-policy.md, "Format".
  */
-import type { CheckCode } from './report.ts';
+import type { CheckCode } from './check.ts';
 
 export type ChainClass = 'public' | 'consortium' | 'local';
 

@@ -5,9 +5,9 @@
 import { fromHex, toHex } from '../core/bytes.ts';
 import { FormatError, UserError } from '../core/errors.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
+import { CHECK_CODES, type CheckCode } from './check.ts';
 import { JsonObject, parseJson } from './json-object.ts';
 import { type ChainClass, DEFAULT_REQUIRED, type TrustPolicyFile } from './policy-file.ts';
-import { CHECK_CODES, type CheckCode } from './report.ts';
 
 export type TrustedChain = {
   readonly chainId: bigint;

@@ -1,5 +1,6 @@
 /** The report for programs: the same keys in the same order for the same report (spec/verification.md, "JSON"). */
-import type { CheckResult, Report } from './report.ts';
+import type { CheckResult } from './check.ts';
+import type { Report } from './report.ts';
 
 export function reportJson(report: Report): string {
   const ordered = {

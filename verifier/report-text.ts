@@ -1,6 +1,8 @@
 /** The report for people: plain lines, aligned, without colour (spec/verification.md, "Text"). */
+
+import type { CheckResult } from './check.ts';
 import type { Facts, TimeBounds } from './facts.ts';
-import type { CheckResult, Report } from './report.ts';
+import type { Report } from './report.ts';
 import { counted, grouped, utc } from './sentence.ts';
 
 export function reportLines(report: Report): readonly string[] {

@@ -2,72 +2,9 @@
  * What a verification says: the checks in order, the facts that they carry, and what is not proven.
  * Implements spec/verification.md, "Report".
  */
+import type { CheckResult } from './check.ts';
 import type { Facts } from './facts.ts';
 import type { TrustPolicyFile } from './policy-file.ts';
-
-export type Verdict = 'PASSED' | 'INDETERMINATE' | 'FAILED';
-
-/** The order of every report. */
-export const CHECK_CODES = [
-  'BUNDLE',
-  'DEVICE',
-  'SESSION',
-  'STATEMENT',
-  'HEADER_SIGNATURE',
-  'HEADER_CHAIN',
-  'COVERED',
-  'LEAVES',
-  'STREAMS',
-  'ORDER',
-  'LOSS',
-  'GAPS',
-  'CAPTURE',
-  'TAIL',
-  'FORK',
-  'PROMISE',
-  'WINDOW',
-  'ANCHOR',
-  'LINK',
-  'BLOCK',
-  'TIMESTAMP',
-  'NOT_AFTER',
-  'NOT_BEFORE',
-  'ENROLMENT',
-  'REGISTRY',
-  'GRANT',
-  'CUSTODY',
-] as const;
-
-export type CheckCode = (typeof CHECK_CODES)[number];
-
-/** What JSON can hold; integers that may pass 2^53 are decimal text, bytes are lower-case hexadecimal. */
-export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Json[]
-  | { readonly [key: string]: Json };
-export type Values = { readonly [key: string]: Json };
-
-/** What a check found, before it is given its place in the report. */
-export type Outcome = {
-  readonly verdict: Verdict;
-  /** Stable; upper case where FAILED, lower case where INDETERMINATE, none where PASSED. */
-  readonly reason: string | undefined;
-  /** One sentence with the numbers. */
-  readonly detail: string;
-  /** What was compared. */
-  readonly values: Values | undefined;
-};
-
-export type CheckResult = Outcome & {
-  readonly code: CheckCode;
-  /** Whether the policy requires this check to pass. */
-  readonly required: boolean;
-  /** The clause that says how to repeat the check. */
-  readonly spec: string;
-};
 
 export type Report = {
   /** What the reader must know before anything else: a policy that trusts a local chain. */
@@ -81,15 +18,3 @@ export type Report = {
   readonly facts: Facts | undefined;
   readonly notProven: readonly { readonly code: string; readonly text: string }[];
 };
-
-export function passed(detail: string, values?: Values): Outcome {
-  return { verdict: 'PASSED', reason: undefined, detail, values };
-}
-
-export function indeterminate(reason: string, detail: string, values?: Values): Outcome {
-  return { verdict: 'INDETERMINATE', reason, detail, values };
-}
-
-export function failed(reason: string, detail: string, values?: Values): Outcome {
-  return { verdict: 'FAILED', reason, detail, values };
-}

@@ -5,6 +5,14 @@
 import { FormatError } from '../core/errors.ts';
 import { type Hash, sha256 } from '../core/hash.ts';
 import { verifyDigest as nobleVerifyDigest, type VerifyDigest } from '../core/signature.ts';
+import {
+  CHECK_CODES,
+  type CheckCode,
+  type CheckResult,
+  failed,
+  indeterminate,
+  type Outcome,
+} from './check.ts';
 import { checkAnchor } from './checks/anchor.ts';
 import { checkBlock } from './checks/block.ts';
 import { checkBundle } from './checks/bundle.ts';
@@ -39,15 +47,7 @@ import { type Evidence, readEvidence } from './evidence.ts';
 import { factsOf } from './facts.ts';
 import { NOT_PROVEN } from './not-proven.ts';
 import type { TrustPolicy } from './policy.ts';
-import {
-  CHECK_CODES,
-  type CheckCode,
-  type CheckResult,
-  failed,
-  indeterminate,
-  type Outcome,
-  type Report,
-} from './report.ts';
+import type { Report } from './report.ts';
 
 export type Check = (context: Context) => Outcome;
 export type Checks = Readonly<Record<CheckCode, Check>>;

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { CHECK_CODES } from '../../verifier/check.ts';
 import { parseTrustPolicy } from '../../verifier/policy.ts';
-import { CHECK_CODES } from '../../verifier/report.ts';
 import { reportJson } from '../../verifier/report-json.ts';
 import { printable, reportLines } from '../../verifier/report-text.ts';
 import { grouped, utc } from '../../verifier/sentence.ts';
@@ -36,6 +38,23 @@ describe('the report', () => {
     expect(json.checks.map(({ code }) => code)).toEqual(CHECK_CODES);
     expect(json.checks.every(({ verdict, detail }) => verdict !== '' && detail !== '')).toBe(true);
     expect(json.notProven.map(({ code }) => code)).toContain('DRIVER');
+  });
+
+  it('is what the example in spec/verification.md shows', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../spec/verification.md'), 'utf8');
+    const shown = page.split('\n').filter((line) => /^ {4}(PASSED|INDETERMINATE) /.test(line));
+    const lines = reportLines(reportOf('valid-complete')).map((line) => line.trim());
+    expect(shown.length).toBeGreaterThan(5);
+    expect(shown.map((line) => line.trim()).filter((line) => !lines.includes(line))).toEqual([]);
+  });
+
+  it('is explained in spec/verification.md, check by check', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../spec/verification.md'), 'utf8');
+    const headings = page.split('\n').flatMap((line) => /^### ([A-Z_]+)$/.exec(line)?.[1] ?? []);
+    expect(headings.filter((heading) => heading === heading.toUpperCase())).toEqual([
+      ...CHECK_CODES,
+      'JSON',
+    ]);
   });
 
   it('is the same text for the same bundle and policy', () => {

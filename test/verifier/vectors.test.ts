@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CHECK_CODES } from '../../verifier/report.ts';
+import { CHECK_CODES } from '../../verifier/check.ts';
 import { reportJson } from '../../verifier/report-json.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
 import { rememberingVerifyDigest, VECTORS } from './vector-files.ts';

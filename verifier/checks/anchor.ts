@@ -4,8 +4,8 @@
  */
 import { toHex } from '../../core/bytes.ts';
 import type { WindowReading } from '../anchoring.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkAnchor({ anchoring }: Context): Outcome {

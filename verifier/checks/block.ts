@@ -1,7 +1,7 @@
 /** BLOCK: the policy names the one block that all links lead to (spec/verification.md, "BLOCK"). */
 import { toHex } from '../../core/bytes.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 
 export function checkBlock({ anchoring }: Context): Outcome {
   const blocks = anchoring.links.flatMap(({ chainId, blocks: linked, newest }) =>

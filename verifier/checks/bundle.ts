@@ -1,7 +1,7 @@
 /** BUNDLE: the file is a well-formed bundle, undamaged, and nothing in it is unknown (spec/verification.md, "BUNDLE"). */
 import { toHex } from '../../core/bytes.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Evidence } from '../evidence.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted, grouped } from '../sentence.ts';
 
 export function checkBundle({ evidence }: { readonly evidence: Evidence }): Outcome {

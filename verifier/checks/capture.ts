@@ -1,6 +1,7 @@
 /** CAPTURE: where the frames of each bus came from, as the device says (spec/verification.md, "CAPTURE"). */
+
+import { indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { indeterminate, type Outcome, passed } from '../report.ts';
 
 export function checkCapture({ trail, evidence }: Context): Outcome {
   const captures = new Map<string, readonly [string, string, string, string]>();

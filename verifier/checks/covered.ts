@@ -1,6 +1,7 @@
 /** COVERED: every header stands in a statement of the bundle (spec/verification.md, "COVERED"). */
+
+import { indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 
 export function checkCovered({ trail }: Context): Outcome {

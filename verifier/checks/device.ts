@@ -1,9 +1,9 @@
 /** DEVICE: every session record is signed by a device key that the policy names (spec/verification.md, "DEVICE"). */
 import { toHex } from '../../core/bytes.ts';
 import { verifySigned } from '../../core/cose.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkDevice({ trail, verifyDigest }: Context): Outcome {

@@ -1,9 +1,9 @@
 /** FORK: a proof that the device signed two histories of a log (spec/verification.md, "FORK"). */
 import { equalBytes } from '../../core/bytes.ts';
 import { type Fork, verifyForkProof } from '../../core/fork-proof.ts';
+import { failed, indeterminate, type Outcome } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
-import { failed, indeterminate, type Outcome } from '../report.ts';
 
 export function checkFork({ evidence, trail, verifyDigest }: Context): Outcome {
   if (evidence.forkProofs.length === 0) {

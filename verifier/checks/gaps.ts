@@ -1,7 +1,7 @@
 /** GAPS: every interval without frames that should have some has its cause (spec/verification.md, "GAPS"). */
 import type { ChunkHeader } from '../../core/chunk-header.ts';
+import { indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 import type { HeaderTrail } from '../trail.ts';
 

@@ -1,6 +1,7 @@
 /** HEADER_CHAIN: in each log no header is missing, and each names the one before it (spec/verification.md, "HEADER_CHAIN"). */
+
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 import { type HeaderTrail, sameId } from '../trail.ts';
 

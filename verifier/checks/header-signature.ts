@@ -1,23 +1,33 @@
 /**
- * HEADER_SIGNATURE: headers whose leaves are opened, of recovered chunks and without a statement carry their
- * session's signature; the others are vouched for by their statement's tree (spec/verification.md, "HEADER_SIGNATURE").
+ * HEADER_SIGNATURE: headers whose leaves are opened, of recovered chunks, without a statement and under the
+ * statement of another session carry their session's signature; the others are vouched for by their statement's
+ * tree (spec/verification.md, "HEADER_SIGNATURE").
  */
+import { equalBytes } from '../../core/bytes.ts';
 import { checkSignature } from '../../core/cose.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 
 export function checkHeaderSignature({ trail, evidence, verifyDigest }: Context): Outcome {
   const opened = new Set(evidence.chunks.map(({ log, seq }) => `${log}/${seq}`));
-  const tally = { opened: 0, recovered: 0, withoutStatement: 0, carried: 0, byTree: 0 };
+  const tally = {
+    opened: 0,
+    recovered: 0,
+    withoutStatement: 0,
+    otherSession: 0,
+    carried: 0,
+    byTree: 0,
+  };
   let missing: string | undefined;
   let unknown: string | undefined;
   for (const { header, payload, signature, session, statement } of trail.headers) {
     const rule = ruleOf(
       opened.has(`${header.log}/${header.seq}`),
       header.recovered !== undefined,
-      statement,
+      header.sessionId,
+      statement === undefined ? undefined : trail.statements[statement]?.statement.sessionId,
     );
     // A signature that is carried without need is checked like any other.
     tally[signature === undefined ? rule : rule === 'byTree' ? 'carried' : rule] += 1;
@@ -64,6 +74,7 @@ function reasons(tally: Tally): string {
     [tally.opened, 'with opened leaves'],
     [tally.recovered, 'recovered'],
     [tally.withoutStatement, 'without a statement'],
+    [tally.otherSession, 'under the statement of another session'],
     [tally.carried, 'beyond need'],
   ] as const;
   const shown = parts.filter(([count]) => count > 0).map(([count, why]) => `${count} ${why}`);
@@ -71,10 +82,19 @@ function reasons(tally: Tally): string {
 }
 
 type Tally = Readonly<Record<Rule | 'carried', number>>;
-type Rule = 'opened' | 'recovered' | 'withoutStatement' | 'byTree';
+type Rule = 'opened' | 'recovered' | 'withoutStatement' | 'otherSession' | 'byTree';
 
-function ruleOf(isOpened: boolean, isRecovered: boolean, statement: number | undefined): Rule {
+/** @param statementBy the session that signed the statement over the header */
+function ruleOf(
+  isOpened: boolean,
+  isRecovered: boolean,
+  headerBy: Uint8Array,
+  statementBy: Uint8Array | undefined,
+): Rule {
   if (isOpened) return 'opened';
   if (isRecovered) return 'recovered';
-  return statement === undefined ? 'withoutStatement' : 'byTree';
+  if (statementBy === undefined) return 'withoutStatement';
+  // A session's tree vouches for its own headers only. What a dead session sealed is covered by the next
+  // one's statement, and whoever holds the device key could start that session: the dead one must speak.
+  return equalBytes(headerBy, statementBy) ? 'byTree' : 'otherSession';
 }

@@ -1,6 +1,7 @@
 /** LEAVES: every opened leaf is the one that was sealed (spec/verification.md, "LEAVES"). */
+
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkLeaves({ evidence, readings }: Context): Outcome {

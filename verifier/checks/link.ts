@@ -1,7 +1,7 @@
 /** LINK: every anchor is on the chain that ends in one newest block (spec/verification.md, "LINK"). */
 import { linkedAs } from '../anchoring.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkLink({ anchoring }: Context): Outcome {

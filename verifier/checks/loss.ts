@@ -1,6 +1,7 @@
 /** LOSS: what kernel and controller reported lost, bus by bus (spec/verification.md, "LOSS"). */
+
+import { indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkLoss({ trail }: Context): Outcome {

@@ -1,6 +1,7 @@
 /** NOT_AFTER: until when each chunk was sealed at the latest (spec/verification.md, "NOT_AFTER"). */
+
+import { indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { indeterminate, type Outcome, passed } from '../report.ts';
 import { counted, utc } from '../sentence.ts';
 
 export function checkNotAfter({ trail, bounds }: Context): Outcome {

@@ -1,7 +1,7 @@
 /** NOT_BEFORE: since when each chunk was sealed at the earliest (spec/verification.md, "NOT_BEFORE"). */
 import type { NotBefore } from '../bounds.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted, utc } from '../sentence.ts';
 
 export function checkNotBefore({ trail, bounds }: Context): Outcome {

@@ -1,6 +1,7 @@
 /** ORDER: the order in which frames of different streams arrived (spec/verification.md, "ORDER"). */
+
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkOrder({ readings }: Context): Outcome {

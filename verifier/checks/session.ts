@@ -4,8 +4,8 @@
  */
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import type { SessionRecord } from '../../core/session-record.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 import { type SessionTrail, sameId } from '../trail.ts';
 

@@ -5,9 +5,9 @@
 import { verifySigned } from '../../core/cose.ts';
 import { verifyLeaves } from '../../core/merkle.ts';
 import { chunkCount } from '../../core/statement.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 import { type StatementTrail, sameId } from '../trail.ts';
 

@@ -2,9 +2,10 @@
  * STREAMS: every opened stream decodes, and is there in every chunk from its first to its last opened leaf
  * (spec/verification.md, "STREAMS").
  */
+
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { type StreamReading, streamsOf } from '../readings.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkStreams({ trail, readings }: Context): Outcome {

@@ -1,6 +1,7 @@
 /** TAIL: could the end of a session have been cut away? (spec/verification.md, "TAIL"). */
+
+import { indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { indeterminate, type Outcome, passed } from '../report.ts';
 import { chunkName, counted } from '../sentence.ts';
 
 export function checkTail({ trail }: Context): Outcome {

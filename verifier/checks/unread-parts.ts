@@ -1,7 +1,8 @@
 /** Checks of parts that this version carries and does not read: absent, or unsupported (spec/verification.md, "Parts to come"). */
+
+import { indeterminate, type Outcome } from '../check.ts';
 import type { Context } from '../context.ts';
 import type { UnreadSection } from '../evidence.ts';
-import { indeterminate, type Outcome } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 function unread(section: UnreadSection, absent: string, item: string) {

@@ -1,7 +1,7 @@
 /** WINDOW: every statement stands in a window, and every window holds one (spec/verification.md, "WINDOW"). */
 import { toHex } from '../../core/bytes.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { failed, indeterminate, type Outcome, passed } from '../report.ts';
 import { counted } from '../sentence.ts';
 
 export function checkWindow({ trail, anchoring, inclusions, evidence }: Context): Outcome {
