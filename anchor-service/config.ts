@@ -1,5 +1,6 @@
 /**
  * The configuration: every key with its meaning and its default, from an object or a TOML file.
+ * Implements spec/configuration.md, "Anchor service".
  * A key that is not here is refused, so that a misspelt one is not silently without effect.
  */
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * Decides about one message of a vehicle: a session or a statement that holds, or the code of its refusal.
- * Implements spec/uplink.md, "What the service checks". Everything here comes from the network.
+ * Implements spec/uplink.md, "Verification". Everything here comes from the network.
  */
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { unverifiedPayload, verifySigned } from '../../core/cose.ts';

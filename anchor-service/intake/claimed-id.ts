@@ -1,6 +1,6 @@
 /**
  * The id that a record claims, computed from its own header before any key is known.
- * For telling a vehicle which of its records was refused; spec/signatures.md, "Record id". Proves nothing.
+ * For telling a vehicle which of its records was refused; spec/signatures.md, "Bytes". Proves nothing.
  */
 import { asciiBytes } from '../../core/bytes.ts';
 import { encodeCbor } from '../../core/cbor.ts';

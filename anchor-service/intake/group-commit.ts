@@ -1,6 +1,6 @@
 /**
  * One transaction and one signed acceptance for all that arrived within a few milliseconds.
- * Implements spec/acceptance.md, "Group"; the sequence rules are those of spec/uplink.md.
+ * Implements spec/acceptance.md, "Bytes"; the sequence rules are those of spec/uplink.md.
  */
 
 import { encodeAcceptance } from '../../core/acceptance.ts';
@@ -36,45 +36,70 @@ export type GroupCommitOptions = {
 export function commitGroup(
   group: readonly Admitted[],
   times: { readonly acceptedAtMs: number; readonly anchorByMs: number },
-  { store, signer, sha256, identity }: GroupCommitOptions,
+  options: GroupCommitOptions,
 ): readonly Outcome[] {
+  const { store } = options;
   return store.inTransaction(() => {
-    const fresh = new Map<string, NewStatement>();
-    for (const item of group) {
-      if (item.kind === 'session') store.insertSession(item.session);
-      if (item.kind === 'statement') addFresh(fresh, item.statement, store);
-    }
-    acceptFresh([...fresh.values()]);
-    return group.map(outcomeOf);
-  });
-
-  function acceptFresh(statements: readonly NewStatement[]): void {
-    if (statements.length === 0) return;
-    const ids = statements.map(({ id }) => id);
-    const root = new MerkleTree(ids, sha256).root();
-    const { chainId, contract } = identity;
-    const payload = encodeAcceptance({ root, treeSize: ids.length, ...times, chainId, contract });
-    const acceptance = store.insertAcceptance(signRecord('acceptance', signer, payload));
-    statements.forEach((statement, leafIndex) => {
-      store.insertStatement(statement, acceptance, leafIndex);
+    for (const item of group) if (item.kind === 'session') store.insertSession(item.session);
+    const given = acceptFresh(freshStatements(group, store), times, options);
+    return group.map((item): Outcome => {
+      if (item.kind === 'refused') return item;
+      if (item.kind === 'session') return { kind: 'session' };
+      const { statement } = item;
+      const fresh = given.get(statement);
+      return fresh === undefined
+        ? standingOutcome(statement, store)
+        : { kind: 'accepted', id: statement.id, given: fresh };
     });
-  }
+  });
+}
 
-  function outcomeOf(item: Admitted): Outcome {
-    if (item.kind === 'refused') return item;
-    if (item.kind === 'session') return { kind: 'session' };
+/** The first of each label in the group, unless the store has one. */
+function freshStatements(group: readonly Admitted[], store: IntakeStore): readonly NewStatement[] {
+  const fresh = new Map<string, NewStatement>();
+  for (const item of group) {
+    if (item.kind !== 'statement') continue;
     const { statement } = item;
-    const standing = store.statementByLabel(statement.label);
-    if (standing === undefined) throw new Error('a statement was neither stored nor known');
-    if (!equalBytes(standing.id, statement.id)) {
-      store.insertFork(standing.id, statement.id, forkProof(standing, statement, store));
-      const detail = 'another statement of this log with the same sequence was accepted before';
-      return { kind: 'refused', recordId: statement.id, code: 'STATEMENT_FORK', detail };
+    const label = statement.label.join();
+    if (!fresh.has(label) && store.statementByLabel(statement.label) === undefined) {
+      fresh.set(label, statement);
     }
-    const given = store.acceptanceOf(statement.id, statement.tag);
-    if (given === undefined) throw new Error('a stored statement has no acceptance');
-    return { kind: 'accepted', id: statement.id, given };
   }
+  return [...fresh.values()];
+}
+
+function acceptFresh(
+  statements: readonly NewStatement[],
+  times: { readonly acceptedAtMs: number; readonly anchorByMs: number },
+  { store, signer, sha256, identity }: GroupCommitOptions,
+): ReadonlyMap<NewStatement, GivenAcceptance> {
+  const given = new Map<NewStatement, GivenAcceptance>();
+  if (statements.length === 0) return given;
+  const ids = statements.map(({ id }) => id);
+  const root = new MerkleTree(ids, sha256).root();
+  const { chainId, contract } = identity;
+  const payload = encodeAcceptance({ root, treeSize: ids.length, ...times, chainId, contract });
+  const acceptance = signRecord('acceptance', signer, payload);
+  const group = store.insertAcceptance(acceptance);
+  statements.forEach((statement, leafIndex) => {
+    store.insertStatement(statement, group, leafIndex);
+    given.set(statement, { group, acceptance, leafIndex });
+  });
+  return given;
+}
+
+/** The same statement again gets the same acceptance again; another one for its place is a fork. */
+function standingOutcome(statement: NewStatement, store: IntakeStore): Outcome {
+  const standing = store.statementByLabel(statement.label);
+  if (standing === undefined) throw new Error('a statement was neither stored nor known');
+  if (!equalBytes(standing.id, statement.id)) {
+    store.insertFork(standing.id, statement.id, forkProof(standing, statement, store));
+    const detail = 'another statement of this log with the same sequence was accepted before';
+    return { kind: 'refused', recordId: statement.id, code: 'STATEMENT_FORK', detail };
+  }
+  const given = store.acceptanceOf(statement.id, statement.tag);
+  if (given === undefined) throw new Error('a stored statement has no acceptance');
+  return { kind: 'accepted', id: statement.id, given };
 }
 
 /** Both signed statements with their sessions: whoever has the device key can check that the log was forked. */
@@ -91,16 +116,4 @@ function side({ bytes, sessionId }: StandingStatement, store: IntakeStore): Fork
   const session = store.findSession(sessionId);
   if (session === undefined) throw new Error('a statement was admitted without its session');
   return { statement: bytes, session: session.record };
-}
-
-/** The first of its label in this group, unless the store has one. */
-function addFresh(
-  fresh: Map<string, NewStatement>,
-  statement: NewStatement,
-  store: IntakeStore,
-): void {
-  const label = statement.label.join();
-  if (!fresh.has(label) && store.statementByLabel(statement.label) === undefined) {
-    fresh.set(label, statement);
-  }
 }

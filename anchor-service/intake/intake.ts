@@ -1,6 +1,6 @@
 /**
  * Takes the vehicles' messages: collects them for a few milliseconds, commits, then answers.
- * Implements spec/uplink.md, "Service". A message counts as received once its group is durable.
+ * Implements spec/uplink.md, "Verification". A message counts as received once its group is durable.
  */
 
 import { fromHex } from '../../core/bytes.ts';

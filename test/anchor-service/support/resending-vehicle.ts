@@ -23,7 +23,7 @@ export class ResendingVehicle {
   readonly #client: MqttClient;
   readonly #statements: SignedStatement[] = [];
   readonly #timer: NodeJS.Timeout;
-  #changed: (() => void)[] = [];
+  readonly #changed: (() => void)[] = [];
 
   constructor(vehicle: Vehicle, url: string) {
     this.vehicle = vehicle;

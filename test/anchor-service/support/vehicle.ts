@@ -216,7 +216,7 @@ export function sign(
 }
 
 /** 32 bytes that follow from two numbers and are a valid secret key. */
-export function seeded(number: number, use: number): Uint8Array {
+function seeded(number: number, use: number): Uint8Array {
   const secret = new Uint8Array(32).fill(use);
   new DataView(secret.buffer).setUint32(28, number + 1);
   return secret;

@@ -1,0 +1,92 @@
+import { createServer, type Server } from 'node:http';
+import { afterEach, expect, test } from 'vitest';
+import { Endpoints } from '../../../anchor-service/chain/endpoints.ts';
+import { httpEndpoint } from '../../../anchor-service/chain/json-rpc.ts';
+import { startTestChain, type TestChain } from '../support/chain.ts';
+import { Cleanup } from '../support/cleanup.ts';
+
+const cleanup = new Cleanup();
+afterEach(async () => await cleanup.run());
+
+function endpoints(quorum: number, ...urls: readonly string[]): Endpoints {
+  const never = new AbortController().signal;
+  return new Endpoints(
+    urls.map((url) => httpEndpoint(url, 2000, never)),
+    quorum,
+  );
+}
+
+async function minedChain(blocks: number, timestamp = 1_700_000_000): Promise<TestChain> {
+  const chain = await startTestChain(['--no-mining', '--timestamp', `${timestamp}`]);
+  cleanup.add(async () => await chain.stop());
+  await chain.rpc('anvil_mine', `0x${blocks.toString(16)}`, '0x1');
+  return chain;
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+    return 'resolved';
+  } catch (error) {
+    const { code, retryable } = error as { code?: unknown; retryable?: unknown };
+    return `${String(code)} ${String(retryable)}`;
+  }
+}
+
+/** An endpoint that answers everything with the same text. */
+async function answering(text: string): Promise<string> {
+  const server: Server = createServer((_request, response) => response.end(text));
+  cleanup.add(() => server.close());
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  return `http://127.0.0.1:${address !== null && typeof address === 'object' ? address.port : 0}`;
+}
+
+const NOBODY = 'http://127.0.0.1:9';
+
+test('final is what every endpoint that answers calls final: the one behind decides', async () => {
+  const chain = await minedChain(20);
+  const { number } = await endpoints(1, chain.url).finalized();
+  expect(number).toBe(18);
+  expect((await endpoints(2, chain.url, chain.url, NOBODY).finalized()).number).toBe(18);
+});
+
+test('two endpoints that call different blocks final are a disagreement that no waiting heals', async () => {
+  const [one, other] = [await minedChain(20), await minedChain(22, 1_700_000_100)];
+  expect(await codeOf(endpoints(2, one.url, other.url).finalized())).toBe(
+    'CHAIN_DISAGREEMENT false',
+  );
+});
+
+test('fewer answers than the quorum decide nothing', async () => {
+  const chain = await minedChain(5);
+  expect(await codeOf(endpoints(2, chain.url, NOBODY).finalized())).toBe('QUORUM_MISSING true');
+});
+
+test('the first endpoint that answers serves for progress', async () => {
+  const chain = await minedChain(5);
+  expect((await endpoints(1, NOBODY, chain.url).head()).number).toBe(5);
+  expect(await codeOf(endpoints(1, NOBODY).head())).toBe('RPC_UNREACHABLE true');
+});
+
+test.each([
+  ['no JSON', 'RPC_MALFORMED true', '<html>'],
+  ['a JSON text', 'RPC_MALFORMED true', '"yes"'],
+  ['no result', 'RPC_MALFORMED true', '{}'],
+  ['a block without a number', 'RPC_MALFORMED true', '{"result":{"number":"7"}}'],
+  ['an error', 'RPC_REFUSED true', '{"error":{"code":1,"message":"no"}}'],
+  ['an error that is none', 'RPC_REFUSED true', '{"error":5}'],
+  ['more than anybody needs', 'RPC_UNREACHABLE true', ' '.repeat((16 << 20) + 1)],
+])('an endpoint that answers %s gives %s', async (_what, code, text) => {
+  expect(await codeOf(endpoints(1, await answering(text)).head())).toBe(code);
+});
+
+test('a block whose header does not hash to what the endpoint claims is not taken', async () => {
+  const chain = await minedChain(5);
+  const block = (await chain.rpc('eth_getBlockByNumber', '0x3', false)) as object;
+  const forged = { ...block, stateRoot: `0x${'11'.repeat(32)}` };
+  const url = await answering(JSON.stringify({ jsonrpc: '2.0', id: 1, result: forged }));
+  expect(await codeOf(endpoints(1, url).finalized())).toBe('QUORUM_MISSING true');
+});
