@@ -1,4 +1,4 @@
-/** The unit's two key files: what signs for the device, and what opens the spool (SECURITY.md, "Keys on the unit"). */
+/** The unit's two key files: what signs for the device, and what opens the spool (SECURITY.md, "Keys"). */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';

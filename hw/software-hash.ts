@@ -1,4 +1,4 @@
-/** What software is running: a hash over the files of its folders (spec/session-record.md, "Software hash"). */
+/** What software is running: a hash over the files of its folders (spec/configuration.md, "Software hash"). */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';

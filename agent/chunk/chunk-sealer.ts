@@ -8,9 +8,9 @@ import { type BusCounters, type ChunkHeader, encodeChunkHeader } from '../../cor
 import { recordId } from '../../core/cose.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { leafSecrets, NONCE_BYTES } from '../../core/key-tree.ts';
-import { treeEntry } from '../../core/leaf.ts';
+import { hashOfLeaf, treeEntry } from '../../core/leaf.ts';
 import { MerkleTree } from '../../core/merkle.ts';
-import { hashOfLeaf, packLeaf, sealPackedLeaf } from '../../core/sealed-leaf.ts';
+import { packLeaf, sealPackedLeaf } from '../../core/sealed-leaf.ts';
 import type { BeaconBlock } from '../../core/vehicle-log.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type { Primitives, Signer } from '../ports.ts';

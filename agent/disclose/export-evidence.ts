@@ -1,6 +1,6 @@
 /**
  * From the spool to an evidence bundle: opened leaves, headers, statements, receipts, header link.
- * Implements spec/bundle.md, "Making a bundle".
+ * Implements spec/bundle.md, "Items".
  */
 import { encodeBundle, MAX_BUNDLE_BYTES, MAX_ITEMS } from '../../core/bundle.ts';
 import {

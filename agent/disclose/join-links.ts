@@ -1,6 +1,6 @@
 /**
  * One header link out of the links of several windows: newest block first, each hop known from those before.
- * Implements spec/evm-proofs.md, "Joining links".
+ * Implements spec/evm-proofs.md, "Header link".
  */
 import { equalBytes } from '../../core/bytes.ts';
 import {

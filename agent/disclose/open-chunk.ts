@@ -1,15 +1,15 @@
 /**
  * Opens one stored chunk: every stream's leaf again, and the tree that they give.
- * Implements spec/keys.md and spec/leaf.md, "Opening".
+ * Implements spec/keys.md and spec/leaf.md, "Verification".
  */
 import { compareBytes, equalBytes } from '../../core/bytes.ts';
 import { decodeChunkBody } from '../../core/chunk-body.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../core/chunk-header.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import { type KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
-import { encodePackedLeaf, treeEntry } from '../../core/leaf.ts';
+import { encodePackedLeaf, hashOfLeaf, treeEntry } from '../../core/leaf.ts';
 import { MerkleTree } from '../../core/merkle.ts';
-import { hashOfLeaf, leafFromPacked, openSealedLeaf, silentLeaf } from '../../core/sealed-leaf.ts';
+import { leafFromPacked, openSealedLeaf, silentLeaf } from '../../core/sealed-leaf.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
 
 export type DisclosableStream = { readonly name: string; readonly keys: KeyTreeWalk };

@@ -1,7 +1,7 @@
 /**
  * What the service answers, checked before it is kept: the service cannot make the agent let go of a
  * statement by a word that would not stand before a court.
- * Implements spec/uplink.md, "Down".
+ * Implements spec/uplink.md, "Verification".
  */
 import { type Acceptance, decodeAcceptance } from '../../core/acceptance.ts';
 import { type Beacon, decodeBeacon } from '../../core/beacon.ts';

@@ -22,7 +22,10 @@ export function closingWords(
     return ['Not proven: the checks above say why. This is a fault of the demo; please report it.'];
   }
   const since = Math.max(...facts.time.map(({ notAfter }) => Number(notAfter?.seconds ?? 0)));
-  const open = report.notProven.slice(0, 4).map(({ text }) => text);
+  const replayed = facts.sessions.some(({ buses }) =>
+    buses.some(({ source }) => source === 'replay'),
+  );
+  const when = `when the drive took place${replayed ? ' (it was a replay)' : ''}`;
   const refusal = refused.checks.find(
     ({ code, verdict }) => code === 'LEAVES' && verdict === 'FAILED',
   );
@@ -30,7 +33,7 @@ export function closingWords(
   return [
     `Proven, as far as a demo can: ${number(facts.frames)} frames, ${number(facts.chunks)} chunks, none missing, all unaltered since ${utc(since)}.`,
     `  The chain and the trust policy are this demo's own: this convinces nobody but you. Real use: README, "A chain you do not own".`,
-    `  Not proven: ${open.join(' · ')} · …`,
+    `  Not proven: that the sensors told the truth · who drove · ${when} · …`,
     `  1 byte changed at ${number(changed.offset)} → refused: ${refusal?.reason ?? 'NOT REFUSED'}, chunk ${changed.chunk}, ${spoken(changed.stream)}`,
     `  ${perFrame} bytes a frame stored · ${counted(figures.transactions, 'transaction')}, ${number(figures.gas)} gas · bundle ${megabytes(figures.bundleBytes)}`,
     `Try:  npx witnessmark verify ${figures.bundlePath} --trust ${figures.trustPath}`,

@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exportFromUnit, prepareUnit } from '../../agent/main.ts';
@@ -240,6 +240,26 @@ describe('a unit', () => {
     rmSync(join(unit(), 'keys', name));
     expect(await codeOfAsync(() => record(configFor(unit(), log)))).toBe(code);
     expect(readdirSync(join(unit(), 'keys')).length).toBe(1);
+  });
+
+  test.each([
+    ['after the storage key', ['spool', 'keys/device.key']],
+    ['after the spool', ['keys/device.key']],
+    ['while the device key was written', ['keys/device.key'], 'keys/device.key.new'],
+  ])('whose making was killed %s is made whole', async (_, missing, left?: string) => {
+    prepareUnit(unit());
+    for (const name of missing) rmSync(join(unit(), name), { recursive: true });
+    if (left !== undefined) writeFileSync(join(unit(), left), 'half', { mode: 0o644 });
+    await record(configFor(unit(), log));
+    expect(framesText(whole())).toBe(logText(log));
+    expect(readdirSync(join(unit(), 'keys')).sort()).toEqual(['device.key', 'storage.key']);
+  });
+
+  test('in a relative folder is the same unit', async () => {
+    const name = relative(process.cwd(), unit());
+    await record(configFor(name, log));
+    expect(prepareUnit(unit())).toEqual(prepareUnit(name));
+    expect(framesText(whole())).toBe(logText(log));
   });
 
   test('that lost its spool does not begin its history twice', async () => {

@@ -3,18 +3,22 @@ import { Session } from 'node:inspector/promises';
 
 export type Share = { readonly part: string; readonly share: number };
 
+/** What Node does in C++ has a name in the profile and no place. */
 const PARTS: readonly (readonly [part: string, matches: RegExp])[] = [
-  ['deflate (zlib)', /zlib/],
-  ['AES-256-GCM (OpenSSL)', /crypto\/cipher/],
-  ['SHA-2 (OpenSSL)', /crypto\/hash/],
-  ['signatures (libsecp256k1)', /secp256k1/],
-  ['SQLite', /better-sqlite3|spool\/(spool|rows|index)/],
-  ['segment files', /segment-files|node:fs/],
-  ['raw payload layout', /raw-payload/],
+  ['deflate (zlib)', /zlib|^ writeSync$/],
+  [
+    'AES-256-GCM (OpenSSL)',
+    /crypto\/cipher|native-aead|^ (CipherBase|update|final|setAAD|getAuthTag)$/,
+  ],
+  ['SHA-2 (OpenSSL)', /crypto\/hash|native-hash|^ (oneShotDigest|latin1Write)$/],
+  ['signatures (libsecp256k1)', /secp256k1|^ (ecdsaSign|ecdsaVerify)$/],
+  ['SQLite', /better-sqlite3|spool\/(spool|rows|index|stream)/],
+  ['segment files', /segment-files|node:fs|^ (fdatasync|writeBuffer|read)$/],
+  ['raw payload layout', /raw-(payload|shape)/],
   ['arrival order', /arrival-order|leaf-contents/],
   ['key tree', /key-tree/],
   ['chunk tree', /merkle/],
-  ['cutting and grouping', /chunker|chunk-buffer|group|stream-table/],
+  ['cutting and grouping', /chunker|chunk-buffer|group|stream-table|looped-source/],
   ['leaf bytes, body, header', /core\/|chunk-sealer/],
 ];
 
@@ -47,6 +51,6 @@ export async function profiled<T>(
 
 function partOf(name: string, url: string): string {
   if (name === '(garbage collector)') return 'garbage collection';
-  const place = `${url} ${name}`;
+  const place = `${url.replace(/^file:.*\/(?=(agent|core|hw|test)\/)/, '')} ${name}`;
   return PARTS.find(([, matches]) => matches.test(place))?.[0] ?? 'everything else';
 }

@@ -15,10 +15,10 @@ import { type ChunkHeader, decodeChunkHeader } from '../../../core/chunk-header.
 import { sigStructure, unverifiedPayload, verifySigned } from '../../../core/cose.ts';
 import { verifyHeaderLink } from '../../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../../core/evm/header-link-record.ts';
-import { decodePackedLeaf, treeEntry } from '../../../core/leaf.ts';
+import { decodePackedLeaf, hashOfLeaf, treeEntry } from '../../../core/leaf.ts';
 import { rootFromProof } from '../../../core/merkle.ts';
 import { decodeRawPayload } from '../../../core/raw-payload-decode.ts';
-import { hashOfLeaf, leafFromPacked, silentLeaf } from '../../../core/sealed-leaf.ts';
+import { leafFromPacked, silentLeaf } from '../../../core/sealed-leaf.ts';
 import { decodeSessionRecord } from '../../../core/session-record.ts';
 import { type PublicKey, verifyDigest } from '../../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../../core/statement.ts';

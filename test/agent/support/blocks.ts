@@ -72,7 +72,7 @@ export function cut(
   return slices;
 }
 
-export function framesOf(block: FrameBlock): readonly Frame[] {
+function framesOf(block: FrameBlock): readonly Frame[] {
   return Array.from({ length: block.count }, (_, i) => {
     const frame = frameAt(block, i);
     return { ...frame, data: frame.data.slice() };

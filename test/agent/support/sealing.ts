@@ -14,8 +14,8 @@ import { ephemeralSigner } from '../../../hw/keys/file-signer.ts';
 import { blocksOf } from './blocks.ts';
 import { PRIMITIVES } from './primitives.ts';
 
-export const BUSES = ['can0', 'can1'] as const;
-export const TAG = new Uint8Array(16).fill(7);
+const BUSES = ['can0', 'can1'] as const;
+const TAG = new Uint8Array(16).fill(7);
 const SESSION = {
   tag: TAG,
   epoch: 0,
