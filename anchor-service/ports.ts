@@ -168,7 +168,10 @@ export type TransactionStore = {
   abandonNonce(seq: number, nonce: number): void;
   /** The state FINAL and a receipt in the outbox for every statement, in one transaction. */
   markFinal(seq: number, final: FinalWindow): void;
-  lastFinalBlock(): { readonly number: number; readonly hash: Uint8Array } | undefined;
+  /** The blocks that the newest FINAL windows were proven under, newest first. */
+  newestFinalBlocks(
+    limit: number,
+  ): readonly { readonly number: number; readonly hash: Uint8Array }[];
   /** The nonce, the attempt and the service's identity, in one transaction. */
   signContract(nonce: number, attempt: Attempt, identity: ServiceIdentity): void;
   contractAttempts(): readonly Attempt[];

@@ -6,8 +6,10 @@
 set -euo pipefail
 
 missing=()
-ldconfig -p | grep -q 'libatomic\.so\.1' || missing+=(libatomic1)
-ldconfig -p | grep -q 'libstdc++\.so\.6' || missing+=(libstdc++6)
+# Not through a pipe: grep -q ends early, ldconfig dies of SIGPIPE, and pipefail calls the library missing.
+libraries=$(ldconfig -p)
+[[ $libraries == *libatomic.so.1* ]] || missing+=(libatomic1)
+[[ $libraries == *libstdc++.so.6* ]] || missing+=(libstdc++6)
 case "${1:?usage: bootstrap/debian-packages.sh run|build|test}" in
   run) commands=() ;;
   build) commands=(g++ make python3) ;;

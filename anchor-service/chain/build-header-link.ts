@@ -1,6 +1,6 @@
 /**
  * The header link of a window: one hop from the finalized header to the beacons' blocks and to the block that
- * the window before was proven under. Implements spec/evm-proofs.md, "Header link".
+ * the windows before were proven under. Implements spec/evm-proofs.md, "Header link".
  */
 import { equalBytes } from '../../core/bytes.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';

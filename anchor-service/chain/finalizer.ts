@@ -27,6 +27,12 @@ export type FinalizerOptions = {
   readonly atCommitPoint: AtCommitPoint;
 };
 
+/**
+ * A vehicle's statements stand in windows that need not be neighbours, and its bundle joins their links: each
+ * reaches over as many windows as ten minutes have by default.
+ */
+const WINDOWS_TO_LINK = 64;
+
 export class Finalizer {
   readonly #options: FinalizerOptions;
 
@@ -44,7 +50,7 @@ export class Finalizer {
     await this.#requireStillFinal(block);
     if (first.state !== 'MINED' && !(await this.#isNonceUsed(first))) return false;
     let any = false;
-    // In order: a window's link reaches back to the window before it.
+    // In order: a window's link reaches back to the windows before it.
     for (const window of store.pendingWindows(64)) {
       if (!(await this.#finalize(window, block))) break;
       any = true;
@@ -55,7 +61,7 @@ export class Finalizer {
   /** A finalized block that went away takes every conclusion with it. */
   async #requireStillFinal(block: Block): Promise<void> {
     const { endpoints, store } = this.#options;
-    const last = store.lastFinalBlock();
+    const [last] = store.newestFinalBlocks(1);
     // An endpoint that is behind is no contradiction.
     if (last === undefined || block.number < last.number) return;
     const now =
@@ -131,8 +137,10 @@ export class Finalizer {
   async #markFinal(window: PendingWindow, block: Block, proven: ProvenSlot): Promise<void> {
     const { endpoints, store, beacons, identity, atCommitPoint } = this.#options;
     const oldest = Math.max(1, block.number - HISTORY_BLOCKS);
-    const before = store.lastFinalBlock();
-    const wanted = [...beacons.beaconsToLink(window.seq, oldest), ...(before ? [before] : [])];
+    const wanted = [
+      ...beacons.beaconsToLink(window.seq, oldest),
+      ...store.newestFinalBlocks(WINDOWS_TO_LINK),
+    ];
     const link = await buildHeaderLink(endpoints, identity.chainId, block, wanted);
     const { header, hash, number } = block;
     const receipt = await findReceipt(endpoints, window.attempts);

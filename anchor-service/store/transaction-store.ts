@@ -54,9 +54,9 @@ export function transactionStore(
   const owe = db.prepare(
     'INSERT INTO receipt_outbox (statement_n, window_seq) SELECT n, window_seq FROM statement WHERE window_seq = ?',
   );
-  const lastFinal = db.prepare<[], { readonly number: number; readonly hash: Uint8Array }>(
+  const newestFinal = db.prepare<[number], { readonly number: number; readonly hash: Uint8Array }>(
     `SELECT block_number AS number, block_hash AS hash FROM window
-     WHERE state IN ('FINAL', 'PUBLISHED') ORDER BY seq DESC LIMIT 1`,
+     WHERE state IN ('FINAL', 'PUBLISHED') ORDER BY seq DESC LIMIT ?`,
   );
 
   const addAttempt = (nonce: number, a: Attempt): void => {
@@ -127,7 +127,7 @@ export function transactionStore(
         owe.run(seq);
       }).immediate();
     },
-    lastFinalBlock: () => lastFinal.get(),
+    newestFinalBlocks: (limit) => newestFinal.all(limit),
     signContract: (nonce, attempt, identity) => {
       db.transaction(() => {
         insertNonce.run(nonce, null);
