@@ -73,7 +73,7 @@ async function runUntilStopped(
     line.clear();
     if (untilReceipted && agent.waiting() === 0) stop.abort();
   }, fail);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
   line.clear();
   await agent.stop();

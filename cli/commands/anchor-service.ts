@@ -29,7 +29,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const config = readConfigFile(values.config);
   const told = new Promise<undefined>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.once(signal, () => resolve(undefined));
+      process.on(signal, () => resolve(undefined));
   });
   const service = await startAnchorService(config, { clock, log });
   print(io.stdout, ...summary(service));

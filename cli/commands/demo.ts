@@ -33,7 +33,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  // on, and not once: a shell and npm may each pass the same Ctrl-C on, and the second must not kill.
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   try {
     return await runDemo(
       {

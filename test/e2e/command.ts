@@ -18,10 +18,19 @@ export type CommandOptions = {
   readonly timeoutMs?: number;
 };
 
-export async function witnessmark(
+export type Started = {
+  readonly finished: Promise<Finished>;
+  /** Resolves when the output so far matches. */
+  until(pattern: RegExp): Promise<void>;
+  interrupt(): void;
+  kill(): void;
+};
+
+export function startWitnessmark(
   args: readonly string[],
-  { cwd, offline = false, timeoutMs = 120_000 }: CommandOptions,
-): Promise<Finished> {
+  cwd: string,
+  { offline = false, timeoutMs = 120_000 }: Omit<CommandOptions, 'cwd'> = {},
+): Started {
   const command = [process.execPath, `${ROOT}bootstrap/witnessmark.mjs`, ...args];
   const [file = '', ...rest] = offline
     ? ['unshare', '--net', '--map-root-user', ...command]
@@ -33,6 +42,28 @@ export async function witnessmark(
   child.stderr.on('data', (part: Buffer) => {
     stderr += part.toString();
   });
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, stdout: Buffer.concat(stdout), stderr };
+  const finished = once(child, 'close').then(([status]) => ({
+    status: status as number | null,
+    stdout: Buffer.concat(stdout),
+    stderr,
+  }));
+  return {
+    finished,
+    until: async (pattern) => {
+      while (!pattern.test(Buffer.concat(stdout).toString())) {
+        const more = once(child.stdout, 'data').then(() => true);
+        const ended = finished.then(() => false);
+        if (!(await Promise.race([more, ended]))) throw new Error(`it ended first: ${stderr}`);
+      }
+    },
+    interrupt: () => child.kill('SIGINT'),
+    kill: () => child.kill('SIGKILL'),
+  };
+}
+
+export async function witnessmark(
+  args: readonly string[],
+  { cwd, ...options }: CommandOptions,
+): Promise<Finished> {
+  return await startWitnessmark(args, cwd, options).finished;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Finished, witnessmark } from './command.ts';
+import { type Finished, startWitnessmark, witnessmark } from './command.ts';
 
 const RAV4 = fileURLToPath(
   new URL('../../fixtures/can/comma2k19-rav4/comma2k19_rav4_rx.log.gz', import.meta.url),
@@ -101,4 +101,22 @@ describe('the demo', () => {
     expect(status).toBe(2);
     expect(stderr).toContain('OUT_NOT_OURS');
   });
+});
+
+it('a demo that is interrupted, even twice, takes everything down and says so', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wmk-stop-'));
+  const out = join(folder, 'demo');
+  const child = startWitnessmark(['demo', '--out', out], folder);
+  try {
+    await child.until(/Recording at/);
+    child.interrupt();
+    child.interrupt();
+    const { status, stderr } = await child.finished;
+    expect(stderr).toContain('Interrupted: everything that the demo started has been stopped.');
+    expect(status).toBe(130);
+    expect(readdirSync(out)).toEqual(['.witnessmark-demo']);
+  } finally {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
