@@ -47,7 +47,7 @@ export function exportEvidence(
       throw new UserError('EXPORT_STREAM_UNKNOWN', `that range has no stream "${wanted}"`);
     }
   }
-  const shown = names.filter((name) => selection.streams?.has(name) ?? true);
+  const shown = names.filter((name) => selection.streams?.has(name) ?? true).sort();
   const leaves = openedChunks(archive, chunks, shown, primitives, onChunk);
   const statements = statementsOver(archive, chunks);
   const keys = sessionKeys(archive);
