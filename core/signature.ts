@@ -83,7 +83,9 @@ const thumbprints = new Map<string, Uint8Array>();
  * @throws FormatError KEY_MALFORMED when the bytes are no point of the curve
  */
 export function keyId(key: PublicKey): Uint8Array {
-  const cacheKey = `${key.algorithm} ${key.bytes.join()}`;
+  // One character a byte. No other length is ever in the cache, and none that could be long is spread.
+  const isCompressed = key.bytes.length === 33;
+  const cacheKey = isCompressed ? `${key.algorithm} ${String.fromCharCode(...key.bytes)}` : '';
   const cached = thumbprints.get(cacheKey);
   if (cached !== undefined) return cached;
   const { x, y } = coordinates(key);

@@ -77,7 +77,7 @@ export type Evidence = {
   readonly sessions: readonly SessionItem[];
   /** Not descending by log and seq; that each is there once is a check's business. */
   readonly headers: readonly HeaderEntry[];
-  /** Each name once. */
+  /** Ascending by name. */
   readonly streams: readonly Stream[];
   /** Ascending by log and seq. */
   readonly chunks: readonly OpenedChunk[];
@@ -115,7 +115,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
   const headers = items(parts, 'headers', readHeader);
   requireOrder('headers', headers, ({ header }) => [header.log, header.seq], 'not descending');
   const streams = items(parts, 'streams', readStream);
-  requireNamesOnce(streams);
+  requireNamesAscend(streams);
   const chunks = items(parts, 'leaves', decodeOpenedChunk);
   requireOrder('leaves', chunks, ({ log, seq }) => [log, seq], 'ascending');
   requireStreams(streams.length, chunks);
@@ -210,9 +210,17 @@ function requireOrder<T>(
   }
 }
 
-function requireNamesOnce(streams: readonly Stream[]): void {
-  if (new Set(streams.map(({ id }) => id)).size !== streams.length) {
-    throw new FormatError('BUNDLE_STREAM', 'expected each stream to be named once');
+/** Names are ASCII, so that texts compare as their bytes do. */
+function requireNamesAscend(streams: readonly Stream[]): void {
+  let before: string | undefined;
+  for (const { id } of streams) {
+    if (before !== undefined && id <= before) {
+      throw new FormatError(
+        'BUNDLE_ITEM_ORDER',
+        `streams: expected ascending order, got ${id} after ${before}`,
+      );
+    }
+    before = id;
   }
 }
 

@@ -17,6 +17,7 @@ import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
 import type { Archive, Primitives, StoredChunk, StoredStatement } from '../ports.ts';
+import { needsSignature } from './header-signature.ts';
 import { joinLinks } from './join-links.ts';
 import { type DisclosableChunk, openChunk } from './open-chunk.ts';
 
@@ -47,8 +48,9 @@ export function exportEvidence(
       throw new UserError('EXPORT_STREAM_UNKNOWN', `that range has no stream "${wanted}"`);
     }
   }
+  // ASCII, so that texts sort as their bytes do.
   const shown = names.filter((name) => selection.streams?.has(name) ?? true).sort();
-  const leaves = openedChunks(archive, chunks, shown, primitives, onChunk);
+  const opened = openedChunks(archive, chunks, shown, primitives, onChunk);
   const statements = statementsOver(archive, chunks);
   const keys = sessionKeys(archive);
   const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
@@ -60,11 +62,13 @@ export function exportEvidence(
         .sessions()
         .filter((session) => used.has(session.number))
         .map((session) => session.record),
-      headers: chunks.map(({ header, signature }) =>
-        encodeHeaderItem({ payload: header, signature }),
+      headers: headerItems(
+        chunks,
+        new Set(opened.map(({ seq }) => seq)),
+        new Map(statements.map(({ seq, session }) => [seq, session])),
       ),
       streams: shown.map((name) => new TextEncoder().encode(name)),
-      leaves,
+      leaves: opened.map(({ item }) => item),
       statements: statements.map((statement) =>
         statementItem(archive, statement, chunks, keys, primitives),
       ),
@@ -98,7 +102,7 @@ function openedChunks(
   shown: readonly string[],
   primitives: Primitives,
   onChunk: (done: number, total: number) => void,
-): readonly Uint8Array[] {
+): readonly { readonly seq: number; readonly item: Uint8Array }[] {
   const places = new Map(shown.map((name, i) => [name, i]));
   const streams = archive.streams().map(({ name, root }) => ({
     name,
@@ -107,7 +111,8 @@ function openedChunks(
   return chunks.flatMap((stored, done) => {
     const chunk = openChunk(archive, stored, streams, primitives);
     onChunk(done + 1, chunks.length);
-    return openedChunkItem(chunk, places) ?? [];
+    const item = openedChunkItem(chunk, places);
+    return item === undefined ? [] : [{ seq: stored.seq, item }];
   });
 }
 
@@ -124,6 +129,24 @@ function openedChunkItem(
   const { log, seq } = chunk.header;
   const proof = chunk.tree.multiProof(leaves.map((leaf) => leaf.index));
   return encodeOpenedChunk({ log, seq, proof, leaves });
+}
+
+/** With the signatures that a check reads, and no others. */
+function headerItems(
+  chunks: readonly StoredChunk[],
+  opened: ReadonlySet<number>,
+  signedBy: ReadonlyMap<number, number>,
+): readonly Uint8Array[] {
+  return chunks.map((chunk) => {
+    const { seq, header, signature, statement } = chunk;
+    const isRead = needsSignature({
+      isOpened: opened.has(seq),
+      isRecovered: decodeChunkHeader(header).recovered !== undefined,
+      session: chunk.session,
+      statementSession: statement === undefined ? undefined : signedBy.get(statement),
+    });
+    return encodeHeaderItem({ payload: header, signature: isRead ? signature : undefined });
+  });
 }
 
 function statementsOver(

@@ -98,7 +98,7 @@ describe('a hostile bundle', () => {
       {
         leaves: () => leaves,
         parts: (parts) => {
-          parts.streams.splice(0, parts.streams.length, ...leaves.map(({ stream }) => stream));
+          parts.streams = leaves.map(({ stream }) => stream).sort();
           const tree = chunkTree(leaves, 0, seededBytes('nonce 0', 16));
           const opened = openedChunk(tree, 0, parts.streams);
           parts.chunks = opened === undefined ? [] : [opened];

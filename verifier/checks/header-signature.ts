@@ -20,18 +20,22 @@ export function checkHeaderSignature({ trail, evidence, verifyDigest }: Context)
     carried: 0,
     byTree: 0,
   };
+  let unsigned: string | undefined;
   let missing: string | undefined;
   let unknown: string | undefined;
   for (const { header, payload, signature, session, statement } of trail.headers) {
+    const statementBy =
+      statement === undefined ? undefined : trail.statements[statement]?.statement.sessionId;
     const rule = ruleOf(
       opened.has(`${header.log}/${header.seq}`),
       header.recovered !== undefined,
       header.sessionId,
-      statement === undefined ? undefined : trail.statements[statement]?.statement.sessionId,
+      statementBy,
     );
     // A signature that is carried without need is checked like any other.
     tally[signature === undefined ? rule : rule === 'byTree' ? 'carried' : rule] += 1;
     if (signature === undefined) {
+      if (isOfAnother(header.sessionId, statementBy)) unsigned ??= chunkName(header);
       if (rule !== 'byTree') missing ??= chunkName(header);
       continue;
     }
@@ -46,6 +50,12 @@ export function checkHeaderSignature({ trail, evidence, verifyDigest }: Context)
     if ('problem' in result) {
       return failed(result.problem.code, `${chunkName(header)}: ${result.problem.message}`);
     }
+  }
+  if (unsigned !== undefined) {
+    return failed(
+      'HEADER_UNSIGNED',
+      `${unsigned} has no signature, and another session signed the statement over it`,
+    );
   }
   if (trail.headers.length === 0) return indeterminate('absent', 'the bundle has no chunk header');
   if (unknown !== undefined) {
@@ -96,5 +106,9 @@ function ruleOf(
   if (statementBy === undefined) return 'withoutStatement';
   // A session's tree vouches for its own headers only. What a dead session sealed is covered by the next
   // one's statement, and whoever holds the device key could start that session: the dead one must speak.
-  return equalBytes(headerBy, statementBy) ? 'byTree' : 'otherSession';
+  return isOfAnother(headerBy, statementBy) ? 'otherSession' : 'byTree';
+}
+
+function isOfAnother(headerBy: Uint8Array, statementBy: Uint8Array | undefined): boolean {
+  return statementBy !== undefined && !equalBytes(headerBy, statementBy);
 }

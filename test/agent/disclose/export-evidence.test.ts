@@ -139,6 +139,19 @@ describe('an export', () => {
     expect(opened.headers.length).toBe(6);
   });
 
+  test('carries the signatures of opened chunks alone, where their own session signed the statement', () => {
+    const { sections } = decodeBundle(exported({ streams: new Set(['raw/can0/300']) }));
+    const signed = sections.headers.map((item) => decodeHeaderItem(item).signature !== undefined);
+    expect(signed).toEqual([false, false, false, true, true, true]);
+    const all = decodeBundle(exported()).sections.headers.map(decodeHeaderItem);
+    expect(all.every(({ signature }) => signature !== undefined)).toBe(true);
+  });
+
+  test('names its streams in ascending order', () => {
+    const { names } = openedOf(exported());
+    expect(names).toEqual([...names].sort());
+  });
+
   test('of a range shows that range, and no stream that began after it', () => {
     const opened = openedOf(exported({ fromSeq: 1, toSeq: 2 }));
     proveLeaves(opened);
