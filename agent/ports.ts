@@ -1,7 +1,9 @@
 /** The agent's edges: what it needs from the outside, owned here, implemented in hw/ and uplink/. */
+import type { Clock } from '../core/chunk-header.ts';
 import type { FrameBlock } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
 import type { Aead, Deflate } from '../core/sealed-leaf.ts';
+import type { BusCapture } from '../core/session-record.ts';
 import type { PublicKey } from '../core/signature.ts';
 
 /** Frames come by pull, so that whoever is slow slows the source and nothing queues up. */
@@ -16,6 +18,63 @@ export type FrameSource = {
 };
 
 export type SourceBlock = FrameBlock & { readonly skipped: SkippedLines };
+
+/**
+ * A live capture: frames queue up in its own memory and are taken without waiting, so that a slow disk or a
+ * busy event loop costs room and not frames. What does not fit is lost in the kernel, which counts it.
+ */
+export type CaptureSource = {
+  /** Fixed for the life of the source; a block's bus column indexes it. */
+  readonly buses: readonly BusCapture[];
+  /** Everything that has arrived, up to the block's capacity; none is no error. Borrowed until the next call. */
+  take(): CaptureBlock;
+  /** Resolves when more than half of the memory is used or a link event came, at the latest after `timeoutMs`. */
+  wait(timeoutMs: number): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** What came since the call before, frames and events in the order in which they came. */
+export type CaptureBlock = FrameBlock & {
+  /** Read when the block was taken: after every frame in it. */
+  readonly clock: ClockReading;
+  /** Ascending by `beforeRow`. */
+  readonly losses: readonly CaptureLoss[];
+  /** Ascending by `beforeRow`. */
+  readonly links: readonly LinkEvent[];
+  /** More waits: take again before time is called passed. */
+  readonly isFull: boolean;
+};
+
+/** Clocks of the machine at one moment, in ns. */
+export type ClockReading = {
+  /** CLOCK_MONOTONIC: never set, stands still while the machine is suspended. */
+  readonly monoNs: bigint;
+  /** CLOCK_REALTIME, ns since 1970. */
+  readonly wallNs: bigint;
+  /** CLOCK_BOOTTIME: as monotonic, and goes on while the machine is suspended. */
+  readonly bootNs: bigint;
+};
+
+/** Frames that the kernel dropped on one bus before the frame at `beforeRow`; the block's count: after the last. */
+export type CaptureLoss = {
+  readonly bus: number;
+  readonly kernelDrops: number;
+  readonly beforeRow: number;
+};
+
+/** How an interface stands from now on. A source tells every change, and at its start how each one stands. */
+export type LinkEvent = {
+  readonly bus: number;
+  readonly beforeRow: number;
+  readonly wallNs: bigint;
+  readonly state: LinkState;
+};
+
+/** `bus_off`: the controller has taken itself off the bus. What error frames say about that comes as frames. */
+export type LinkState = 'up' | 'down' | 'missing' | 'bus_off';
+
+/** How well the wall clock is known to run, for the chunk header. */
+export type ClockQuality = () => Pick<Clock, 'source' | 'quality'>;
 
 /**
  * What a replay could not read between the frame before and the first frame of this block: a block ends
