@@ -46,3 +46,42 @@ export function decodeChunkBody(bytes: Uint8Array): readonly SealedLeaf[] {
   reader.end();
   return leaves;
 }
+
+/** What the spool keeps of a recovered chunk. */
+export type RecoveredBody = {
+  /** Sealed under the chunk nonce; those of streams that are silent in all blocks are left out. */
+  readonly presence: readonly SealedLeaf[];
+  /** In order. */
+  readonly blocks: readonly RecoveredBlock[];
+};
+
+export type RecoveredBlock = {
+  /** COSE_Sign1 of the dead session. */
+  readonly head: Uint8Array;
+  /** Sealed under the block nonce. */
+  readonly leaves: readonly SealedLeaf[];
+};
+
+/** `varint length ‖ body of the presence leaves`, then for each block `varint length ‖ head ‖ varint length ‖ body`. */
+export function encodeRecoveredBody({ presence, blocks }: RecoveredBody): Uint8Array {
+  const parts = [
+    encodeChunkBody(presence),
+    ...blocks.flatMap(({ head, leaves }) => [head, encodeChunkBody(leaves)]),
+  ];
+  return joinBytes(parts.flatMap((part) => [varintBytes(part.length), part]));
+}
+
+/** Views into `bytes`. @throws FormatError CHUNK_BODY */
+export function decodeRecoveredBody(bytes: Uint8Array): RecoveredBody {
+  const reader = new ByteReader(bytes, 'CHUNK_BODY');
+  const part = () => reader.take(reader.varint());
+  const presence = decodeChunkBody(part());
+  const blocks: RecoveredBlock[] = [];
+  while (reader.remaining > 0) blocks.push({ head: part(), leaves: decodeChunkBody(part()) });
+  return { presence, blocks };
+}
+
+function varintBytes(value: number): Uint8Array {
+  const out = new Uint8Array(8);
+  return out.subarray(0, writeVarint(out, 0, value));
+}

@@ -38,6 +38,11 @@ export const GAP_CAUSES = [
 ] as const;
 export const CLOCK_SOURCES = ['replay', 'unsynchronised', 'ntp', 'gnss', 'ptp'] as const;
 export const CHUNK_STATES = ['recording', 'paused_by_owner', 'parked', 'shutdown'] as const;
+/**
+ * How the journal of a recovered chunk ended: `open` where nothing follows that was known to be durable, as
+ * after every crash; `damaged` where a block that the session knew to be durable is not what it was.
+ */
+export const RECOVERED_ENDINGS = ['open', 'damaged'] as const;
 export const MAX_GAPS = 64;
 /** Streams of a chunk, and in a recovered chunk those of each of its blocks. */
 export const MAX_ENTRIES = 1 << 20;
@@ -96,8 +101,16 @@ export type ChunkHeader = {
   readonly beacon: BeaconBlock | undefined;
   readonly gaps: readonly Gap[];
   readonly state: (typeof CHUNK_STATES)[number];
-  /** In a chunk made from journal blocks: how many, and the RFC 9162 root over their Sig_structures. */
-  readonly recovered: { readonly blockCount: number; readonly blocksRoot: Uint8Array } | undefined;
+  /** In a chunk made from journal blocks. */
+  readonly recovered: Recovered | undefined;
+};
+
+export type Recovered = {
+  /** None only where the first block is damaged. */
+  readonly blockCount: number;
+  /** RFC 9162, over the Sig_structures of the blocks' heads in order. */
+  readonly blocksRoot: Uint8Array;
+  readonly ending: (typeof RECOVERED_ENDINGS)[number];
 };
 
 /** The payload that the session key signs. */
@@ -126,7 +139,7 @@ export function encodeChunkHeader(header: ChunkHeader): Uint8Array {
     beaconFields(header.beacon),
     header.gaps.map(gapFields),
     header.state,
-    recovered === undefined ? [] : [recovered.blockCount, recovered.blocksRoot],
+    recovered === undefined ? [] : [recovered.blockCount, recovered.blocksRoot, recovered.ending],
   ]);
 }
 
@@ -148,8 +161,11 @@ export function decodeChunkHeader(payload: Uint8Array): ChunkHeader {
   if (header.monoEndNs < header.monoStartNs) {
     throw new FormatError('HEADER_TIME', 'expected the monotonic end not before the start');
   }
-  if (header.recovered?.blockCount === 0) {
-    throw new FormatError('HEADER_RECOVERED', 'expected at least one block in a recovered chunk');
+  if (header.recovered?.blockCount === 0 && header.recovered.ending === 'open') {
+    throw new FormatError(
+      'HEADER_RECOVERED',
+      'expected a block in a chunk recovered from a journal',
+    );
   }
   return header;
 }
@@ -177,6 +193,7 @@ function readHeader(fields: Fields): ChunkHeader {
     recovered: fields.optional('recovered', (part) => ({
       blockCount: part.uint('block count', MAX_BLOCKS),
       blocksRoot: part.bytes('root over block heads', HASH_BYTES),
+      ending: readWord(part, 'ending of the journal', RECOVERED_ENDINGS),
     })),
   };
 }

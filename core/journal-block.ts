@@ -32,6 +32,11 @@ export type JournalBlock = {
   readonly seq: number;
   /** Of the block in its chunk, from 0: no block before it can be left out unseen. */
   readonly place: number;
+  /**
+   * How many blocks of this session were known to be synced when this one was signed: those with a lower index.
+   * One of them that is found broken was altered, and not torn by the crash.
+   */
+  readonly durable: number;
   /** In place of the chunk's nonce when the block's leaves are keyed. */
   readonly nonce: Uint8Array;
   readonly monoStartNs: bigint;
@@ -60,6 +65,7 @@ export function encodeJournalBlock(block: JournalBlock): Uint8Array {
     block.previousId ?? new Uint8Array(0),
     block.seq,
     block.place,
+    block.durable,
     block.nonce,
     block.monoStartNs,
     block.monoEndNs,
@@ -73,7 +79,7 @@ export function encodeJournalBlock(block: JournalBlock): Uint8Array {
   ]);
 }
 
-/** @throws FormatError CBOR_*, RECORD_*, FIELD_*, BUS_NAME, BUS_REPEATED, BLOCK_PREVIOUS, BLOCK_TIME */
+/** @throws FormatError CBOR_*, RECORD_*, FIELD_*, BUS_NAME, BUS_REPEATED, BLOCK_PREVIOUS, BLOCK_DURABLE, BLOCK_TIME */
 export function decodeJournalBlock(payload: Uint8Array): JournalBlock {
   const block = decodeRecord(
     payload,
@@ -84,6 +90,7 @@ export function decodeJournalBlock(payload: Uint8Array): JournalBlock {
       previousId: fields.bytesOrNone('previous block id', ID_BYTES),
       seq: fields.uint('seq', MAX_SEQ),
       place: fields.uint('place in chunk'),
+      durable: fields.uint('durable blocks'),
       nonce: fields.bytes('block nonce', NONCE_BYTES),
       monoStartNs: fields.int64('monotonic start'),
       monoEndNs: fields.int64('monotonic end'),
@@ -100,6 +107,12 @@ export function decodeJournalBlock(payload: Uint8Array): JournalBlock {
   assertBusesOnce(block.buses);
   if ((block.index === 0) !== (block.previousId === undefined)) {
     throw new FormatError('BLOCK_PREVIOUS', 'expected a previous block exactly above index 0');
+  }
+  if (block.durable > block.index) {
+    throw new FormatError(
+      'BLOCK_DURABLE',
+      `expected at most ${block.index} durable blocks, got ${block.durable}`,
+    );
   }
   if (block.monoEndNs < block.monoStartNs) {
     throw new FormatError('BLOCK_TIME', 'expected the monotonic end not before the start');

@@ -10,7 +10,8 @@ import { FormatError, VerificationError } from './errors.ts';
 import { type Hash, sha256 } from './hash.ts';
 import { decodeJournalBlock, type JournalBlock } from './journal-block.ts';
 import { decodePackedLeaf, type PackedLeaf } from './leaf.ts';
-import { MerkleTree, verifyLeaves } from './merkle.ts';
+import { verifyLeaves } from './merkle.ts';
+import { blocksRoot, blocksSummary } from './recovered-tree.ts';
 import type { PublicKey, VerifyDigest } from './signature.ts';
 
 /** The session that wrote the blocks and died: its record's id and its key. */
@@ -38,7 +39,7 @@ export function verifyBlocks(
       `expected ${expected?.blockCount ?? 0} blocks, got ${items.length}`,
     );
   }
-  const leaves: Uint8Array[] = [];
+  const structures: Uint8Array[] = [];
   const blocks: JournalBlock[] = [];
   let before: SignedBlock | undefined;
   for (const item of items) {
@@ -56,9 +57,9 @@ export function verifyBlocks(
     assertFollows(before, block);
     before = { block, id };
     blocks.push(block);
-    leaves.push(sigStructure('journal-block', session.key, payload));
+    structures.push(sigStructure('journal-block', session.key, payload));
   }
-  if (!equalBytes(new MerkleTree(leaves, hash).root(), expected.blocksRoot)) {
+  if (!equalBytes(blocksRoot(structures, hash), expected.blocksRoot)) {
     throw new VerificationError('BLOCK_ROOT', 'the blocks do not give the root in the header');
   }
   assertSummary(header, blocks);
@@ -70,6 +71,7 @@ function assertFollows(before: SignedBlock | undefined, block: JournalBlock): vo
   if (before === undefined) return;
   const isNext =
     block.index === before.block.index + 1 &&
+    block.durable >= before.block.durable &&
     equalBytes(block.previousId ?? new Uint8Array(0), before.id) &&
     block.monoStartNs >= before.block.monoEndNs;
   if (!isNext) {
@@ -79,21 +81,18 @@ function assertFollows(before: SignedBlock | undefined, block: JournalBlock): vo
 
 /** The header repeats the times of its blocks and adds up what they lost: it may not say less. */
 function assertSummary(header: ChunkHeader, blocks: readonly JournalBlock[]): void {
-  const [first, last] = [blocks[0], blocks.at(-1)];
+  // Of no block nothing follows: its first one is damaged, and the header says so.
+  if (blocks.length === 0) return;
+  const expected = blocksSummary(blocks);
   const entries = blocks.reduce((sum, block) => sum + block.entryCount, 0);
   const agrees =
-    first !== undefined &&
-    last !== undefined &&
-    header.monoStartNs === first.monoStartNs &&
-    header.wallStartNs === first.wallStartNs &&
-    header.monoEndNs === last.monoEndNs &&
-    header.wallEndNs === last.wallEndNs &&
+    header.monoStartNs === expected.monoStartNs &&
+    header.wallStartNs === expected.wallStartNs &&
+    header.monoEndNs === expected.monoEndNs &&
+    header.wallEndNs === expected.wallEndNs &&
     header.entryCount >= entries &&
-    sameLosses(header.buses, blocks) &&
-    namesGaps(
-      header.gaps,
-      blocks.flatMap(({ gaps }) => gaps),
-    );
+    sameLosses(header.buses, expected.buses) &&
+    namesGaps(header.gaps, expected.gaps);
   if (!agrees) {
     throw new VerificationError(
       'BLOCK_SUMMARY',
@@ -102,24 +101,17 @@ function assertSummary(header: ChunkHeader, blocks: readonly JournalBlock[]): vo
   }
 }
 
-function sameLosses(buses: readonly BusCounters[], blocks: readonly JournalBlock[]): boolean {
-  const sums = new Map<string, { drops: number; overruns: number; offs: number }>();
-  for (const { bus, kernelDrops, controllerOverruns, busOffs } of blocks.flatMap((b) => b.buses)) {
-    const sum = sums.get(bus) ?? { drops: 0, overruns: 0, offs: 0 };
-    sums.set(bus, {
-      drops: sum.drops + kernelDrops,
-      overruns: sum.overruns + controllerOverruns,
-      offs: sum.offs + busOffs,
-    });
-  }
+/** In any order of the buses. */
+function sameLosses(buses: readonly BusCounters[], sums: readonly BusCounters[]): boolean {
+  const expected = new Map(sums.map((sum) => [sum.bus, sum]));
   return (
-    buses.length === sums.size &&
-    buses.every((bus) => {
-      const sum = sums.get(bus.bus);
+    buses.length === expected.size &&
+    buses.every(({ bus, kernelDrops, controllerOverruns, busOffs }) => {
+      const sum = expected.get(bus);
       return (
-        sum?.drops === bus.kernelDrops &&
-        sum.overruns === bus.controllerOverruns &&
-        sum.offs === bus.busOffs
+        sum?.kernelDrops === kernelDrops &&
+        sum.controllerOverruns === controllerOverruns &&
+        sum.busOffs === busOffs
       );
     })
   );

@@ -8,6 +8,7 @@ import {
   CLOCK_SOURCES,
   GAP_CAUSES,
   type Gap,
+  RECOVERED_ENDINGS,
 } from '../../core/chunk-header.ts';
 import type { JournalBlock } from '../../core/journal-block.ts';
 import {
@@ -146,7 +147,18 @@ export const chunkHeader: fc.Arbitrary<ChunkHeader> = fc
       gaps,
       state: word(CHUNK_STATES),
       recovered: optional(
-        fc.record({ blockCount: fc.integer({ min: 1, max: 4096 }), blocksRoot: hash }),
+        fc.oneof(
+          fc.record({
+            blockCount: fc.integer({ min: 1, max: 4096 }),
+            blocksRoot: hash,
+            ending: word(RECOVERED_ENDINGS),
+          }),
+          fc.record({
+            blockCount: fc.constant(0),
+            blocksRoot: hash,
+            ending: fc.constant('damaged' as const),
+          }),
+        ),
       ),
     }),
   )
@@ -160,6 +172,7 @@ export const journalBlock: fc.Arbitrary<JournalBlock> = fc
       sessionId: hash,
       seq,
       place: count,
+      durable: fc.nat(),
       nonce: bytesOf(16),
       wallStartNs: int64,
       wallEndNs: int64,
@@ -170,7 +183,10 @@ export const journalBlock: fc.Arbitrary<JournalBlock> = fc
       bodyHash: hash,
     }),
   )
-  .map(([{ at, previousId }, times, rest]) => ({ ...rest, ...times, index: at, previousId }));
+  .map(([{ at, previousId }, times, rest]) => ({
+    ...{ ...rest, ...times, index: at, previousId },
+    durable: rest.durable % (at + 1),
+  }));
 
 export const statement: fc.Arbitrary<Statement> = fc
   .tuple(

@@ -39,6 +39,7 @@ import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
 import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
 import { decodeGrant, encodeGrant, grantHash, verifyGrant } from '../../core/grant.ts';
 import { decodeJournalBlock, encodeJournalBlock } from '../../core/journal-block.ts';
+import { decodeJournalBody, encodeJournalBody } from '../../core/journal-body.ts';
 import { decodePresenceMap, encodePresenceLeaf } from '../../core/presence-leaf.ts';
 import {
   decodeAnchoredWindow,
@@ -143,6 +144,10 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   inclusion: codec(decodeInclusion, encodeInclusion),
   'inclusion-levels': runInclusionLevels,
   'journal-block': codec(decodeJournalBlock, encodeJournalBlock),
+  'journal-body': (input) => {
+    const leaves = decodedAgain(hex(input, 'bytes'), decodeJournalBody, encodeJournalBody);
+    return plainObject({ leaves });
+  },
   'packed-block-leaf': (input) => {
     const { count, body } = decodePackedBlockLeaf(hex(input, 'packed'));
     return plainObject({ count, payload: body });

@@ -2,7 +2,12 @@
 import { decodeArrivalOrder, encodeArrivalOrder } from '../../core/arrival-order.ts';
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { type CborValue, decodeCbor } from '../../core/cbor.ts';
-import { decodeChunkBody, encodeChunkBody } from '../../core/chunk-body.ts';
+import {
+  decodeChunkBody,
+  decodeRecoveredBody,
+  encodeChunkBody,
+  encodeRecoveredBody,
+} from '../../core/chunk-body.ts';
 import { type RecordKind, sigStructure, verifySigned } from '../../core/cose.ts';
 import { VerificationError } from '../../core/errors.ts';
 import { frameDataLength } from '../../core/frame.ts';
@@ -21,6 +26,7 @@ import { decodeRawPayload } from '../../core/raw-payload-decode.ts';
 import { assertLeafHash, leafFromPacked } from '../../core/sealed-leaf.ts';
 import { type Algorithm, keyId, type PublicKey, verifyDigest } from '../../core/signature.ts';
 import { parseStreamId } from '../../core/stream.ts';
+import { plainObject } from '../../fixtures/generate/plain-json.ts';
 import {
   type FormatRunner,
   hex,
@@ -37,6 +43,7 @@ export const CORE_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'arrival-order': runArrivalOrder,
   cbor: runCbor,
   'chunk-body': runChunkBody,
+  'recovered-body': runRecoveredBody,
   cose: runCose,
   'key-id': (input) => ({ keyId: toHex(keyId(publicKey(input))) }),
   'key-range': (input) => ({
@@ -68,6 +75,15 @@ function runChunkBody(input: VectorInput): object {
     throw new TypeError('decoded, but not the one encoding');
   }
   return { leaves: leaves.map(({ ordinal, sealed }) => ({ ordinal, sealed: toHex(sealed) })) };
+}
+
+function runRecoveredBody(input: VectorInput): object {
+  const bytes = hex(input, 'body');
+  const body = decodeRecoveredBody(bytes);
+  if (!equalBytes(encodeRecoveredBody(body), bytes)) {
+    throw new TypeError('decoded, but not the one encoding');
+  }
+  return plainObject(body);
 }
 
 function repeatedItem(input: VectorInput): Uint8Array {
