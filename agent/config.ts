@@ -5,20 +5,26 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
-import { fromHex } from '../core/bytes.ts';
-import { FormatError, UserError } from '../core/errors.ts';
+import { isBusName } from '../core/candump-bus.ts';
+import { UserError } from '../core/errors.ts';
+import { MAX_BUSES } from '../core/session-record.ts';
+import { Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
+import { type CaptureFilter, readFilters } from './capture-filter.ts';
 
 export type AgentConfig = {
   /** Holds keys/ and spool/; made when it is not there. */
   readonly dataDir: string;
   readonly chunkMs: number;
   readonly batchMs: number;
-  readonly replay: {
-    readonly path: string;
-    /** Times real pace; 0 is as fast as it can. */
-    readonly speed: number;
-  };
+  /** Without a frame on any bus for so long, a chunk of a live capture may grow up to `batchMs`. */
+  readonly idleAfterMs: number;
+  readonly capture: LiveCapture | ReplayCapture;
+  readonly journal: { readonly blockMs: number };
+  readonly spool: { readonly maxBytes: number; readonly maxAgeDays: number };
+  readonly clock: { readonly gpsd: HostPort | undefined };
+  /** None: no metrics are served. */
+  readonly metrics: HostPort | undefined;
   readonly service: {
     readonly mqttUrl: string;
     readonly key: PublicKey;
@@ -29,7 +35,45 @@ export type AgentConfig = {
   };
 };
 
-export const DEFAULTS = { chunkMs: 1000, batchMs: 60_000, speed: 1, resendEveryMs: 5000 } as const;
+export type LiveCapture = {
+  readonly driver: 'native' | 'socketcan';
+  readonly interfaces: readonly CaptureInterface[];
+  /** Of each socket, in the kernel: what waits there while the reader does not run. */
+  readonly receiveBufferBytes: number;
+  /** Of the driver, for all interfaces: what waits there while the event loop does not run. */
+  readonly ringBytes: number;
+};
+
+export type CaptureInterface = {
+  readonly name: string;
+  /** None: every frame. */
+  readonly filters: readonly CaptureFilter[];
+};
+
+export type ReplayCapture = {
+  readonly driver: 'replay';
+  /** A candump log. */
+  readonly path: string;
+  /** Times real pace; 0 is as fast as it can. */
+  readonly speed: number;
+};
+
+export type HostPort = { readonly host: string; readonly port: number };
+
+export const REPLAY_SPEED = 1;
+const RESEND_EVERY_MS = 5000;
+const RECEIVE_BUFFER_BYTES = 8 << 20;
+const RING_BYTES = 8 << 20;
+/** What need not be in the file. */
+export const DEFAULTS = {
+  chunkMs: 1000,
+  batchMs: 60_000,
+  idleAfterMs: 5000,
+  journal: { blockMs: 80 },
+  spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
+  clock: { gpsd: undefined },
+  metrics: undefined,
+} as const satisfies Partial<AgentConfig>;
 
 /** Relative paths are against the file's folder. @throws UserError CONFIG_* */
 export function readAgentConfig(path: string): AgentConfig {
@@ -47,152 +91,115 @@ export function readAgentConfig(path: string): AgentConfig {
     const sentence = `expected TOML in ${path}, line ${cause.line} is none`;
     throw new UserError('CONFIG_SYNTAX', sentence, { cause });
   }
-  return toConfig(new Section(path, '', document), dirname(resolve(path)));
+  return toConfig(new Settings(document, path), dirname(resolve(path)));
 }
 
-function toConfig(root: Section, folder: string): AgentConfig {
-  const capture = root.section('capture');
-  const service = root.section('service');
+function toConfig(root: Settings, folder: string): AgentConfig {
   const config = {
     dataDir: resolve(folder, root.text('data_dir')),
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),
     batchMs: root.integer('batch_ms', 100, 600_000, DEFAULTS.batchMs),
-    replay: {
-      path: resolve(folder, capture.oneOf('driver', ['replay'], capture.text('log'))),
-      speed: capture.number('speed', 0, 10_000, DEFAULTS.speed),
-    },
-    service: {
-      mqttUrl: service.mqttUrl('mqtt_url'),
-      key: service.publicKey('key'),
-      chainId: BigInt(service.integer('chain_id', 1, Number.MAX_SAFE_INTEGER)),
-      contract: service.hex('contract', 20),
-      publishers: service.hexList('publishers', 20),
-      resendEveryMs: service.integer('resend_every_ms', 100, 600_000, DEFAULTS.resendEveryMs),
-    },
+    idleAfterMs: root.integer('idle_after_ms', 100, 600_000, DEFAULTS.idleAfterMs),
+    capture: root.section('capture', (capture) => readCapture(capture, folder)),
+    journal: root.section('journal', (journal) => ({
+      blockMs: journal.integer('block_ms', 10, 1000, DEFAULTS.journal.blockMs),
+    })),
+    spool: root.section('spool', (spool) => ({
+      maxBytes: spool.integer('max_bytes', 1 << 20, 2 ** 50, DEFAULTS.spool.maxBytes),
+      maxAgeDays: spool.integer('max_age_days', 1, 36_500, DEFAULTS.spool.maxAgeDays),
+    })),
+    clock: root.section('clock', (clock) => ({
+      gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),
+    })),
+    metrics: root.section('metrics', readMetrics),
+    service: root.section('service', readService),
   };
-  for (const section of [root, capture, service]) section.refuseUnknown();
+  root.refuseUnknown();
   return config;
 }
 
-/** Takes keys one by one and remembers which it was asked for. */
-class Section {
-  readonly #path: string;
-  readonly #name: string;
-  readonly #values: Readonly<Record<string, unknown>>;
-  readonly #known = new Set<string>();
-
-  constructor(path: string, name: string, values: unknown) {
-    this.#path = path;
-    this.#name = name;
-    if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-      throw new UserError('CONFIG_VALUE', `${path}: expected a table "${name}"`);
-    }
-    this.#values = values as Readonly<Record<string, unknown>>;
+function readCapture(capture: Settings, folder: string): AgentConfig['capture'] {
+  const driver = capture.wordOrNone('driver', ['native', 'socketcan', 'replay']) ?? 'native';
+  if (driver === 'replay') {
+    return {
+      driver,
+      path: resolve(folder, capture.text('log')),
+      speed: capture.number('speed', 0, 10_000, REPLAY_SPEED),
+    };
   }
+  return {
+    driver,
+    interfaces: readInterfaces(capture),
+    // The socketcan package leaves its buffers as the kernel makes them: the key would be without effect.
+    receiveBufferBytes:
+      driver === 'native'
+        ? capture.integer('receive_buffer_bytes', 4096, 1 << 30, RECEIVE_BUFFER_BYTES)
+        : RECEIVE_BUFFER_BYTES,
+    ringBytes: capture.integer('ring_bytes', 1 << 16, 1 << 28, RING_BYTES),
+  };
+}
 
-  section(key: string): Section {
-    return new Section(this.#path, key, this.#take(key));
+/** Names alone, or tables with filters. */
+function readInterfaces(capture: Settings): readonly CaptureInterface[] {
+  const named = capture.texts('interfaces').map((name) => ({ name, filters: [] }));
+  const tables = capture.sections('interface', (table) => ({
+    name: table.text('name'),
+    filters: readFilters(table, 'filters', table.texts('filters')),
+  }));
+  if (named.length + tables.length === 0) capture.missing('interfaces');
+  if (named.length > 0 && tables.length > 0) {
+    throw capture.invalid('interfaces', 'a list of names, or else tables [[capture.interface]]');
   }
+  const all = [...named, ...tables];
+  const names = all.map(({ name }) => name);
+  if (all.length > MAX_BUSES || !names.every(isBusName) || new Set(names).size < names.length) {
+    throw capture.invalid('interfaces', `at most ${MAX_BUSES} interface names, each once`);
+  }
+  return all;
+}
 
-  text(key: string): string {
-    const value = this.#take(key);
-    if (typeof value !== 'string' || value === '') throw this.#wrong(key, 'a text');
-    return value;
+function readMetrics(metrics: Settings): HostPort | undefined {
+  const listen = readHostPort(metrics, 'listen', metrics.textOrNone('listen'));
+  // When the vehicle is in use is nobody's business on its network.
+  if (listen !== undefined && !/^(127(\.\d+){3}|localhost|::1)$/.test(listen.host)) {
+    throw metrics.invalid('listen', 'on a loopback address such as 127.0.0.1:9464');
   }
+  return listen;
+}
 
-  /** Checked here, since the client library would only fail at the first connection. */
-  mqttUrl(key: string): string {
-    const text = this.text(key);
-    const url = URL.parse(text);
-    const isMqtt = url?.protocol === 'mqtt:' || url?.protocol === 'mqtts:';
-    if (url === null || !isMqtt || url.hostname === '') {
-      throw this.#wrong(key, 'a URL such as mqtt://host:1883 or mqtts://host:8883');
-    }
-    return text;
-  }
+function readService(service: Settings): AgentConfig['service'] {
+  return {
+    mqttUrl: service.url('mqtt_url', ['mqtt:', 'mqtts:']),
+    key: toPublicKey(service, service.hex('key', 33)),
+    chainId: BigInt(service.integer('chain_id', 1, Number.MAX_SAFE_INTEGER)),
+    contract: service.hex('contract', 20),
+    publishers: service.hexes('publishers', 20),
+    resendEveryMs: service.integer('resend_every_ms', 100, 600_000, RESEND_EVERY_MS),
+  };
+}
 
-  /** @returns `value` when the key holds one of `words` */
-  oneOf(key: string, words: readonly string[], value: string): string {
-    if (!words.includes(this.text(key))) throw this.#wrong(key, `one of ${words.join(', ')}`);
-    return value;
+/** `host:port`; an IPv6 address stands in brackets. */
+function readHostPort(
+  table: Settings,
+  key: string,
+  text: string | undefined,
+): HostPort | undefined {
+  if (text === undefined) return undefined;
+  const parts = /^(?:\[([0-9a-fA-F:]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
+  const [, ipv6, name, digits] = parts ?? [];
+  const host = ipv6 ?? name;
+  if (host === undefined || Number(digits) > 65_535) {
+    throw table.invalid(key, 'a host and a port, such as 127.0.0.1:2947');
   }
+  return { host, port: Number(digits) };
+}
 
-  number(key: string, min: number, max: number, fallback?: number): number {
-    this.#known.add(key);
-    const value = this.#values[key] ?? fallback ?? this.#take(key);
-    if (typeof value !== 'number' || !(value >= min && value <= max)) {
-      throw this.#wrong(key, `a number from ${min} to ${max}`);
-    }
-    return value;
+function toPublicKey(service: Settings, bytes: Uint8Array): PublicKey {
+  const publicKey = { algorithm: 'ES256K', bytes } as const;
+  try {
+    keyId(publicKey);
+  } catch {
+    throw service.invalid('key', 'a compressed secp256k1 public key');
   }
-
-  integer(key: string, min: number, max: number, fallback?: number): number {
-    const value = this.number(key, min, max, fallback);
-    if (!Number.isInteger(value)) throw this.#wrong(key, 'a whole number');
-    return value;
-  }
-
-  hex(key: string, length: number): Uint8Array {
-    return this.#bytes(key, this.text(key), length);
-  }
-
-  hexList(key: string, length: number): readonly Uint8Array[] {
-    const value = this.#take(key);
-    if (!Array.isArray(value) || value.length === 0) throw this.#wrong(key, 'a list of addresses');
-    return value.map((item) => this.#bytes(key, String(item), length));
-  }
-
-  /** ES256K, 33 bytes. */
-  publicKey(key: string): PublicKey {
-    const publicKey = { algorithm: 'ES256K', bytes: this.hex(key, 33) } as const;
-    try {
-      keyId(publicKey);
-    } catch {
-      throw this.#wrong(key, 'a compressed secp256k1 public key');
-    }
-    return publicKey;
-  }
-
-  refuseUnknown(): void {
-    const unknown = Object.keys(this.#values).find((key) => !this.#known.has(key));
-    if (unknown !== undefined) {
-      throw new UserError(
-        'CONFIG_UNKNOWN_KEY',
-        `${this.#path}: unknown key "${this.#full(unknown)}"`,
-      );
-    }
-  }
-
-  #take(key: string): unknown {
-    this.#known.add(key);
-    const value = this.#values[key];
-    if (value === undefined) {
-      throw new UserError(
-        'CONFIG_MISSING_KEY',
-        `${this.#path}: expected the key "${this.#full(key)}"`,
-      );
-    }
-    return value;
-  }
-
-  #bytes(key: string, text: string, length: number): Uint8Array {
-    try {
-      const bytes = fromHex(text);
-      if (bytes.length === length) return bytes;
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-    }
-    throw this.#wrong(key, `${length} bytes in hexadecimal`);
-  }
-
-  #wrong(key: string, expected: string): UserError {
-    return new UserError(
-      'CONFIG_VALUE',
-      `${this.#path}: expected "${this.#full(key)}" to be ${expected}`,
-    );
-  }
-
-  #full(key: string): string {
-    return this.#name === '' ? key : `${this.#name}.${key}`;
-  }
+  return publicKey;
 }

@@ -5,7 +5,7 @@
 import crypto from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { asciiBytes, equalBytes } from '../core/bytes.ts';
+import { asciiBytes, equalBytes, toHex } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
 import { encodeSigned, recordId, unverifiedPayload } from '../core/cose.ts';
 import { UserError } from '../core/errors.ts';
@@ -25,7 +25,8 @@ import { softwareHash } from '../hw/software-hash.ts';
 import { Batcher, type SignedStatement } from './batch/batcher.ts';
 import { ChunkSealer } from './chunk/chunk-sealer.ts';
 import { StreamTable } from './chunk/stream-table.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig, ReplayCapture } from './config.ts';
+import { configurationText, filterText } from './configuration-text.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
 import { openDeviceKey, openStorageKey, readDeviceKey, readStorageKey } from './keys.ts';
 import { Pipeline, type Progress } from './pipeline.ts';
@@ -79,14 +80,18 @@ export async function startAgent(
   atCommitPoint: AtCommitPoint = () => undefined,
 ): Promise<RunningAgent> {
   // The log is read once before anything is made: an empty or unreadable one leaves no trace.
-  const survey = await surveyLog(config.replay.path);
+  const { capture } = config;
+  if (capture.driver !== 'replay') {
+    throw new UserError('CAPTURE_DRIVER', `the driver ${capture.driver} is not there yet`);
+  }
+  const survey = await surveyLog(capture.path);
   const spoolFolder = join(config.dataDir, 'spool');
   const { random } = primitives;
   const hadSpool = spoolExists(spoolFolder);
   const storageKey = openStorageKey(config.dataDir, hadSpool, keyFiles, random);
   const spool = Spool.open(spoolFolder, storageKey, primitives, atCommitPoint);
   try {
-    return await startWithSpool(config, events, survey, spool, atCommitPoint);
+    return await startWithSpool(config, capture, events, survey, spool, atCommitPoint);
   } catch (error) {
     spool.close();
     throw error;
@@ -95,6 +100,7 @@ export async function startAgent(
 
 async function startWithSpool(
   config: AgentConfig,
+  capture: ReplayCapture,
   events: AgentEvents,
   survey: LogSurvey,
   spool: Spool,
@@ -118,7 +124,8 @@ async function startWithSpool(
     seq: lastChunk.seq,
     id: recordId('chunk-header', keyOfSession(sessions, lastChunk), lastChunk.header),
   };
-  const configurationHash = hashOfConfiguration(config, survey);
+  const configuration = configurationText(config, toHex(survey.sha256));
+  const configurationHash = primitives.sha256(asciiBytes(configuration));
   const previous = sessions.at(-1);
   assertSameLog(previous?.record, configurationHash);
   const bootId = readBootId();
@@ -136,6 +143,7 @@ async function startWithSpool(
       'hw',
     ]),
     configurationHash,
+    filterHash: primitives.sha256(asciiBytes(filterText(config))),
     buses: survey.buses.map((bus) => ({
       bus,
       source: 'replay',
@@ -165,8 +173,8 @@ async function startWithSpool(
   const streams = new StreamTable(spool.streams(), primitives.sha512, primitives.random);
   const lastStatement = spool.lastStatement();
   const source = await openReplay({
-    path: config.replay.path,
-    speed: config.replay.speed,
+    path: capture.path,
+    speed: capture.speed,
     startAfterLine: lastChunk?.cursor ?? 0,
   });
   const pipeline = new Pipeline({
@@ -260,13 +268,6 @@ function keyOfSession(sessions: readonly StoredSession[], chunk: StoredChunk): P
 
 function encodeStatementRecord(signer: Signer, statement: SignedStatement): Uint8Array {
   return encodeSigned('statement', signer.key, statement);
-}
-
-/** Of what changes the record: how it is cut, and which log is replayed. */
-function hashOfConfiguration(config: AgentConfig, survey: LogSurvey): Uint8Array {
-  const { chunkMs, batchMs } = config;
-  const log = Buffer.from(survey.sha256).toString('hex');
-  return primitives.sha256(asciiBytes(JSON.stringify({ driver: 'replay', log, chunkMs, batchMs })));
 }
 
 /** A cursor is a line of one log: a restart goes on with the same log, cut alike, or not at all. */

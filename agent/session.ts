@@ -14,9 +14,6 @@ import type { SessionBefore } from './chunk/chunker.ts';
 import { STREAM_RULE } from './chunk/stream-table.ts';
 import type { LogIdentity, Signer, StoredChunk, StoredSession } from './ports.ts';
 
-/** No kernel filter: every frame of the source is recorded. */
-const FILTER_RULE = 'no filter';
-
 export type SessionInputs = {
   readonly identity: LogIdentity;
   readonly deviceSigner: Signer;
@@ -27,6 +24,7 @@ export type SessionInputs = {
   readonly startedWallNs: bigint;
   readonly softwareHash: Uint8Array;
   readonly configurationHash: Uint8Array;
+  readonly filterHash: Uint8Array;
   readonly buses: readonly BusCapture[];
   readonly sha256: Hash;
 };
@@ -50,7 +48,7 @@ export function newSession(inputs: SessionInputs): StoredSession {
     softwareHash: inputs.softwareHash,
     configurationHash: inputs.configurationHash,
     streamTableHash: sha256(asciiBytes(STREAM_RULE)),
-    filterHash: sha256(asciiBytes(FILTER_RULE)),
+    filterHash: inputs.filterHash,
     decoderHash: undefined,
     buses: inputs.buses,
     predecessor: before?.predecessor,

@@ -105,8 +105,9 @@ describe('spec/configuration.md', () => {
     },
   ];
 
-  function exampleOf(part: string): string {
-    return new RegExp(`^\`\`\`toml ${part}\n(.*?)^\`\`\`$`, 'ms').exec(page)?.[1] ?? '';
+  function examplesOf(part: string): readonly string[] {
+    const block = new RegExp(`^\`\`\`toml ${part}(?: [a-z]+)?\n(.*?)^\`\`\`$`, 'gms');
+    return [...page.matchAll(block)].map(([, example = '']) => example);
   }
 
   /** Keys that exclude each other stand behind a number sign. */
@@ -126,21 +127,25 @@ describe('spec/configuration.md', () => {
   }
 
   function keysOf(values: object, prefix = ''): readonly string[] {
-    return Object.entries(values).flatMap(([key, value]: [string, unknown]) =>
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? keysOf(value, `${prefix}${key}.`)
-        : [`${prefix}${key}`],
-    );
+    return Object.entries(values).flatMap(([key, value]: [string, unknown]) => {
+      const tables = [value].flat().filter((item) => typeof item === 'object' && item !== null);
+      if (tables.length === 0) return [`${prefix}${key}`];
+      return tables.flatMap((table) => keysOf(table, `${prefix}${key}.`));
+    });
   }
 
-  test.each(parts)('shows an example of the $part that it reads', ({ part, load }) => {
-    const example = exampleOf(part);
-    expect(loaded(example, load)).toBeTypeOf('object');
-    expect(loaded(completed(example), load)).toBeTypeOf('object');
+  test.each(parts)('shows examples of the $part that it reads', ({ part, load }) => {
+    const examples = examplesOf(part);
+    expect(examples.length).toBeGreaterThan(0);
+    for (const example of examples) {
+      expect(loaded(example, load)).toBeTypeOf('object');
+      expect(loaded(completed(example), load)).toBeTypeOf('object');
+    }
   });
 
-  test.each(parts)('has each key of the $part in table, example and code', (each) => {
-    const example = keysOf(parse(completed(exampleOf(each.part)))).toSorted();
+  test.each(parts)('has each key of the $part in table, examples and code', (each) => {
+    const all = examplesOf(each.part).flatMap((text) => keysOf(parse(completed(text))));
+    const example = [...new Set(all)].toSorted();
     const table = [...partOf(page, each.heading).matchAll(/^\| `([\w.]+)` \|/gm)];
     expect(table.map(([, key]) => key).toSorted()).toEqual(example);
 

@@ -1,6 +1,6 @@
 /**
  * Decides where a chunk ends, by the stamps of the frames alone: a replay at any speed cuts alike.
- * Implements spec/configuration.md, "Where a chunk ends".
+ * Implements spec/configuration.md, "Where a chunk of a replay ends".
  */
 import type { ChunkHeader, Gap, GapCause } from '../../core/chunk-header.ts';
 import type { FrameBlock } from '../../core/frame.ts';

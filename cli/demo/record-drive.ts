@@ -55,10 +55,9 @@ async function startDrive(options: DriveOptions, failed: AbortController): Promi
     onFatal: (error) => failed.abort(error),
   };
   const config = {
+    ...DEFAULTS,
     dataDir: unit,
-    chunkMs: DEFAULTS.chunkMs,
-    batchMs: DEFAULTS.batchMs,
-    replay: { path: log, speed },
+    capture: { driver: 'replay', path: log, speed } as const,
     service: {
       mqttUrl: service.mqttUrl,
       key: service.servicePublicKey,

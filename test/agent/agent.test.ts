@@ -106,7 +106,7 @@ describe('a replay', () => {
     const text = `# a remark\n${drive(2)}rubbish\n${drive(3).split('\n').slice(200).join('\n')}`;
     const plain = configFor(join(folder.path, 'plain'), writeLog('drive.log', text));
     const paced = configFor(join(folder.path, 'paced'), writeLog('drive.log.gz', gzipSync(text)), {
-      replay: { path: join(folder.path, 'drive.log.gz'), speed: 20 },
+      capture: { driver: 'replay', path: join(folder.path, 'drive.log.gz'), speed: 20 },
     });
     await record(plain);
     await record(paced);
@@ -123,7 +123,7 @@ describe('a replay', () => {
 
   test('that is stopped goes on behind its last chunk, and says that it was stopped', async () => {
     const log = writeLog('drive.log', drive(4));
-    const config = configFor(unit(), log, { replay: { path: log, speed: 4 } });
+    const config = configFor(unit(), log, { capture: { driver: 'replay', path: log, speed: 4 } });
     let frames = 0;
     const agent = await start(config, {
       onCommitted: (progress) => {
@@ -133,7 +133,7 @@ describe('a replay', () => {
     await until(() => frames > 0);
     await agent.stop();
     const before = headersOf(whole()).length;
-    const again = await record({ ...config, replay: { path: log, speed: 0 } });
+    const again = await record({ ...config, capture: { driver: 'replay', path: log, speed: 0 } });
     expect(again.committedBefore).toBeGreaterThanOrEqual(frames);
     const headers = headersOf(whole());
     expect(framesText(whole())).toBe(drive(4));
@@ -164,7 +164,7 @@ describe('a replay', () => {
     expect(await codeOfAsync(() => record(configFor(unit(), other)))).toBe('REPLAY_OTHER_LOG');
     expect(await codeOfAsync(() => record({ ...config, chunkMs: 500 }))).toBe('REPLAY_OTHER_LOG');
     expect(await codeOfAsync(() => record({ ...config, batchMs: 500 }))).toBe('REPLAY_OTHER_LOG');
-    await record({ ...config, replay: { path: log, speed: 7 } });
+    await record({ ...config, capture: { driver: 'replay', path: log, speed: 7 } });
   });
 
   test.each([
@@ -289,7 +289,7 @@ describe('a unit', () => {
 
   test('shows its key and its evidence while it runs, and runs once', async () => {
     const slow = writeLog('drive.log', drive(30));
-    const config = configFor(unit(), slow, { replay: { path: slow, speed: 5 } });
+    const config = configFor(unit(), slow, { capture: { driver: 'replay', path: slow, speed: 5 } });
     let chunks = 0;
     const agent = await start(config, {
       onCommitted: (progress) => {

@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DEFAULTS, readAgentConfig } from '../../agent/config.ts';
+import { DEFAULTS, REPLAY_SPEED, readAgentConfig } from '../../agent/config.ts';
+import { configurationText, filterText } from '../../agent/configuration-text.ts';
 import { toHex } from '../../core/bytes.ts';
 import { codeOf } from './support/coded-error.ts';
 import { writeConfig } from './support/command.ts';
@@ -28,7 +29,12 @@ test('every key is read, and paths are those from the file’s folder', () => {
     dataDir: join(folder.path, 'unit'),
     chunkMs: 1000,
     batchMs: 10_000,
-    replay: { path: join(folder.path, 'drive.log'), speed: 2.5 },
+    idleAfterMs: 5000,
+    capture: { driver: 'replay', path: join(folder.path, 'drive.log'), speed: 2.5 },
+    journal: { blockMs: 80 },
+    spool: { maxBytes: 4_294_967_296, maxAgeDays: 365 },
+    clock: { gpsd: undefined },
+    metrics: undefined,
     service: { ...NO_SERVICE, resendEveryMs: 200 },
   });
   expect(read({ data_dir: '"/srv/unit"' }).dataDir).toBe('/srv/unit');
@@ -41,18 +47,142 @@ test('keys with a default may be left out', () => {
     'capture.speed': undefined,
     'service.resend_every_ms': undefined,
   });
-  expect([
-    config.chunkMs,
-    config.batchMs,
-    config.replay.speed,
-    config.service.resendEveryMs,
-  ]).toEqual([DEFAULTS.chunkMs, DEFAULTS.batchMs, DEFAULTS.speed, DEFAULTS.resendEveryMs]);
+  expect([config.chunkMs, config.batchMs, config.capture, config.service.resendEveryMs]).toEqual([
+    DEFAULTS.chunkMs,
+    DEFAULTS.batchMs,
+    { driver: 'replay', path: join(folder.path, 'drive.log'), speed: REPLAY_SPEED },
+    5000,
+  ]);
+});
+
+const LIVE = {
+  'capture.driver': undefined,
+  'capture.log': undefined,
+  'capture.speed': undefined,
+  'capture.interfaces': '["can0", "can1"]',
+} as const;
+
+test('without a driver it is the native one, and interfaces may be plain names', () => {
+  expect(read(LIVE).capture).toEqual({
+    driver: 'native',
+    interfaces: [
+      { name: 'can0', filters: [] },
+      { name: 'can1', filters: [] },
+    ],
+    receiveBufferBytes: 8 << 20,
+    ringBytes: 8 << 20,
+  });
+});
+
+test('an interface may have filters of standard and extended ids, each for its own kind', () => {
+  const filters = '["0b4:7FF", "18DAF100:1FFFFF00"]';
+  const change = {
+    ...LIVE,
+    'capture.interfaces': undefined,
+    'capture.interface': `[{ name = "can0", filters = ${filters} }, { name = "can1" }]`,
+  };
+  expect(read(change).capture).toMatchObject({
+    interfaces: [
+      {
+        name: 'can0',
+        filters: [
+          { id: 0x0b4, mask: 0x8000_07ff },
+          { id: 0x98da_f100, mask: 0x9fff_ff00 },
+        ],
+      },
+      { name: 'can1', filters: [] },
+    ],
+  });
+});
+
+test('what else a live capture needs is read', () => {
+  const config = read({
+    ...LIVE,
+    'capture.receive_buffer_bytes': '4096',
+    'capture.ring_bytes': '65536',
+    'journal.block_ms': '50',
+    'spool.max_bytes': '1048576',
+    'spool.max_age_days': '7',
+    'clock.gpsd': '"[::1]:2947"',
+    'metrics.listen': '"127.0.0.1:0"',
+    idle_after_ms: '1000',
+  });
+  expect(config).toMatchObject({
+    capture: { receiveBufferBytes: 4096, ringBytes: 65_536 },
+    journal: { blockMs: 50 },
+    spool: { maxBytes: 1_048_576, maxAgeDays: 7 },
+    clock: { gpsd: { host: '::1', port: 2947 } },
+    metrics: { host: '127.0.0.1', port: 0 },
+    idleAfterMs: 1000,
+  });
+});
+
+describe('a live capture is refused', () => {
+  test('without an interface', () => {
+    const change = { ...LIVE, 'capture.interfaces': undefined };
+    expect(codeWith(change)).toBe('CONFIG_MISSING_KEY');
+    expect(() => read(change)).toThrow('expected the key "capture.interfaces"');
+  });
+
+  test.each([
+    ['capture.log', '"drive.log"'],
+    ['capture.speed', '1'],
+    ['capture.interface', '[{ name = "can2", bitrate = 1 }]'],
+  ])('with %s, which is not a key of its driver', (key, value) => {
+    const interfaces = key === 'capture.interface' ? undefined : LIVE['capture.interfaces'];
+    expect(codeWith({ ...LIVE, 'capture.interfaces': interfaces, [key]: value })).toBe(
+      'CONFIG_UNKNOWN_KEY',
+    );
+  });
+
+  test('with a receive buffer where the package leaves it alone', () => {
+    const change = { 'capture.driver': '"socketcan"', 'capture.receive_buffer_bytes': '65536' };
+    expect(codeWith({ ...LIVE, ...change })).toBe('CONFIG_UNKNOWN_KEY');
+  });
+
+  test.each([
+    ['capture.interfaces', '["can0", "can0"]'],
+    ['capture.interfaces', '["can/0"]'],
+    ['capture.interfaces', '["an interface of"]'],
+    ['capture.interfaces', '"can0"'],
+    ['capture.interface', '[{ name = "can2" }]'],
+    ['capture.interface', '["can2"]'],
+    ['capture.ring_bytes', '65535'],
+    ['capture.receive_buffer_bytes', '4095'],
+    ['journal.block_ms', '9'],
+    ['spool.max_bytes', '1048575'],
+    ['spool.max_age_days', '0'],
+    ['clock.gpsd', '"127.0.0.1"'],
+    ['clock.gpsd', '"127.0.0.1:65536"'],
+    ['metrics.listen', '"0.0.0.0:9464"'],
+    ['metrics.listen', '"192.168.0.1:9464"'],
+  ])('when %s is %s', (key, value) => {
+    expect(codeWith({ ...LIVE, [key]: value })).toBe('CONFIG_VALUE');
+  });
+
+  test.each(['B4:7FF', '0B4', '0B4:7FF:1', '800:7FF', '20000000:1FFFFFFF', '0B4:1FFFFFFF', 'can0'])(
+    'when a filter is %s',
+    (filter) => {
+      const table = `[{ name = "can0", filters = ["${filter}"] }]`;
+      const change = { ...LIVE, 'capture.interfaces': undefined, 'capture.interface': table };
+      expect(codeWith(change)).toBe('CONFIG_VALUE');
+    },
+  );
+});
+
+test('the hashes’ texts are those of the specification', () => {
+  const table = '[{ name = "can0" }, { name = "can1", filters = ["0B4:7FF"] }]';
+  const change = { ...LIVE, 'capture.interfaces': undefined, 'capture.interface': table };
+  const config = read({ ...change, batch_ms: undefined });
+  const page = readFileSync(join(import.meta.dirname, '../../spec/configuration.md'), 'utf8');
+  expect(page.replaceAll(/\n +/g, '')).toContain(configurationText(config, ''));
+  expect(filterText(config)).toBe('[["can1",[[180,2147485695]]]]');
+  expect(filterText(read())).toBe('no filter');
 });
 
 describe('a configuration is refused', () => {
   test.each([
     'data_dir',
-    'capture.driver',
     'capture.log',
     'service.mqtt_url',
     'service.key',
@@ -82,7 +212,7 @@ describe('a configuration is refused', () => {
     ['chunk_ms', 'nan'],
     ['batch_ms', '0'],
     ['batch_ms', 'inf'],
-    ['capture.driver', '"socketcan"'],
+    ['capture.driver', '"can"'],
     ['capture.speed', '-1'],
     ['capture.speed', '10001'],
     ['service.mqtt_url', '"http://127.0.0.1:1883"'],

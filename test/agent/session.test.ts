@@ -29,6 +29,7 @@ function session(
     startedWallNs: 5n,
     softwareHash: new Uint8Array(32),
     configurationHash: new Uint8Array(32),
+    filterHash: new Uint8Array(32),
     buses: [],
     sha256: PRIMITIVES.sha256,
   });

@@ -35,7 +35,6 @@ test.each([
 });
 
 test.each([
-  ['no data folder', {}],
   ['a text for a number', { dataDir: 'd', http: { port: '1' } }],
   ['a fraction', { dataDir: 'd', window: { everyMs: 1.5 } }],
   ['a port that cannot be', { dataDir: 'd', http: { port: 65_536 } }],
@@ -50,6 +49,10 @@ test.each([
   ['a quorum of one on a public chain', { dataDir: 'd', chain: { rpc: ['http://a'], quorum: 1 } }],
 ])('%s is refused', (_what, value) => {
   expect(codeOf(() => readConfig(value))).toBe('CONFIG_VALUE');
+});
+
+test('no data folder is a missing key', () => {
+  expect(codeOf(() => readConfig({}))).toBe('CONFIG_MISSING_KEY');
 });
 
 test('a TOML file is read, and one that is none is refused with its line', () => {

@@ -87,6 +87,7 @@ async function recordInto(
     startedWallNs: 0n,
     softwareHash: new Uint8Array(32),
     configurationHash: new Uint8Array(32),
+    filterHash: new Uint8Array(32),
     buses: [],
     sha256: primitives.sha256,
   });

@@ -2,6 +2,7 @@
  * An agent in a process of its own, for tests that kill it: reads its orders as JSON from the command
  * line, kills itself at the commit point that they name, and else ends when every receipt is there.
  */
+import { DEFAULTS } from '../../agent/config.ts';
 import { startAgent } from '../../agent/main.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
 import { fromHex } from '../../core/bytes.ts';
@@ -30,10 +31,11 @@ function tell(what: string): void {
 
 const agent = await startAgent(
   {
+    ...DEFAULTS,
     dataDir: orders.dataDir,
     chunkMs: 500,
     batchMs: 2000,
-    replay: { path: orders.log, speed: orders.speed },
+    capture: { driver: 'replay', path: orders.log, speed: orders.speed },
     service: {
       mqttUrl: orders.mqttUrl,
       key: { algorithm: 'ES256K', bytes: fromHex(orders.serviceKey) },

@@ -1,7 +1,7 @@
 /** Runs a whole agent over a log, with a service or without one. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import type { AgentConfig } from '../../../agent/config.ts';
+import { type AgentConfig, DEFAULTS } from '../../../agent/config.ts';
 import { type AgentEvents, type RunningAgent, startAgent } from '../../../agent/main.ts';
 import type { AtCommitPoint } from '../../../agent/ports.ts';
 import { CHAIN_ID, CONTRACT, PUBLISHER } from './mini-chain.ts';
@@ -23,10 +23,10 @@ export function configFor(
   change: Partial<AgentConfig> = {},
 ): AgentConfig {
   return {
+    ...DEFAULTS,
     dataDir,
-    chunkMs: 1000,
     batchMs: 10_000,
-    replay: { path: log, speed: 0 },
+    capture: { driver: 'replay', path: log, speed: 0 },
     service: NO_SERVICE,
     ...change,
   };

@@ -45,6 +45,7 @@ export class TestUnit {
       startedWallNs: 0n,
       softwareHash: new Uint8Array(32),
       configurationHash: new Uint8Array(32),
+      filterHash: new Uint8Array(32),
       buses: [],
       sha256: PRIMITIVES.sha256,
     });
