@@ -24,6 +24,7 @@ import { type LogSurvey, surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { Batcher, type SignedStatement } from './batch/batcher.ts';
 import { ChunkSealer } from './chunk/chunk-sealer.ts';
+import { PortableSealing } from './chunk/portable-sealing.ts';
 import { StreamTable } from './chunk/stream-table.ts';
 import type { AgentConfig, ReplayCapture } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
@@ -106,13 +107,23 @@ async function startWithSpool(
   spool: Spool,
   atCommitPoint: AtCommitPoint,
 ): Promise<RunningAgent> {
-  const known = spool.identity();
-  const secret = openDeviceKey(config.dataDir, known !== undefined, keyFiles, newEs256kSecret);
+  const knownIdentity = spool.identity();
+  const secret = openDeviceKey(
+    config.dataDir,
+    knownIdentity !== undefined,
+    keyFiles,
+    newEs256kSecret,
+  );
   atCommitPoint('identity-created');
   const deviceSigner = es256kSigner(secret);
   const deviceKeyId = keyId(deviceSigner.key);
   // Unenrolled: the first epoch, under a tag that nobody can link to the vehicle.
-  const identity = known ?? { tag: primitives.random(TAG_BYTES), epoch: 0, log: 0, deviceKeyId };
+  const identity = knownIdentity ?? {
+    tag: primitives.random(TAG_BYTES),
+    epoch: 0,
+    log: 0,
+    deviceKeyId,
+  };
   if (!equalBytes(identity.deviceKeyId, deviceKeyId)) {
     throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');
   }
@@ -170,7 +181,9 @@ async function startWithSpool(
   );
   const place = { ...identity, sessionId: session.id, signer: sessionSigner };
   const beacon = () => uplink.beacon();
-  const streams = new StreamTable(spool.streams(), primitives.sha512, primitives.random);
+  const known = spool.streams();
+  const sealing = new PortableSealing(primitives);
+  const streams = new StreamTable(known, sealing, primitives.random);
   const lastStatement = spool.lastStatement();
   const source = await openReplay({
     path: capture.path,
@@ -179,7 +192,10 @@ async function startWithSpool(
   });
   const pipeline = new Pipeline({
     source,
-    sealer: new ChunkSealer({ ...place, buses: survey.buses }, streams, primitives, beacon, last),
+    sealer: new ChunkSealer(place, { streams, sealing, random: primitives.random }, beacon, {
+      last,
+      announced: known.length,
+    }),
     batcher: new Batcher(
       place,
       { durationMs: config.batchMs, sha256: primitives.sha256 },
@@ -197,6 +213,7 @@ async function startWithSpool(
     sessionKey: sessionSigner.key,
     encodeStatement: (statement) => encodeStatementRecord(sessionSigner, statement),
     chunkMs: config.chunkMs,
+    buses: survey.buses,
     sessionBefore: sessionBefore(lastChunk, previous, bootId),
     nowMs: () => performance.now(),
     onCommitted: (progress) => {

@@ -31,6 +31,8 @@ export type PipelineParts = {
   readonly sessionKey: PublicKey;
   readonly encodeStatement: (statement: SignedStatement) => Uint8Array;
   readonly chunkMs: number;
+  /** As the session record names them; every header has a count for each. */
+  readonly buses: readonly string[];
   /** None at the start of the log. */
   readonly sessionBefore: SessionBefore | undefined;
   /** Monotonic. */
@@ -56,7 +58,7 @@ export class Pipeline {
       this.#sealed.push(chunk);
       this.#sealedBytes += chunk.body.length;
     };
-    this.#chunker = new Chunker(parts.chunkMs, seal, parts.sessionBefore);
+    this.#chunker = new Chunker(parts.chunkMs, parts.buses, seal, parts.sessionBefore);
   }
 
   /** Until the source ends or `stop`; what was read by then is sealed, batched and committed. */

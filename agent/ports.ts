@@ -133,6 +133,68 @@ export type Primitives = {
   readonly random: RandomBytes;
 };
 
+/** Frames of one chunk or of one journal block: rows `from` up to, not including, `to`. */
+export type FrameRows = {
+  /** Borrowed for the call. */
+  readonly frames: FrameBlock;
+  /** What the bus column indexes. It may grow at its end, and never changes otherwise. */
+  readonly buses: readonly string[];
+  readonly from: number;
+  readonly to: number;
+  /** Added to every offset, in ns: from the base of the leaves to the base of `frames`. */
+  readonly shiftNs: number;
+};
+
+/** Where leaves stand; their keys follow from it. */
+export type LeafPlace = {
+  readonly tag: Uint8Array;
+  readonly seq: number;
+  /** The chunk's or the block's: 16 random bytes that seal once. */
+  readonly nonce: Uint8Array;
+};
+
+/** A leaf that does not follow from the frames. */
+export type RecordsLeaf = {
+  readonly ordinal: number;
+  readonly count: number;
+  readonly payload: Uint8Array;
+};
+
+export type SealedLeaves = {
+  /** RFC 9162 root over the entries. */
+  readonly root: Uint8Array;
+  readonly entryCount: number;
+  readonly body: Uint8Array;
+};
+
+export type SealedBlock = SealedLeaves & {
+  /** SHA-256 of `body`. */
+  readonly bodyHash: Uint8Array;
+};
+
+/**
+ * Lays out frames in leaves, and packs, keys, hashes and encrypts them: all of one chunk or block in one call.
+ * It mirrors the streams of one log. Methods that take rows throw FormatError RAW_SHAPE, RAW_STAMP for frames
+ * that no chunk may hold, and RangeError for what only our own mistake can bring.
+ */
+export type LeafSealing = {
+  /** The next ordinal is this stream's. Name and root are copied; the root is durable before a block needs it. */
+  addStream(stream: StoredStream): void;
+  /** Of `records/journal`, which encrypts the bodies of blocks; durable before the first block. */
+  setJournalRoot(root: Uint8Array): void;
+  /**
+   * Frames whose stream was not added, one for each stream, in order of arrival. A frame is in the stream of
+   * its bus and id; where that was not added, a frame other than an error frame is in `raw/BUS/set/other`.
+   */
+  strangers(rows: FrameRows): readonly { readonly bus: string; readonly canId: number }[];
+  /** A leaf for every stream that was added; the body is that of spec/chunk-body.md. */
+  chunk(place: LeafPlace, rows: FrameRows, records: readonly RecordsLeaf[]): SealedLeaves;
+  /** A leaf for every stream that has something in the rows; the body is that of spec/journal-block.md. */
+  block(place: LeafPlace, rows: FrameRows, records: readonly RecordsLeaf[]): SealedBlock;
+  /** Forgets all secrets. Nothing can be sealed afterwards. */
+  close(): void;
+};
+
 export type LogIdentity = {
   readonly tag: Uint8Array;
   readonly epoch: number;

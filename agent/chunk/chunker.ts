@@ -2,7 +2,7 @@
  * Decides where a chunk ends, by the stamps of the frames alone: a replay at any speed cuts alike.
  * Implements spec/configuration.md, "Where a chunk of a replay ends".
  */
-import type { ChunkHeader, Gap, GapCause } from '../../core/chunk-header.ts';
+import type { BusCounters, ChunkHeader, Clock, Gap, GapCause } from '../../core/chunk-header.ts';
 import type { FrameBlock } from '../../core/frame.ts';
 import { MAX_LEAF_COUNT } from '../../core/leaf.ts';
 import { MAX_OFFSET_NS } from '../../core/raw-shape.ts';
@@ -17,7 +17,10 @@ export type Slice = {
   readonly wallEndNs: bigint;
   readonly monoStartNs: bigint;
   readonly monoEndNs: bigint;
-  /** A jump of the stamps back by more than a chunk, or by days. */
+  /** One for each bus of the session, in its order. */
+  readonly buses: readonly BusCounters[];
+  readonly clock: Clock;
+  /** In a replay: a jump of the stamps back by more than a chunk, or by days. */
   readonly clockSteps: readonly ClockStep[];
   readonly gaps: readonly Gap[];
   readonly skipped: SkippedLines;
@@ -34,6 +37,7 @@ const NOTHING_SKIPPED: SkippedLines = { count: 0, firstLine: 0, firstReason: '' 
 
 export class Chunker {
   readonly #durationNs: number;
+  readonly #buses: readonly BusCounters[];
   readonly #onChunk: (slice: Slice) => void;
   readonly #before: SessionBefore | undefined;
   readonly #buffer = new ChunkBuffer();
@@ -45,13 +49,18 @@ export class Chunker {
   #gaps: readonly Gap[] = [];
   #skipped = NOTHING_SKIPPED;
 
-  /** @param onChunk called once for each chunk, before the next frame is looked at */
+  /**
+   * @param buses of the session
+   * @param onChunk called once for each chunk, before the next frame is looked at
+   */
   constructor(
     durationMs: number,
+    buses: readonly string[],
     onChunk: (slice: Slice) => void,
     before: SessionBefore | undefined = undefined,
   ) {
     this.#durationNs = durationMs * 1e6;
+    this.#buses = buses.map(noLoss);
     this.#onChunk = onChunk;
     this.#before = before;
   }
@@ -145,6 +154,8 @@ export class Chunker {
       wallEndNs,
       monoStartNs,
       monoEndNs,
+      buses: this.#buses,
+      clock: { source: 'replay', steps: this.#clockSteps.length, quality: undefined },
       clockSteps: this.#clockSteps,
       gaps: this.#gaps,
       skipped: this.#skipped,
@@ -166,4 +177,9 @@ export class Chunker {
         ? skipped
         : { ...this.#skipped, count: this.#skipped.count + skipped.count };
   }
+}
+
+/** A log file drops nothing; whether its maker did is not known, and the session record says so. */
+function noLoss(bus: string): BusCounters {
+  return { bus, kernelDrops: 0, controllerOverruns: 0, busOffs: 0 };
 }

@@ -1,24 +1,11 @@
 /**
- * The streams of a log: their names, their ordinals in order of first leaf, and their key trees.
- * Implements spec/keys.md, "Stream roots".
+ * The streams of a log: their names and roots, by ordinal in order of first leaf.
+ * Implements spec/keys.md, "Stream roots". What seals has a mirror of it.
  */
 import { CAN_ERR_FLAG } from '../../core/frame.ts';
-import type { Hash } from '../../core/hash.ts';
-import { KeyTreeWalk, NODE_BYTES } from '../../core/key-tree.ts';
-import { parseStreamId, RECORDS, rawStreamId, streamKey } from '../../core/stream.ts';
-import type { RandomBytes } from '../ports.ts';
-
-/** A stream and its secret; durable together with the first chunk that has a leaf of it. */
-export type StreamRoot = { readonly name: string; readonly root: Uint8Array };
-
-export type Stream = {
-  readonly ordinal: number;
-  readonly name: string;
-  /** The CAN id that the name of a raw stream implies. */
-  readonly impliedId: number | undefined;
-  readonly isRaw: boolean;
-  readonly keys: KeyTreeWalk;
-};
+import { NODE_BYTES } from '../../core/key-tree.ts';
+import { parseStreamId, RECORDS, rawStreamId } from '../../core/stream.ts';
+import type { FrameRows, LeafSealing, RandomBytes, StoredStream } from '../ports.ts';
 
 /**
  * Every stream has a leaf in every chunk. Ids can be made up (29 bits of them), so beyond this many the
@@ -31,90 +18,80 @@ export const STREAM_RULE =
   `one raw stream for each bus and CAN id, at most ${MAX_ID_STREAMS}; beyond, "set/other" of the bus; ` +
   'one for the error frames of each bus';
 
-const UNKNOWN = 0xffff;
-
 export class StreamTable {
-  readonly #sha512: Hash;
+  readonly #sealing: LeafSealing;
   readonly #random: RandomBytes;
-  readonly #streams: Stream[] = [];
-  readonly #byName = new Map<string, Stream>();
-  /** For each bus: ordinals by standard id, and by any other key. */
-  readonly #standard: Uint16Array[] = [];
-  readonly #other: Map<number, number>[] = [];
-  #fresh: StreamRoot[] = [];
-  /** Made when it is asked for, since many streams come at once. */
-  #rawByName: readonly Stream[] | undefined;
+  readonly #streams: StoredStream[] = [];
+  readonly #ordinals = new Map<string, number>();
+  #journal: StoredStream | undefined;
   #idStreams = 0;
 
-  /** @param known the log's streams so far, by ordinal */
-  constructor(known: readonly StreamRoot[], sha512: Hash, random: RandomBytes) {
-    this.#sha512 = sha512;
+  /**
+   * @param known the log's streams so far, by ordinal
+   * @param sealing fresh: it is told of every stream
+   * @param journalRoot of `records/journal`, where the log has one
+   */
+  constructor(
+    known: readonly StoredStream[],
+    sealing: LeafSealing,
+    random: RandomBytes,
+    journalRoot: Uint8Array | undefined = undefined,
+  ) {
+    this.#sealing = sealing;
     this.#random = random;
     for (const stream of known) this.#add(stream);
-    for (const name of [RECORDS.order, RECORDS.state, RECORDS.streams]) this.named(name);
+    for (const name of [RECORDS.order, RECORDS.state, RECORDS.streams]) this.ordinalOf(name);
+    if (journalRoot !== undefined) this.#setJournal(journalRoot);
   }
 
-  get all(): readonly Stream[] {
-    return this.#streams;
+  get size(): number {
+    return this.#streams.length;
   }
 
-  /** Raw streams in the order of their names, which is the order that breaks ties of time. */
-  get rawByName(): readonly Stream[] {
-    this.#rawByName ??= this.#streams
-      .filter((stream) => stream.isRaw)
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-    return this.#rawByName;
+  /** Streams from this ordinal on, in the order of their ordinals. */
+  from(ordinal: number): readonly StoredStream[] {
+    return this.#streams.slice(ordinal);
   }
 
-  ordinalOf(busIndex: number, bus: string, canId: number): number {
-    const standard = canId <= 0x7ff ? this.#standard[busIndex]?.[canId] : undefined;
-    if (standard !== undefined && standard !== UNKNOWN) return standard;
-    const key = streamKey(canId);
-    const found = this.#other[busIndex]?.get(key);
-    if (found !== undefined) return found;
-    const name = rawStreamId(bus, canId);
-    if (this.#idStreams >= MAX_ID_STREAMS && !this.#byName.has(name) && key !== CAN_ERR_FLAG) {
-      return this.named(`raw/${bus}/set/other`).ordinal;
+  /** Of the stream of this name, which is made with a fresh root when it is asked for the first time. */
+  ordinalOf(name: string): number {
+    return this.#ordinals.get(name) ?? this.#add({ name, root: this.#random(NODE_BYTES) });
+  }
+
+  /**
+   * Makes the streams that these frames need and the log does not have.
+   * @returns what was made: durable before a journal block uses it, else with the chunk that announces it
+   */
+  addStrangers(rows: FrameRows): readonly StoredStream[] {
+    const known = this.size;
+    for (const { bus, canId } of this.#sealing.strangers(rows)) {
+      const isOverLimit = this.#idStreams >= MAX_ID_STREAMS && (canId & CAN_ERR_FLAG) === 0;
+      this.ordinalOf(isOverLimit ? `raw/${bus}/set/other` : rawStreamId(bus, canId));
     }
-    const { ordinal } = this.named(name);
-    const standardIds = this.#standard[busIndex] ?? new Uint16Array(0x800).fill(UNKNOWN);
-    const others = this.#other[busIndex] ?? new Map<number, number>();
-    if (key <= 0x7ff) standardIds[key] = ordinal;
-    others.set(key, ordinal);
-    this.#standard[busIndex] = standardIds;
-    this.#other[busIndex] = others;
+    return this.from(known);
+  }
+
+  /**
+   * `records/journal`, made when it is asked for the first time; durable before the first block. It has no
+   * leaves, so it has no ordinal and no chunk announces it.
+   */
+  journal(): StoredStream {
+    return this.#journal ?? this.#setJournal(this.#random(NODE_BYTES));
+  }
+
+  #setJournal(root: Uint8Array): StoredStream {
+    const journal = { name: RECORDS.journal, root };
+    this.#sealing.setJournalRoot(root);
+    this.#journal = journal;
+    return journal;
+  }
+
+  #add(stream: StoredStream): number {
+    const parsed = parseStreamId(stream.name);
+    const ordinal = this.#streams.push(stream) - 1;
+    this.#ordinals.set(stream.name, ordinal);
+    if (parsed.kind === 'raw' && parsed.canId !== undefined) this.#idStreams += 1;
+    this.#sealing.addStream(stream);
     return ordinal;
-  }
-
-  /** The stream of this name, made with a fresh root when it is seen for the first time. */
-  named(name: string): Stream {
-    const found = this.#byName.get(name);
-    if (found !== undefined) return found;
-    const root = { name, root: this.#random(NODE_BYTES) };
-    this.#fresh.push(root);
-    return this.#add(root);
-  }
-
-  /** Streams made since the last call, in the order of their ordinals. */
-  takeFresh(): readonly StreamRoot[] {
-    const fresh = this.#fresh;
-    this.#fresh = [];
-    return fresh;
-  }
-
-  #add({ name, root }: StreamRoot): Stream {
-    const parsed = parseStreamId(name);
-    const stream = {
-      ordinal: this.#streams.length,
-      name,
-      impliedId: parsed.kind === 'raw' ? parsed.canId : undefined,
-      isRaw: parsed.kind === 'raw',
-      keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, this.#sha512),
-    };
-    this.#streams.push(stream);
-    this.#byName.set(name, stream);
-    if (stream.impliedId !== undefined) this.#idStreams += 1;
-    this.#rawByName = undefined;
-    return stream;
   }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Batcher } from '../../agent/batch/batcher.ts';
 import { ChunkSealer } from '../../agent/chunk/chunk-sealer.ts';
+import { PortableSealing } from '../../agent/chunk/portable-sealing.ts';
 import { StreamTable } from '../../agent/chunk/stream-table.ts';
 import { Pipeline } from '../../agent/pipeline.ts';
 import type { Primitives } from '../../agent/ports.ts';
@@ -93,15 +94,15 @@ async function recordInto(
   });
   spool.commitSession(identity, session);
   const place = { ...identity, sessionId: session.id, signer: sessionSigner };
-  const streams = new StreamTable([], primitives.sha512, primitives.random);
+  const sealing = new PortableSealing(primitives);
+  const streams = new StreamTable([], sealing, primitives.random);
   await new Pipeline({
     source: loopedSource(recording, times),
     sealer: new ChunkSealer(
-      { ...place, buses: recording.buses },
-      streams,
-      primitives,
+      place,
+      { streams, sealing, random: primitives.random },
       () => undefined,
-      undefined,
+      { last: undefined, announced: 0 },
     ),
     batcher: new Batcher(
       place,
@@ -115,6 +116,7 @@ async function recordInto(
     sessionKey: sessionSigner.key,
     encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
     chunkMs,
+    buses: recording.buses,
     sessionBefore: undefined,
     nowMs: () => performance.now(),
     onCommitted: () => undefined,

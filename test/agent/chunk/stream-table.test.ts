@@ -1,19 +1,30 @@
 import { expect, test } from 'vitest';
-import type { Slice } from '../../../agent/chunk/chunker.ts';
-import { groupByStream } from '../../../agent/chunk/group.ts';
-import { rawContent } from '../../../agent/chunk/leaf-contents.ts';
+import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
 import { MAX_ID_STREAMS, StreamTable } from '../../../agent/chunk/stream-table.ts';
+import type { FrameRows, StoredStream } from '../../../agent/ports.ts';
 import { CAN_EFF_FLAG, CAN_ERR_FLAG, CAN_RTR_FLAG } from '../../../core/frame.ts';
 import { frameBlock } from '../../../core/frame-block-builder.ts';
+import { unpackLeaf } from '../../../core/inflate.ts';
+import { decodePackedLeaf } from '../../../core/leaf.ts';
 import { decodeRawPayload } from '../../../core/raw-payload-decode.ts';
 import { frameAtMs } from '../support/blocks.ts';
 import { PRIMITIVES } from '../support/primitives.ts';
+import { newSealer, open, rootsOf, sealFrames } from '../support/sealing.ts';
 
-const { sha512, random } = PRIMITIVES;
 const RECORDS_STREAMS = ['records/order', 'records/state', 'records/streams'];
+const BUSES = ['can0', 'can1'];
 
-function newTable(known: readonly { name: string; root: Uint8Array }[] = []): StreamTable {
-  return new StreamTable(known, sha512, random);
+function newTable(known: readonly StoredStream[] = [], journalRoot?: Uint8Array): StreamTable {
+  return new StreamTable(known, new PortableSealing(PRIMITIVES), PRIMITIVES.random, journalRoot);
+}
+
+function rowsOf(ids: readonly number[], buses: readonly string[] = BUSES, bus = 0): FrameRows {
+  const frames = frameBlock(ids.map((id, i) => frameAtMs(i, i + 1, { id: id >>> 0, bus })));
+  return { frames, buses, from: 0, to: ids.length, shiftNs: 0 };
+}
+
+function names(streams: readonly StoredStream[]): readonly string[] {
+  return streams.map(({ name }) => name);
 }
 
 test('a stream is a bus and an id; remote frames belong to the id, error frames to the bus', () => {
@@ -21,52 +32,49 @@ test('a stream is a bus and an id; remote frames belong to the id, error frames 
   const ids = [
     0x123,
     0x123 | CAN_RTR_FLAG,
-    (0x123 | CAN_EFF_FLAG) >>> 0,
+    0x123 | CAN_EFF_FLAG,
     CAN_ERR_FLAG | 1,
     CAN_ERR_FLAG | 2,
   ];
-  const names = (bus: number) =>
-    ids.map((id) => table.all[table.ordinalOf(bus, `can${bus}`, id >>> 0)]?.name);
-  for (const bus of [0, 1, 0]) {
-    expect(names(bus)).toEqual([
-      `raw/can${bus}/123`,
+  for (const bus of [0, 1]) {
+    expect(names(table.addStrangers(rowsOf(ids, BUSES, bus)))).toEqual([
       `raw/can${bus}/123`,
       `raw/can${bus}/00000123`,
       `raw/can${bus}/error`,
-      `raw/can${bus}/error`,
     ]);
+    expect(table.addStrangers(rowsOf(ids, BUSES, bus))).toEqual([]);
   }
-  expect(table.all.map(({ ordinal }) => ordinal)).toEqual([...table.all.keys()]);
 });
 
-test('streams are fresh once, with a root of their own', () => {
+test('streams are made once, with a root of their own, and the journal apart from them', () => {
   const table = newTable();
-  table.ordinalOf(0, 'can0', 1);
-  table.ordinalOf(0, 'can0', 2);
-  const fresh = table.takeFresh();
-  expect(fresh.map(({ name }) => name)).toEqual([
-    ...RECORDS_STREAMS,
-    'raw/can0/001',
+  const journal = table.journal();
+  expect(table.journal()).toBe(journal);
+  expect(names(table.addStrangers(rowsOf([1, 2, 1])))).toEqual(['raw/can0/001', 'raw/can0/002']);
+  const all = table.from(0);
+  expect(names(all)).toEqual([...RECORDS_STREAMS, 'raw/can0/001', 'raw/can0/002']);
+  expect(new Set([...all, journal].map(({ root }) => root.join())).size).toBe(all.length + 1);
+  expect(newTable(all, journal.root).journal()).toEqual(journal);
+});
+
+test('only the rows that are asked about make streams', () => {
+  const table = newTable();
+  const rows = rowsOf([1, 2, 3, 4]);
+  expect(names(table.addStrangers({ ...rows, from: 1, to: 3 }))).toEqual([
     'raw/can0/002',
+    'raw/can0/003',
   ]);
-  expect(new Set(fresh.map(({ root }) => root.join())).size).toBe(fresh.length);
-  table.ordinalOf(0, 'can0', 1);
-  expect(table.takeFresh()).toEqual([]);
 });
 
 test('a table made from known streams gives them the ordinals that they had', () => {
   const table = newTable();
-  for (const id of [5, 3, 4]) table.ordinalOf(0, 'can0', id);
-  const again = newTable(table.takeFresh());
+  table.addStrangers(rowsOf([5, 3, 4]));
+  const again = newTable(table.from(0));
   // Another source may number its buses otherwise.
-  expect([5, 3, 4, 9].map((id) => again.ordinalOf(7, 'can0', id))).toEqual([3, 4, 5, 6]);
-  expect(again.takeFresh().map(({ name }) => name)).toEqual(['raw/can0/009']);
-  expect(again.rawByName.map(({ name }) => name)).toEqual([
-    'raw/can0/003',
-    'raw/can0/004',
-    'raw/can0/005',
-    'raw/can0/009',
-  ]);
+  const made = again.addStrangers(rowsOf([5, 3, 4, 9], ['can1', 'can0'], 1));
+  expect(names(made)).toEqual(['raw/can0/009']);
+  expect([5, 3, 4, 9].map((id) => again.ordinalOf(`raw/can0/00${id}`))).toEqual([3, 4, 5, 6]);
+  expect(again.size).toBe(7);
 });
 
 test('a flood of made-up ids shares one stream for each bus, and keeps its ids', () => {
@@ -74,18 +82,34 @@ test('a flood of made-up ids shares one stream for each bus, and keeps its ids',
     { length: MAX_ID_STREAMS + 100 },
     (_, i) => (CAN_EFF_FLAG | (i * 7)) >>> 0,
   );
-  const frames = ids.map((id, i) => frameAtMs(i, i + 1, { id, bus: i & 1 }));
-  const errors = [0, 1].map((bus) => frameAtMs(9000, 1, { id: CAN_ERR_FLAG | 1, bus }));
-  const block = frameBlock([...frames, ...errors]);
-  const table = newTable();
-  const grouped = groupByStream(block, ['can0', 'can1'], table);
-  expect(table.all.length).toBe(MAX_ID_STREAMS + RECORDS_STREAMS.length + 2 + 2);
-  for (const [bus, name] of ['raw/can0/set/other', 'raw/can1/set/other'].entries()) {
-    const stream = table.named(name);
-    const { count, payload } = rawContent({ frames: block } as Slice, grouped, stream);
+  const frames = ids.map((id, i) => frameAtMs(i / 10, i + 1, { id, bus: i & 1 }));
+  const errors = [0, 1].map((bus) => frameAtMs(500, 1, { id: CAN_ERR_FLAG | 1, bus }));
+  const { sealer, streams } = newSealer();
+  const [chunk, next] = sealFrames(
+    [
+      ...frames,
+      ...errors,
+      ...frames.slice(-10).map((frame, i) => ({
+        ...frame,
+        timeNs: frame.timeNs + 1_000_000_000n + BigInt(i),
+      })),
+    ],
+    sealer,
+  );
+  if (chunk === undefined || next === undefined) throw new Error('expected two chunks');
+  expect(streams.size).toBe(MAX_ID_STREAMS + RECORDS_STREAMS.length + 2 + 2);
+  const roots = rootsOf([chunk, next]);
+  const opened = [chunk, next].map(
+    (one) => new Map(open(one, roots).leaves.map((leaf) => [leaf.stream, leaf.packed])),
+  );
+  const leaf = (at: number, name: string) =>
+    decodePackedLeaf(opened[at]?.get(name) ?? new Uint8Array());
+  for (const bus of [0, 1]) {
+    const other = leaf(0, `raw/can${bus}/set/other`);
     const late = frames.slice(MAX_ID_STREAMS).filter((frame) => frame.bus === bus);
-    const decoded = decodeRawPayload(payload, count, undefined);
+    const decoded = decodeRawPayload(unpackLeaf(other), other.count, undefined);
     expect([...decoded.id]).toEqual(late.map(({ id }) => id));
+    expect(leaf(0, `raw/can${bus}/error`).count).toBe(1);
+    expect(leaf(1, `raw/can${bus}/set/other`).count).toBe(5);
   }
-  expect(grouped.rowsOf(table.named('raw/can1/error').ordinal).length).toBe(1);
 });

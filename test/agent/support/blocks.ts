@@ -66,7 +66,7 @@ export function cut(
   const keep = (slice: Slice): void => {
     slices.push({ ...slice, frames: framesOf(slice.frames) });
   };
-  const chunker = new Chunker(durationMs, keep, before);
+  const chunker = new Chunker(durationMs, ['can0', 'can1'], keep, before);
   for (const block of blocks) chunker.push(block);
   chunker.end(atEnd);
   return slices;

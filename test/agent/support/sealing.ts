@@ -2,9 +2,10 @@
 
 import { ChunkSealer, type SealedChunk } from '../../../agent/chunk/chunk-sealer.ts';
 import { Chunker, type Slice } from '../../../agent/chunk/chunker.ts';
-import { type StreamRoot, StreamTable } from '../../../agent/chunk/stream-table.ts';
+import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
+import { StreamTable } from '../../../agent/chunk/stream-table.ts';
 import { type DisclosableChunk, openChunk } from '../../../agent/disclose/open-chunk.ts';
-import type { SourceBlock, StoredChunk } from '../../../agent/ports.ts';
+import type { SourceBlock, StoredChunk, StoredStream } from '../../../agent/ports.ts';
 import type { Frame } from '../../../core/frame.ts';
 import { KeyTreeWalk } from '../../../core/key-tree.ts';
 import { decodePackedLeaf, type Leaf } from '../../../core/leaf.ts';
@@ -21,7 +22,6 @@ const SESSION = {
   epoch: 0,
   log: 0,
   sessionId: new Uint8Array(32).fill(9),
-  buses: BUSES,
   signer: ephemeralSigner(),
 };
 export const SESSION_KEY = SESSION.signer.key;
@@ -30,11 +30,14 @@ type Last = { readonly seq: number; readonly id: Uint8Array };
 
 /** One run of an agent: its streams and its sealer. */
 export function newSealer(
-  known: readonly StreamRoot[] = [],
+  known: readonly StoredStream[] = [],
   last?: Last,
 ): { readonly sealer: ChunkSealer; readonly streams: StreamTable } {
-  const streams = new StreamTable(known, PRIMITIVES.sha512, PRIMITIVES.random);
-  return { streams, sealer: new ChunkSealer(SESSION, streams, PRIMITIVES, () => undefined, last) };
+  const sealing = new PortableSealing(PRIMITIVES);
+  const streams = new StreamTable(known, sealing, PRIMITIVES.random);
+  const parts = { streams, sealing, random: PRIMITIVES.random };
+  const end = { last, announced: known.length };
+  return { streams, sealer: new ChunkSealer(SESSION, parts, () => undefined, end) };
 }
 
 export function sealFrames(
@@ -54,18 +57,18 @@ export function sealBlocks(
   const seal = (slice: Slice): void => {
     chunks.push(sealer.seal(slice, BUSES));
   };
-  const chunker = new Chunker(durationMs, seal);
+  const chunker = new Chunker(durationMs, BUSES, seal);
   for (const block of blocks) chunker.push(block);
   chunker.end({ count: 0, firstLine: 0, firstReason: '' });
   return chunks;
 }
 
 /** Streams by ordinal, as a spool would hold them. */
-export function rootsOf(chunks: readonly SealedChunk[]): readonly StreamRoot[] {
+export function rootsOf(chunks: readonly SealedChunk[]): readonly StoredStream[] {
   return chunks.flatMap((chunk) => chunk.freshStreams);
 }
 
-export function open(chunk: SealedChunk, roots: readonly StreamRoot[]): DisclosableChunk {
+export function open(chunk: SealedChunk, roots: readonly StoredStream[]): DisclosableChunk {
   const archive = {
     identity: () => undefined,
     streams: () => roots,
@@ -90,7 +93,7 @@ export function open(chunk: SealedChunk, roots: readonly StreamRoot[]): Disclosa
 /** What a chunk says in one stream. */
 export function leafOf(
   chunk: SealedChunk,
-  roots: readonly StreamRoot[],
+  roots: readonly StoredStream[],
   stream: string,
 ): Leaf | undefined {
   const { header, leaves } = open(chunk, roots);
@@ -102,7 +105,7 @@ export function leafOf(
 
 export function recordsOf(
   chunk: SealedChunk,
-  roots: readonly StreamRoot[],
+  roots: readonly StoredStream[],
   stream: string,
 ): readonly Uint8Array[] {
   const leaf = leafOf(chunk, roots, stream);

@@ -2,6 +2,7 @@
 import { Batcher } from '../../../agent/batch/batcher.ts';
 import { ChunkSealer } from '../../../agent/chunk/chunk-sealer.ts';
 import { Chunker } from '../../../agent/chunk/chunker.ts';
+import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
 import { StreamTable } from '../../../agent/chunk/stream-table.ts';
 import type { StoredSession } from '../../../agent/ports.ts';
 import { newSession } from '../../../agent/session.ts';
@@ -52,14 +53,15 @@ export class TestUnit {
     this.spool.commitSession(this.identity, session);
     this.#session = session;
     const place = { ...this.identity, sessionId: session.id, signer: this.#signer };
-    const streams = new StreamTable(this.spool.streams(), PRIMITIVES.sha512, PRIMITIVES.random);
+    const known = this.spool.streams();
+    const sealing = new PortableSealing(PRIMITIVES);
+    const streams = new StreamTable(known, sealing, PRIMITIVES.random);
     const last = this.spool.lastChunk();
     this.#sealer = new ChunkSealer(
-      { ...place, buses: ['can0'] },
-      streams,
-      PRIMITIVES,
+      place,
+      { streams, sealing, random: PRIMITIVES.random },
       () => undefined,
-      last && { seq: last.seq, id: new Uint8Array(32) },
+      { last: last && { seq: last.seq, id: new Uint8Array(32) }, announced: known.length },
     );
     this.#batcher = new Batcher(
       place,
@@ -76,7 +78,7 @@ export class TestUnit {
     if (session === undefined || sealer === undefined || batcher === undefined) {
       throw new Error('no session');
     }
-    const chunker = new Chunker(1000, (slice) => {
+    const chunker = new Chunker(1000, ['can0'], (slice) => {
       const chunk = sealer.seal(slice, ['can0']);
       this.spool.commitChunks(session.number, [chunk]);
       batcher.add({ ...chunk, sessionKey: this.#signer.key });
