@@ -3,7 +3,9 @@
 import { defineConfig } from 'vitest/config';
 
 // These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
-const heavy = ['test/{anchor-service,chaos,crash,e2e,rig}/**/*.test.ts'];
+const heavy = ['test/{anchor-service,chaos,crash,e2e}/**/*.test.ts'];
+// These boot machines, which want the processor for themselves.
+const rig = ['test/rig/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -13,7 +15,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: heavy,
+          exclude: [...heavy, ...rig],
           pool: 'forks',
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -24,6 +26,16 @@ export default defineConfig({
           name: 'heavy',
           include: heavy,
           pool: 'forks',
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'rig',
+          include: rig,
+          pool: 'forks',
+          fileParallelism: false,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

@@ -3,6 +3,7 @@
 # usage: bootstrap/debian-packages.sh run     what the pinned Node needs to start
 #        bootstrap/debian-packages.sh build   and what compiles native modules
 #        bootstrap/debian-packages.sh test    and the browser that tests run in
+#        bootstrap/debian-packages.sh rig     what compiles, and the machine with CAN sockets of test/rig/
 set -euo pipefail
 
 missing=()
@@ -10,14 +11,22 @@ missing=()
 libraries=$(ldconfig -p)
 [[ $libraries == *libatomic.so.1* ]] || missing+=(libatomic1)
 [[ $libraries == *libstdc++.so.6* ]] || missing+=(libstdc++6)
-case "${1:?usage: bootstrap/debian-packages.sh run|build|test}" in
+case "${1:?usage: bootstrap/debian-packages.sh run|build|test|rig}" in
   run) commands=() ;;
   build) commands=(g++ make python3) ;;
   test) commands=(g++ make python3 chromium) ;;
-  *) echo "expected run, build or test, got $1" >&2; exit 2 ;;
+  rig) commands=(g++ make /usr/bin/python3 linux.uml candump ip insmod busybox mkfs.ext4) ;;
+  *) echo "expected run, build, test or rig, got $1" >&2; exit 2 ;;
 esac
+# The package of a command that is named otherwise.
+declare -A package_of=(
+  [/usr/bin/python3]=python3 [linux.uml]=user-mode-linux [candump]=can-utils [ip]=iproute2
+  [insmod]=kmod [busybox]=busybox-static [mkfs.ext4]=e2fsprogs
+)
+# Where the administrator's commands are; a user's path may not have it.
+PATH=$PATH:/usr/sbin:/sbin
 for command in "${commands[@]}"; do
-  command -v "$command" >/dev/null || missing+=("$command")
+  command -v "$command" >/dev/null || missing+=("${package_of[$command]:-$command}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -12,6 +12,8 @@ import { NODE_MODULES } from './paths.mjs';
  * @typedef {object} Part
  * @property {string} name
  * @property {string} needs a file, relative to the root; without it the part is left out
+ * @property {'test' | 'rig'} packages the word of debian-packages.sh that brings what it runs with
+ * @property {(filters: readonly string[]) => boolean} takes whether it has tests that the filters may mean
  * @property {(report: string) => readonly [string, ...string[]]} command report: a file it may write
  * @property {boolean} show whether its output is for people, and passed on as it comes
  * @property {(report: string, printed: string) => Totals} totals
@@ -22,25 +24,51 @@ export const PARTS = [
   {
     name: 'vitest',
     needs: 'vitest.config.ts',
-    command: (report) => [
-      process.execPath,
-      join(NODE_MODULES, 'vitest/vitest.mjs'),
-      'run',
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile.json=${report}`,
-    ],
+    packages: 'test',
+    takes: () => true,
+    command: (report) => vitest(['unit', 'heavy'], report),
+    show: true,
+    totals: (report) => vitestTotals(readFileSync(report, 'utf8')),
+  },
+  // After the others: a machine of its own loses frames when it has to share the processor.
+  {
+    name: 'rig',
+    needs: 'test/rig',
+    packages: 'rig',
+    takes: (filters) => filters.some((filter) => filter.includes('test/rig')),
+    command: (report) => vitest(['rig'], report),
     show: true,
     totals: (report) => vitestTotals(readFileSync(report, 'utf8')),
   },
   {
     name: 'forge',
     needs: 'contracts/forge-test.ts',
+    packages: 'test',
+    takes: () => false,
     command: () => [process.execPath, 'contracts/forge-test.ts'],
     show: false,
     totals: (_report, printed) => forgeTotals(printed),
   },
 ];
+
+/**
+ * @param {readonly string[]} projects of vitest.config.ts
+ * @param {string} report
+ * @returns {readonly [string, ...string[]]}
+ */
+function vitest(projects, report) {
+  return [
+    process.execPath,
+    join(NODE_MODULES, 'vitest/vitest.mjs'),
+    'run',
+    ...projects.map((name) => `--project=${name}`),
+    // A filter may name files of the other part only.
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ];
+}
 
 /**
  * @param {string} json

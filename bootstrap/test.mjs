@@ -1,5 +1,5 @@
 // `npm test`: runs every part and ends with the line `N passed, N failed`.
-// usage: test.mjs [vitest filter ...]   with a filter or an option, only vitest
+// usage: test.mjs [--part=NAME] [filter ...]   with filters, only the parts that take them
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -12,20 +12,29 @@ import { runTool } from './steps.mjs';
 import { PARTS } from './test-parts.mjs';
 
 exitOnSignal();
-// The vectors run in a real browser too: Debian's, installed when it is not there.
-const packages = spawnSync(join(ROOT, 'bootstrap/debian-packages.sh'), ['test'], {
-  stdio: 'inherit',
-});
-if (packages.status !== 0) exit(1);
-const filters = argv.slice(2);
+const PART = '--part=';
+const named = argv
+  .slice(2)
+  .find((word) => word.startsWith(PART))
+  ?.slice(PART.length);
+const filters = argv.slice(2).filter((word) => !word.startsWith(PART));
+const parts = PARTS.filter(
+  ({ name, needs, takes }) =>
+    (named === undefined ? filters.length === 0 || takes(filters) : name === named) &&
+    existsSync(join(ROOT, needs)),
+);
+// A real browser, a machine with CAN sockets: Debian's, installed when they are not there.
+for (const word of new Set(parts.map(({ packages }) => packages))) {
+  const script = join(ROOT, 'bootstrap/debian-packages.sh');
+  const installed = spawnSync(script, [word], { stdio: 'inherit' });
+  if (installed.status !== 0) exit(1);
+}
 const scratch = mkdtempSync(join(tmpdir(), 'witnessmark-test-'));
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
 let passed = 0;
 let failed = 0;
-for (const part of PARTS) {
-  if (!existsSync(join(ROOT, part.needs))) continue;
-  if (filters.length > 0 && part.name !== 'vitest') continue;
+for (const part of parts) {
   const totals = await runPart(part);
   stdout.write(`${part.name}: ${totals.passed} passed, ${totals.failed} failed\n`);
   passed += totals.passed;
