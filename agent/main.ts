@@ -107,30 +107,20 @@ async function startWithSpool(
   spool: Spool,
   atCommitPoint: AtCommitPoint,
 ): Promise<RunningAgent> {
-  const knownIdentity = spool.identity();
-  const secret = openDeviceKey(
-    config.dataDir,
-    knownIdentity !== undefined,
-    keyFiles,
-    newEs256kSecret,
-  );
+  const stored = spool.identity();
+  const secret = openDeviceKey(config.dataDir, stored !== undefined, keyFiles, newEs256kSecret);
   atCommitPoint('identity-created');
   const deviceSigner = es256kSigner(secret);
   const deviceKeyId = keyId(deviceSigner.key);
   // Unenrolled: the first epoch, under a tag that nobody can link to the vehicle.
-  const identity = knownIdentity ?? {
-    tag: primitives.random(TAG_BYTES),
-    epoch: 0,
-    log: 0,
-    deviceKeyId,
-  };
+  const identity = stored ?? { tag: primitives.random(TAG_BYTES), epoch: 0, log: 0, deviceKeyId };
   if (!equalBytes(identity.deviceKeyId, deviceKeyId)) {
     throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');
   }
   const committedBefore = spool.committedFrames();
   const sessionSigner = ephemeralSigner();
-  const lastChunk = spool.lastChunk();
-  const sessions = spool.sessions();
+  const lastChunk = spool.lastChunk(identity.log);
+  const sessions = spool.sessions(identity.log);
   const last = lastChunk && {
     seq: lastChunk.seq,
     id: recordId('chunk-header', keyOfSession(sessions, lastChunk), lastChunk.header),
@@ -181,10 +171,10 @@ async function startWithSpool(
   );
   const place = { ...identity, sessionId: session.id, signer: sessionSigner };
   const beacon = () => uplink.beacon();
-  const known = spool.streams();
+  const known = spool.streams(identity.log);
   const sealing = new PortableSealing(primitives);
   const streams = new StreamTable(known, sealing, primitives.random);
-  const lastStatement = spool.lastStatement();
+  const lastStatement = spool.lastStatement(identity.log);
   const source = await openReplay({
     path: capture.path,
     speed: capture.speed,
@@ -194,16 +184,17 @@ async function startWithSpool(
     source,
     sealer: new ChunkSealer(place, { streams, sealing, random: primitives.random }, beacon, {
       last,
-      announced: known.length,
+      announced: spool.announcedStreams(identity.log),
     }),
     batcher: new Batcher(
       place,
       { durationMs: config.batchMs, sha256: primitives.sha256 },
       beacon,
       spool.unbatchedChunks().map((chunk) => ({
+        log: chunk.log,
         seq: chunk.seq,
         header: chunk.header,
-        sessionKey: keyOfSession(sessions, chunk),
+        sessionKey: keyOfSession(spool.sessions(chunk.log), chunk),
         wallStartNs: decodeChunkHeader(chunk.header).wallStartNs,
       })),
       lastStatement,

@@ -3,7 +3,7 @@ import type { Clock } from '../core/chunk-header.ts';
 import type { FrameBlock } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
 import type { Aead, Deflate } from '../core/sealed-leaf.ts';
-import type { BusCapture } from '../core/session-record.ts';
+import type { BusCapture, LogPredecessor } from '../core/session-record.ts';
 import type { PublicKey } from '../core/signature.ts';
 
 /** Frames come by pull, so that whoever is slow slows the source and nothing queues up. */
@@ -102,6 +102,7 @@ export type AtCommitPoint = (name: CommitPoint) => void;
 export const COMMIT_POINTS = [
   'identity-created',
   'session-committed',
+  'streams-committed',
   'bodies-synced',
   'chunks-committed',
   'statement-committed',
@@ -202,29 +203,44 @@ export type LogIdentity = {
   readonly deviceKeyId: Uint8Array;
 };
 
+/** A log as the spool knows it. */
+export type StoredLog = LogIdentity & {
+  /** Exactly in a log above 0. */
+  readonly predecessor: LogPredecessor | undefined;
+};
+
 export type StoredStream = { readonly name: string; readonly root: Uint8Array };
 
 export type StoredSession = {
+  /** Of the session in its log. */
   readonly number: number;
   readonly id: Uint8Array;
   /** COSE_Sign1. */
   readonly record: Uint8Array;
 };
 
+/** Where a statement stands. */
+export type StatementPlace = { readonly log: number; readonly seq: number };
+
 export type StoredChunk = {
+  readonly log: number;
   readonly seq: number;
+  /** Number of a session of the chunk's own log. */
   readonly session: number;
   readonly header: Uint8Array;
   readonly signature: Uint8Array;
   readonly frames: number;
   readonly bodyBytes: number;
   readonly cursor: number;
-  readonly statement: number | undefined;
+  /** How many streams of its log this chunk and those before have named: the first ones by ordinal. */
+  readonly announced: number;
+  /** That covers it; after a rolled-back disk one of a later log. */
+  readonly statement: StatementPlace | undefined;
 };
 
-export type StoredStatement = {
-  readonly seq: number;
+export type StoredStatement = StatementPlace & {
   readonly id: Uint8Array;
+  /** Number of a session of the statement's own log. */
   readonly session: number;
   /** COSE_Sign1. */
   readonly bytes: Uint8Array;
@@ -237,19 +253,23 @@ export type StoredWindow = { readonly bytes: Uint8Array; readonly link: Uint8Arr
 
 /** What disclosure reads of a spool. */
 export type Archive = {
-  identity(): LogIdentity | undefined;
-  streams(): readonly StoredStream[];
-  sessions(): readonly StoredSession[];
-  lastChunk(): StoredChunk | undefined;
-  chunks(fromSeq: number, toSeq: number): readonly StoredChunk[];
-  statements(fromSeq: number, toSeq: number): readonly StoredStatement[];
+  /** The log that is written now. */
+  identity(): StoredLog | undefined;
+  /** By ordinal. */
+  streams(log: number): readonly StoredStream[];
+  sessions(log: number): readonly StoredSession[];
+  lastChunk(log: number): StoredChunk | undefined;
+  chunks(log: number, fromSeq: number, toSeq: number): readonly StoredChunk[];
+  /** That cover any of these chunks, ascending by place. */
+  statementsOver(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[];
   window(hash: Uint8Array): StoredWindow | undefined;
-  body(seq: number): Uint8Array;
+  /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
+  body(log: number, seq: number): Uint8Array;
 };
 
 /** What the uplink keeps in the spool. */
 export type Outbox = {
-  session(number: number): StoredSession | undefined;
+  session(log: number, number: number): StoredSession | undefined;
   /** Without the service's word, oldest first. */
   unacceptedStatements(limit: number): readonly StoredStatement[];
   /** Ids of statements that were accepted and have no receipt, oldest first. */

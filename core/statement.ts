@@ -16,7 +16,7 @@ import {
   TAG_BYTES,
 } from './vehicle-log.ts';
 
-const MAX_SPANS = 64;
+export const MAX_SPANS = 64;
 export const MAX_BATCH_CHUNKS = 1 << 16;
 
 /** Chunks that follow each other in one log. */

@@ -6,12 +6,21 @@ import { recordId, sigStructure } from '../../core/cose.ts';
 import type { Hash } from '../../core/hash.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import { encodeStatement, MAX_BATCH_CHUNKS, type Statement } from '../../core/statement.ts';
+import {
+  chunkCount,
+  encodeStatement,
+  MAX_BATCH_CHUNKS,
+  MAX_SPANS,
+  type Span,
+  type Statement,
+} from '../../core/statement.ts';
 import type { BeaconBlock } from '../../core/vehicle-log.ts';
 import type { Signer } from '../ports.ts';
 
 /** A committed chunk that no statement covers yet. */
 export type UnbatchedChunk = {
+  /** Of its header: after a rolled-back disk it may be one before that of the statement. */
+  readonly log: number;
   readonly seq: number;
   readonly header: Uint8Array;
   /** Of the session that signed the header: after a crash it is not the one that signs the statement. */
@@ -24,8 +33,7 @@ export type SignedStatement = {
   readonly id: Uint8Array;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
-  readonly firstSeq: number;
-  readonly count: number;
+  readonly spans: readonly Span[];
 };
 
 export type BatcherSession = Pick<
@@ -43,7 +51,8 @@ export class Batcher {
   #previousId: Uint8Array | undefined;
 
   /**
-   * @param pending committed chunks of earlier sessions that were never batched, ascending
+   * @param pending committed chunks of earlier sessions, or of logs before, that no statement covers:
+   *   ascending by log and seq
    * @param last the newest committed statement of the log
    */
   constructor(
@@ -62,8 +71,12 @@ export class Batcher {
     this.#previousId = last?.id;
   }
 
-  /** @returns a statement when this chunk begins the next batch; the chunk itself waits for the one after */
-  add(chunk: UnbatchedChunk): SignedStatement | undefined {
+  /**
+   * @param added of the session's own log
+   * @returns a statement when this chunk begins the next batch; the chunk itself waits for the one after
+   */
+  add(added: Omit<UnbatchedChunk, 'log'>): SignedStatement | undefined {
+    const chunk = { ...added, log: this.#session.log };
     const statement = this.#closesBefore(chunk) ? this.close() : undefined;
     this.#pending.push(chunk);
     return statement;
@@ -74,9 +87,9 @@ export class Batcher {
    * crash may leave more than one statement may cover.
    */
   close(): SignedStatement | undefined {
-    const covered = this.#pending.slice(0, MAX_BATCH_CHUNKS);
-    const [first] = covered;
-    if (first === undefined) return undefined;
+    const spans = spansOf(this.#pending);
+    if (spans.length === 0) return undefined;
+    const covered = this.#pending.slice(0, chunkCount(spans));
     const { signer, ...session } = this.#session;
     const leaves = covered.map((chunk) =>
       sigStructure('chunk-header', chunk.sessionKey, chunk.header),
@@ -85,7 +98,7 @@ export class Batcher {
       ...session,
       seq: this.#nextSeq,
       previousId: this.#previousId,
-      spans: [{ log: session.log, firstSeq: first.seq, count: covered.length }],
+      spans,
       root: new MerkleTree(leaves, this.#sha256).root(),
       beacon: this.#beacon(),
     });
@@ -95,8 +108,7 @@ export class Batcher {
       id,
       payload,
       signature: signer.sign(id),
-      firstSeq: first.seq,
-      count: covered.length,
+      spans,
     };
     this.#pending = this.#pending.slice(covered.length);
     this.#nextSeq += 1;
@@ -111,4 +123,22 @@ export class Batcher {
     const age = chunk.wallStartNs - first.wallStartNs;
     return age >= this.#durationNs || age < 0n || this.#pending.length >= MAX_BATCH_CHUNKS;
   }
+}
+
+/**
+ * As many of the first chunks as one statement may cover. A span for each run of neighbours: one, unless
+ * logs before left something.
+ */
+function spansOf(chunks: readonly UnbatchedChunk[]): readonly Span[] {
+  const spans: Span[] = [];
+  for (const { log, seq } of chunks.slice(0, MAX_BATCH_CHUNKS)) {
+    const last = spans.at(-1);
+    if (last !== undefined && last.log === log && last.firstSeq + last.count === seq) {
+      spans[spans.length - 1] = { ...last, count: last.count + 1 };
+    } else {
+      if (spans.length === MAX_SPANS) break;
+      spans.push({ log, firstSeq: seq, count: 1 });
+    }
+  }
+  return spans;
 }

@@ -22,6 +22,8 @@ import { joinLinks } from './join-links.ts';
 import { type DisclosableChunk, openChunk } from './open-chunk.ts';
 
 export type ExportSelection = {
+  /** The one that is written now when absent. */
+  readonly log?: number;
   /** Inclusive; the whole log when absent. */
   readonly fromSeq?: number;
   readonly toSeq?: number;
@@ -36,8 +38,9 @@ export function exportEvidence(
   primitives: Primitives,
   onChunk: (done: number, total: number) => void,
 ): Uint8Array {
-  const last = archive.lastChunk();
-  const chunks = archive.chunks(selection.fromSeq ?? 0, selection.toSeq ?? last?.seq ?? 0);
+  const log = selection.log ?? archive.identity()?.log ?? 0;
+  const last = archive.lastChunk(log);
+  const chunks = archive.chunks(log, selection.fromSeq ?? 0, selection.toSeq ?? last?.seq ?? 0);
   if (last === undefined || chunks.length === 0) {
     throw new UserError('EXPORT_EMPTY', 'the spool has no chunk in that range');
   }
@@ -51,26 +54,22 @@ export function exportEvidence(
   // ASCII, so that texts sort as their bytes do.
   const shown = names.filter((name) => selection.streams?.has(name) ?? true).sort();
   const opened = openedChunks(archive, chunks, shown, primitives, onChunk);
-  const statements = statementsOver(archive, chunks);
-  const keys = sessionKeys(archive);
+  const [first, end] = [chunks[0], chunks.at(-1)];
+  const statements = archive.statementsOver(log, first?.seq ?? 0, end?.seq ?? 0);
   const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
   const windows = windowsOf(archive, statements);
-  const used = new Set([...chunks, ...statements].map((row) => row.session));
   const bundle = encodeBundle(
     {
-      sessions: archive
-        .sessions()
-        .filter((session) => used.has(session.number))
-        .map((session) => session.record),
+      sessions: sessionsOf(archive, [...chunks, ...statements]),
       headers: headerItems(
         chunks,
         new Set(opened.map(({ seq }) => seq)),
-        new Map(statements.map(({ seq, session }) => [seq, session])),
+        new Map(statements.map((row) => [placeName(row.log, row.seq), sessionOf(row)])),
       ),
       streams: shown.map((name) => new TextEncoder().encode(name)),
       leaves: opened.map(({ item }) => item),
       statements: statements.map((statement) =>
-        statementItem(archive, statement, chunks, keys, primitives),
+        statementItem(archive, statement, chunks, primitives),
       ),
       inclusions,
       windows: windows.map((window) => window.bytes),
@@ -89,11 +88,9 @@ function tooLarge(size: string): UserError {
 
 /** Not those that were first seen later: their names are nobody's business who gets this range. */
 function streamsUpTo(archive: Archive, last: StoredChunk | undefined): readonly string[] {
-  const count = last === undefined ? 0 : decodeChunkHeader(last.header).entryCount;
-  return archive
-    .streams()
-    .slice(0, count)
-    .map((stream) => stream.name);
+  if (last === undefined) return [];
+  const streams = archive.streams(last.log).slice(0, last.announced);
+  return streams.map((stream) => stream.name);
 }
 
 function openedChunks(
@@ -104,7 +101,7 @@ function openedChunks(
   onChunk: (done: number, total: number) => void,
 ): readonly { readonly seq: number; readonly item: Uint8Array }[] {
   const places = new Map(shown.map((name, i) => [name, i]));
-  const streams = archive.streams().map(({ name, root }) => ({
+  const streams = archive.streams(chunks[0]?.log ?? 0).map(({ name, root }) => ({
     name,
     keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, primitives.sha512),
   }));
@@ -135,28 +132,18 @@ function openedChunkItem(
 function headerItems(
   chunks: readonly StoredChunk[],
   opened: ReadonlySet<number>,
-  signedBy: ReadonlyMap<number, number>,
+  signedBy: ReadonlyMap<string, string>,
 ): readonly Uint8Array[] {
   return chunks.map((chunk) => {
     const { seq, header, signature, statement } = chunk;
     const isRead = needsSignature({
       isOpened: opened.has(seq),
       isRecovered: decodeChunkHeader(header).recovered !== undefined,
-      session: chunk.session,
-      statementSession: statement === undefined ? undefined : signedBy.get(statement),
+      session: sessionOf(chunk),
+      statementSession: statement && signedBy.get(placeName(statement.log, statement.seq)),
     });
     return encodeHeaderItem({ payload: header, signature: isRead ? signature : undefined });
   });
-}
-
-function statementsOver(
-  archive: Archive,
-  chunks: readonly StoredChunk[],
-): readonly StoredStatement[] {
-  // Statements follow each other as the chunks do.
-  const seqs = chunks.flatMap((chunk) => chunk.statement ?? []);
-  const [first] = seqs;
-  return first === undefined ? [] : archive.statements(first, seqs.at(-1) ?? first);
 }
 
 function windowsOf(
@@ -171,10 +158,33 @@ function windowsOf(
   return [...hashes.values()].flatMap((hash) => archive.window(hash) ?? []);
 }
 
-function sessionKeys(archive: Archive): ReadonlyMap<number, PublicKey> {
+type OfSession = { readonly log: number; readonly session: number };
+
+/** What a place is called in the maps of this file. */
+function placeName(log: number, number: number): string {
+  return `${log}/${number}`;
+}
+
+function sessionOf({ log, session }: OfSession): string {
+  return placeName(log, session);
+}
+
+/** Records of those sessions, ascending. */
+function sessionsOf(archive: Archive, rows: readonly OfSession[]): readonly Uint8Array[] {
+  const used = new Set(rows.map(sessionOf));
+  const logs = [...new Set(rows.map(({ log }) => log))].sort((a, b) => a - b);
+  return logs.flatMap((log) =>
+    archive
+      .sessions(log)
+      .filter(({ number }) => used.has(placeName(log, number)))
+      .map(({ record }) => record),
+  );
+}
+
+function sessionKeys(archive: Archive, log: number): ReadonlyMap<number, PublicKey> {
   return new Map(
     archive
-      .sessions()
+      .sessions(log)
       .map(({ number, record }) => [
         number,
         decodeSessionRecord(unverifiedPayload(record)).sessionKey,
@@ -187,19 +197,19 @@ function statementItem(
   archive: Archive,
   statement: StoredStatement,
   held: readonly StoredChunk[],
-  keys: ReadonlyMap<number, PublicKey>,
   primitives: Primitives,
 ): Uint8Array {
-  const { spans, log } = decodeStatement(unverifiedPayload(statement.bytes));
-  const covered = spans.flatMap((span) =>
-    archive.chunks(span.firstSeq, span.firstSeq + span.count - 1),
-  );
-  const leaves = covered.map((chunk) => {
-    const key = keys.get(chunk.session);
-    if (key === undefined) throw new RangeError(`no session ${chunk.session}`);
-    return sigStructure('chunk-header', key, chunk.header);
+  const { spans } = decodeStatement(unverifiedPayload(statement.bytes));
+  const leaves = spans.flatMap((span) => {
+    const keys = sessionKeys(archive, span.log);
+    const chunks = archive.chunks(span.log, span.firstSeq, span.firstSeq + span.count - 1);
+    return chunks.map((chunk) => {
+      const key = keys.get(chunk.session);
+      if (key === undefined) throw new RangeError(`no session ${sessionOf(chunk)}`);
+      return sigStructure('chunk-header', key, chunk.header);
+    });
   });
-  const indexes = held.flatMap((chunk) => leafIndexOf(spans, log, chunk.seq) ?? []);
+  const indexes = held.flatMap((chunk) => leafIndexOf(spans, chunk.log, chunk.seq) ?? []);
   const tree = new MerkleTree(leaves, primitives.sha256);
   return encodeStatementItem({ statement: statement.bytes, proof: tree.multiProof(indexes) });
 }

@@ -5,10 +5,10 @@
 type DisclosedHeader = {
   readonly isOpened: boolean;
   readonly isRecovered: boolean;
-  /** Number of the session that sealed the chunk. */
-  readonly session: number;
+  /** The session that sealed the chunk, by any name that tells sessions apart. */
+  readonly session: string;
   /** Of the session that signed the statement over it; undefined when no statement covers it. */
-  readonly statementSession: number | undefined;
+  readonly statementSession: string | undefined;
 };
 
 /** The tree of a statement vouches for headers of the session that signed the statement alone. */

@@ -59,7 +59,10 @@ function openSound(
   const header = decodeChunkHeader(stored.header);
   const { sha256, sha512, aead } = primitives;
   const sealed = new Map(
-    decodeChunkBody(archive.body(stored.seq)).map((leaf) => [leaf.ordinal, leaf.sealed]),
+    decodeChunkBody(archive.body(stored.log, stored.seq)).map((leaf) => [
+      leaf.ordinal,
+      leaf.sealed,
+    ]),
   );
   // Streams have a leaf in every chunk from their first on, so the chunk has the first ones by ordinal.
   const leaves = streams.slice(0, header.entryCount).map((stream, ordinal) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import { storageError } from '../storage-error.ts';
-import { createSchema, hasSchema } from './schema.ts';
+import { createSchema, indexState, migrateSchema } from './schema.ts';
 
 const INDEX_FILE = 'index.db';
 const LOCK_FILE = 'lock.db';
@@ -17,14 +17,15 @@ export function spoolExists(folder: string): boolean {
 export function openIndexForWriting(folder: string): Database.Database {
   return prepared(folder, (database) => {
     // First of all, since another program's file, or a newer agent's, must stay as it is.
-    const known = hasSchema(database);
+    const state = indexState(database);
     // Rows are a few hundred bytes and come once a second: small pages write less for each commit.
     database.pragma('page_size = 1024');
     database.pragma('journal_mode = WAL');
     // The library is compiled for NORMAL in WAL mode, which may lose the last commits at a power cut.
     database.pragma('synchronous = FULL');
+    if (state === 'empty') createSchema(database);
+    else if (state === 'version 1') migrateSchema(database);
     database.pragma('foreign_keys = ON');
-    if (!known) createSchema(database);
   });
 }
 
@@ -34,7 +35,9 @@ export function openIndexForReading(folder: string): Database.Database {
   // Not read-only: in WAL mode a reader must be able to recover the log of a killed writer.
   return prepared(folder, (database) => {
     database.pragma('query_only = ON');
-    if (!hasSchema(database)) throw spoolMissing(folder);
+    const state = indexState(database);
+    if (state === 'empty') throw spoolMissing(folder);
+    if (state !== 'current') throw spoolOlder();
   });
 }
 
@@ -55,6 +58,14 @@ function prepared(
 
 function spoolMissing(folder: string): UserError {
   return new UserError('SPOOL_MISSING', `there is no spool in ${folder}`);
+}
+
+function spoolOlder(): OperationalError {
+  return new OperationalError(
+    'SPOOL_OLDER',
+    'the spool was written by an older agent: the next start of this one migrates it',
+    { retryable: false },
+  );
 }
 
 /** Held until the process ends, however it ends. @throws OperationalError SPOOL_IN_USE */

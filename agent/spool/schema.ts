@@ -4,57 +4,73 @@
  */
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
+import { migrateFrom1 } from './migration.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
-/** Comments stand between the statements: inside one, SQLite would store them in every spool. */
+/**
+ * `place` is `placeOf(log, number)`, so that a row of any log is found by one integer and a commit at the end
+ * of the log writes one page. Comments stand between the statements: inside one, SQLite would store them in
+ * every spool.
+ */
 const SCHEMA = `
-  -- One row: which log this is. Written once.
+  -- The logs of one device key. The highest is the one that is written. predecessor: in a log above 0, the
+  -- statement, unknown to this disk, that made it necessary.
   CREATE TABLE log (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER PRIMARY KEY,
     tag BLOB NOT NULL,
     epoch INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    device_key_id BLOB NOT NULL
+    device_key_id BLOB NOT NULL,
+    predecessor_log INTEGER,
+    predecessor_seq INTEGER,
+    predecessor_id BLOB
   );
   CREATE TABLE session (
-    number INTEGER PRIMARY KEY,
+    place INTEGER PRIMARY KEY,
     id BLOB NOT NULL,
     record BLOB NOT NULL
   );
-  -- Names and roots of the streams from this ordinal on, sealed under the storage key. A row is durable
-  -- with the chunk that has their first leaves.
+  -- Names and roots of the log's streams from this ordinal on, sealed under the storage key.
   CREATE TABLE stream_roots (
-    first_ordinal INTEGER PRIMARY KEY,
+    place INTEGER PRIMARY KEY,
     salt BLOB NOT NULL,
     sealed BLOB NOT NULL
   );
   -- bytes: the complete COSE_Sign1, sent again byte for byte and never signed again. acceptance: the
   -- service's signed word, as it came.
   CREATE TABLE statement (
-    seq INTEGER PRIMARY KEY,
+    place INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
-    session INTEGER NOT NULL REFERENCES session (number),
+    session INTEGER NOT NULL REFERENCES session (place),
     bytes BLOB NOT NULL,
     acceptance BLOB,
     inclusion BLOB,
     window_hash BLOB REFERENCES anchored_window (hash)
   );
-  CREATE INDEX statement_unaccepted ON statement (seq) WHERE acceptance IS NULL AND inclusion IS NULL;
-  CREATE INDEX statement_waiting ON statement (seq) WHERE inclusion IS NULL;
+  CREATE INDEX statement_unaccepted ON statement (place) WHERE acceptance IS NULL AND inclusion IS NULL;
+  CREATE INDEX statement_waiting ON statement (place) WHERE inclusion IS NULL;
   CREATE TABLE anchored_window (
     hash BLOB PRIMARY KEY,
     bytes BLOB NOT NULL,
     link BLOB NOT NULL
   ) WITHOUT ROWID;
+  -- Chunks of one log that a statement covers, from this one on. Spans do not overlap; a chunk in none of
+  -- them is not batched. Chunks bear no mark of their own: to write it, each row would be written twice.
+  CREATE TABLE span (
+    first_chunk INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL,
+    statement INTEGER NOT NULL REFERENCES statement (place)
+  );
+  CREATE INDEX span_statement ON span (statement);
   -- A row exists exactly when its body is synced in a segment file. cursor: in a replay the line of the last
-  -- frame; a restart reads on after it.
+  -- frame; a restart reads on after it. announced: how many streams of its log this chunk and those before
+  -- have named.
   CREATE TABLE chunk (
-    seq INTEGER PRIMARY KEY,
-    session INTEGER NOT NULL REFERENCES session (number),
+    place INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES session (place),
     header BLOB NOT NULL,
     signature BLOB NOT NULL,
     segment INTEGER NOT NULL,
@@ -62,28 +78,42 @@ const SCHEMA = `
     length INTEGER NOT NULL,
     frames INTEGER NOT NULL,
     cursor INTEGER NOT NULL,
-    statement INTEGER REFERENCES statement (seq)
+    announced INTEGER NOT NULL
   );
-  CREATE INDEX chunk_unbatched ON chunk (seq) WHERE statement IS NULL;
+  -- From the first body in it on. first_chunk: bodies lie in the order of their chunks.
+  CREATE TABLE segment (
+    number INTEGER PRIMARY KEY,
+    first_chunk INTEGER NOT NULL,
+    evicted INTEGER NOT NULL
+  );
+  -- What retention must not evict: both ends are in it, and the last may be a chunk still to come.
+  CREATE TABLE hold (
+    number INTEGER PRIMARY KEY,
+    first_chunk INTEGER NOT NULL,
+    last_chunk INTEGER NOT NULL,
+    reason TEXT NOT NULL
+  );
 `;
+
+export type IndexState = 'empty' | 'version 1' | 'current';
 
 /**
  * Changes nothing.
- * @returns false when the database is empty
  * @throws OperationalError SPOOL_NEWER, SPOOL_FOREIGN
  */
-export function hasSchema(database: Database.Database): boolean {
+export function indexState(database: Database.Database): IndexState {
   const number = (sql: string) => Number(database.prepare(sql).pluck().get());
   const version = number('PRAGMA user_version');
   const application = number('PRAGMA application_id');
   const isEmpty = number('SELECT count(*) FROM sqlite_master') === 0;
-  if (isEmpty && version === 0 && application === 0) return false;
-  if (application !== APPLICATION_ID || isEmpty) {
+  if (isEmpty && version === 0 && application === 0) return 'empty';
+  if (application !== APPLICATION_ID || isEmpty || version < 1) {
     throw new OperationalError('SPOOL_FOREIGN', 'the index of the spool is another program’s', {
       retryable: false,
     });
   }
-  if (version === SCHEMA_VERSION) return true;
+  if (version === SCHEMA_VERSION) return 'current';
+  if (version === 1) return 'version 1';
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -96,6 +126,21 @@ export function createSchema(database: Database.Database): void {
   database.transaction(() => {
     database.exec(SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
+    database.pragma(`user_version = ${SCHEMA_VERSION}`);
+  })();
+}
+
+/**
+ * Everything in one transaction, the version with it: a kill at any line, a full disk and a row that makes no
+ * sense leave version 1 as it was, and the next start begins again.
+ * @throws OperationalError SPOOL_DAMAGED
+ */
+export function migrateSchema(database: Database.Database): void {
+  // Tables are replaced under their own names, which enforced references would follow. Not to be switched
+  // inside a transaction.
+  database.pragma('foreign_keys = OFF');
+  database.transaction(() => {
+    migrateFrom1(database, SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

@@ -29,7 +29,7 @@ export type BodyLocation = {
 export type BodiesEnd = { readonly segment: number; readonly offset: number };
 
 /** A segment takes bodies until it has this size; the last one may pass it. */
-const SEGMENT_BYTES = 64 << 20;
+const SEGMENT_BYTES = 8 << 20;
 const NAME = /^(\d{8})\.seg$/;
 
 function segmentPath(folder: string, segment: number): string {

@@ -2,100 +2,152 @@
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
+import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
-  LogIdentity,
   StoredChunk,
+  StoredLog,
   StoredSession,
   StoredStatement,
   StoredStream,
   StoredWindow,
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
-import { asRow, blob, blobOrNone, integer, integerOrNone, type Row } from './rows.ts';
+import { logOf, numberOf, placeOf } from './place.ts';
+import { PreparedStatements } from './prepared-statements.ts';
+import { blob, blobOrNone, integer, integerOrNone, type Row } from './rows.ts';
 import { type BodiesEnd, readBody } from './segment-files.ts';
 import type { StreamVault } from './stream-vault.ts';
+import { type Extent, uncovered } from './uncovered.ts';
+
+/** With the statement of the last span that starts at or before the chunk, when the span reaches it. */
+const CHUNKS = `
+  SELECT chunk.*, span.statement FROM chunk LEFT JOIN span ON span.first_chunk =
+    (SELECT max(first_chunk) FROM span WHERE first_chunk <= chunk.place)
+    AND chunk.place < span.first_chunk + span.count`;
 
 export class SpoolReader {
   readonly #folder: string;
-  readonly #database: Database.Database;
   readonly #vault: StreamVault;
+  protected readonly sql: PreparedStatements;
 
   constructor(folder: string, database: Database.Database, vault: StreamVault) {
     this.#folder = folder;
-    this.#database = database;
     this.#vault = vault;
+    this.sql = new PreparedStatements(database);
   }
 
-  /** Undefined before the first session was committed. */
-  identity(): LogIdentity | undefined {
-    const row = this.#database.prepare('SELECT * FROM log').get();
-    if (row === undefined) return undefined;
-    const log = asRow(row);
-    return {
-      tag: blob(log, 'tag'),
-      epoch: integer(log, 'epoch'),
-      log: integer(log, 'number'),
-      deviceKeyId: blob(log, 'device_key_id'),
-    };
+  /** The log that is written now, the highest. Undefined before the first session was committed. */
+  identity(): StoredLog | undefined {
+    return this.#all('SELECT * FROM log ORDER BY number DESC LIMIT 1').map(toLog)[0];
   }
 
-  /** By ordinal. @throws OperationalError STORAGE_KEY_WRONG */
-  streams(): readonly StoredStream[] {
-    return this.#all('SELECT * FROM stream_roots ORDER BY first_ordinal').flatMap((row) =>
-      this.#vault.open(integer(row, 'first_ordinal'), {
-        salt: blob(row, 'salt'),
-        sealed: blob(row, 'sealed'),
-      }),
+  /** By ordinal; also those that no chunk has named yet. @throws OperationalError STORAGE_KEY_WRONG */
+  streams(log: number): readonly StoredStream[] {
+    return this.#inLog('SELECT * FROM stream_roots WHERE place BETWEEN ? AND ?', log).flatMap(
+      (row) =>
+        this.#vault.open(log, numberOf(integer(row, 'place')), {
+          salt: blob(row, 'salt'),
+          sealed: blob(row, 'sealed'),
+        }),
     );
   }
 
-  sessions(): readonly StoredSession[] {
-    return this.#all('SELECT * FROM session ORDER BY number').map(toSession);
+  /** How many of them the log's chunks have named: the first ones by ordinal. */
+  announcedStreams(log: number): number {
+    return this.lastChunk(log)?.announced ?? 0;
   }
 
-  session(number: number): StoredSession | undefined {
-    return this.#all('SELECT * FROM session WHERE number = ?', number).map(toSession)[0];
+  /** Ascending. */
+  sessions(log: number): readonly StoredSession[] {
+    return this.#inLog('SELECT * FROM session WHERE place BETWEEN ? AND ?', log).map(toSession);
   }
 
+  session(log: number, number: number): StoredSession | undefined {
+    return this.#all('SELECT * FROM session WHERE place = ?', placeOf(log, number)).map(
+      toSession,
+    )[0];
+  }
+
+  /** Of all logs. */
   committedFrames(): number {
     const [row] = this.#all('SELECT coalesce(sum(frames), 0) AS frames FROM chunk');
     return row === undefined ? 0 : integer(row, 'frames');
   }
 
-  lastChunk(): StoredChunk | undefined {
-    return this.#all('SELECT * FROM chunk ORDER BY seq DESC LIMIT 1').map(toChunk)[0];
+  lastChunk(log: number): StoredChunk | undefined {
+    const sql = `${CHUNKS} WHERE chunk.place BETWEEN ? AND ? ORDER BY chunk.place DESC LIMIT 1`;
+    return this.#inLog(sql, log).map(toChunk)[0];
   }
 
-  lastStatement(): StoredStatement | undefined {
-    return this.#all('SELECT * FROM statement ORDER BY seq DESC LIMIT 1').map(toStatement)[0];
+  /** The last that was committed, of whichever log. */
+  newestChunk(): StoredChunk | undefined {
+    return this.#all(`${CHUNKS} ORDER BY chunk.place DESC LIMIT 1`).map(toChunk)[0];
+  }
+
+  lastStatement(log: number): StoredStatement | undefined {
+    const sql = 'SELECT * FROM statement WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1';
+    return this.#inLog(sql, log).map(toStatement)[0];
   }
 
   /** Ascending; from and to are inclusive. */
-  chunks(fromSeq: number, toSeq: number): readonly StoredChunk[] {
+  chunks(log: number, fromSeq: number, toSeq: number): readonly StoredChunk[] {
     return this.#all(
-      'SELECT * FROM chunk WHERE seq BETWEEN ? AND ? ORDER BY seq',
-      fromSeq,
-      toSeq,
+      `${CHUNKS} WHERE chunk.place BETWEEN ? AND ? ORDER BY chunk.place`,
+      placeOf(log, fromSeq),
+      placeOf(log, Math.min(toSeq, MAX_SEQ)),
     ).map(toChunk);
   }
 
+  /** That no statement covers, of all logs, ascending. */
   unbatchedChunks(): readonly StoredChunk[] {
-    return this.#all('SELECT * FROM chunk WHERE statement IS NULL ORDER BY seq').map(toChunk);
+    const extents = this.#all('SELECT number FROM log ORDER BY number').flatMap((row) => {
+      const [ends] = this.#inLog(
+        'SELECT min(place) AS first, max(place) AS last FROM chunk WHERE place BETWEEN ? AND ?',
+        integer(row, 'number'),
+      );
+      const isEmpty = ends === undefined || integerOrNone(ends, 'first') === undefined;
+      return isEmpty ? [] : toExtent(ends);
+    });
+    const covered = this.#all(
+      'SELECT first_chunk AS first, first_chunk + count - 1 AS last FROM span ORDER BY first_chunk',
+    ).map(toExtent);
+    return uncovered(extents, covered).flatMap(({ first, last }) =>
+      this.#all(
+        `${CHUNKS} WHERE chunk.place BETWEEN ? AND ? ORDER BY chunk.place`,
+        first,
+        last,
+      ).map(toChunk),
+    );
   }
 
-  /** Ascending. */
-  statements(fromSeq: number, toSeq: number): readonly StoredStatement[] {
+  /** Ascending; from and to are inclusive. */
+  statements(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[] {
     return this.#all(
-      'SELECT * FROM statement WHERE seq BETWEEN ? AND ? ORDER BY seq',
-      fromSeq,
-      toSeq,
+      'SELECT * FROM statement WHERE place BETWEEN ? AND ? ORDER BY place',
+      placeOf(log, fromSeq),
+      placeOf(log, toSeq),
+    ).map(toStatement);
+  }
+
+  /** That cover any of these chunks, ascending by place; from and to are inclusive. */
+  statementsOver(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[] {
+    const from = placeOf(log, fromSeq);
+    return this.#all(
+      `SELECT * FROM statement WHERE place IN
+         (SELECT statement FROM span
+          WHERE first_chunk >= coalesce((SELECT max(first_chunk) FROM span WHERE first_chunk <= ?), 0)
+            AND first_chunk <= ? AND first_chunk + count > ?)
+       ORDER BY place`,
+      from,
+      placeOf(log, Math.min(toSeq, MAX_SEQ)),
+      from,
     ).map(toStatement);
   }
 
   /** Without the service's word, oldest first. */
   unacceptedStatements(limit: number): readonly StoredStatement[] {
     return this.#all(
-      'SELECT * FROM statement WHERE acceptance IS NULL AND inclusion IS NULL ORDER BY seq LIMIT ?',
+      'SELECT * FROM statement WHERE acceptance IS NULL AND inclusion IS NULL ORDER BY place LIMIT ?',
       limit,
     ).map(toStatement);
   }
@@ -103,7 +155,7 @@ export class SpoolReader {
   /** Ids of statements that were accepted and have no receipt, oldest first. */
   unreceiptedStatements(limit: number): readonly Uint8Array[] {
     return this.#all(
-      'SELECT id FROM statement WHERE acceptance IS NOT NULL AND inclusion IS NULL ORDER BY seq LIMIT ?',
+      'SELECT id FROM statement WHERE acceptance IS NOT NULL AND inclusion IS NULL ORDER BY place LIMIT ?',
       limit,
     ).map((row) => blob(row, 'id'));
   }
@@ -126,12 +178,17 @@ export class SpoolReader {
   }
 
   /** @throws OperationalError SPOOL_BODY_MISSING */
-  body(seq: number): Uint8Array {
-    const [row] = this.#all('SELECT segment, offset, length FROM chunk WHERE seq = ?', seq);
+  body(log: number, seq: number): Uint8Array {
+    const [row] = this.#all(
+      'SELECT segment, offset, length FROM chunk WHERE place = ?',
+      placeOf(log, seq),
+    );
     if (row === undefined) {
-      throw new OperationalError('SPOOL_BODY_MISSING', `chunk ${seq} is not in the spool`, {
-        retryable: false,
-      });
+      throw new OperationalError(
+        'SPOOL_BODY_MISSING',
+        `chunk ${seq} of log ${log} is not in the spool`,
+        { retryable: false },
+      );
     }
     return readBody(join(this.#folder, 'segments'), {
       segment: integer(row, 'segment'),
@@ -143,45 +200,79 @@ export class SpoolReader {
   /** Where the last indexed body ends. */
   bodiesEnd(): BodiesEnd | undefined {
     const [row] = this.#all(
-      'SELECT segment, offset + length AS end FROM chunk ORDER BY seq DESC LIMIT 1',
+      'SELECT segment, offset + length AS end FROM chunk ORDER BY place DESC LIMIT 1',
     );
     return row && { segment: integer(row, 'segment'), offset: integer(row, 'end') };
   }
 
+  #inLog(sql: string, log: number): readonly Row[] {
+    return this.#all(sql, placeOf(log, 0), placeOf(log, MAX_SEQ));
+  }
+
   #all(sql: string, ...parameters: readonly (number | Uint8Array)[]): readonly Row[] {
     try {
-      return this.#database
-        .prepare(sql)
-        .all(...parameters)
-        .map(asRow);
+      return this.sql.all(sql, parameters);
     } catch (cause) {
       throw storageError(cause);
     }
   }
 }
 
+function toLog(row: Row): StoredLog {
+  const predecessorLog = integerOrNone(row, 'predecessor_log');
+  return {
+    tag: blob(row, 'tag'),
+    epoch: integer(row, 'epoch'),
+    log: integer(row, 'number'),
+    deviceKeyId: blob(row, 'device_key_id'),
+    predecessor:
+      predecessorLog === undefined
+        ? undefined
+        : {
+            log: predecessorLog,
+            statementSeq: integer(row, 'predecessor_seq'),
+            statementId: blob(row, 'predecessor_id'),
+          },
+  };
+}
+
+function toExtent(row: Row): Extent {
+  return { first: integer(row, 'first'), last: integer(row, 'last') };
+}
+
 function toSession(row: Row): StoredSession {
-  return { number: integer(row, 'number'), id: blob(row, 'id'), record: blob(row, 'record') };
+  return {
+    number: numberOf(integer(row, 'place')),
+    id: blob(row, 'id'),
+    record: blob(row, 'record'),
+  };
 }
 
 function toChunk(row: Row): StoredChunk {
+  const place = integer(row, 'place');
+  const statement = integerOrNone(row, 'statement');
   return {
-    seq: integer(row, 'seq'),
-    session: integer(row, 'session'),
+    log: logOf(place),
+    seq: numberOf(place),
+    session: numberOf(integer(row, 'session')),
     header: blob(row, 'header'),
     signature: blob(row, 'signature'),
     frames: integer(row, 'frames'),
     bodyBytes: integer(row, 'length'),
     cursor: integer(row, 'cursor'),
-    statement: integerOrNone(row, 'statement'),
+    announced: integer(row, 'announced'),
+    statement:
+      statement === undefined ? undefined : { log: logOf(statement), seq: numberOf(statement) },
   };
 }
 
 function toStatement(row: Row): StoredStatement {
+  const place = integer(row, 'place');
   return {
-    seq: integer(row, 'seq'),
+    log: logOf(place),
+    seq: numberOf(place),
     id: blob(row, 'id'),
-    session: integer(row, 'session'),
+    session: numberOf(integer(row, 'session')),
     bytes: blob(row, 'bytes'),
     acceptance: blobOrNone(row, 'acceptance'),
     inclusion: blobOrNone(row, 'inclusion'),

@@ -5,10 +5,12 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
+import type { Span } from '../../core/statement.ts';
 import { makeFolder } from '../folder.ts';
 import type { AtCommitPoint, LogIdentity, Outbox, Primitives, StoredStream } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
+import { placeOf } from './place.ts';
 import { type BodyLocation, SegmentWriter } from './segment-files.ts';
 import { SpoolReader } from './spool-reader.ts';
 import { StreamVault } from './stream-vault.ts';
@@ -19,6 +21,7 @@ export type ChunkToCommit = {
   readonly header: Uint8Array;
   readonly signature: Uint8Array;
   readonly body: Uint8Array;
+  /** Streams that this chunk names for the first time, by ordinal; their roots may be durable already. */
   readonly freshStreams: readonly StoredStream[];
   readonly frameCount: number;
   readonly cursor: number;
@@ -28,8 +31,8 @@ export type StatementToCommit = {
   readonly seq: number;
   readonly id: Uint8Array;
   readonly bytes: Uint8Array;
-  readonly firstSeq: number;
-  readonly count: number;
+  /** As in the statement. */
+  readonly spans: readonly Span[];
 };
 
 /** Opens a spool for disclosure, beside a running agent or without one. */
@@ -49,7 +52,12 @@ export class Spool extends SpoolReader implements Outbox {
   readonly #segments: SegmentWriter;
   readonly #lock: { release(): void };
   readonly #atCommitPoint: AtCommitPoint;
-  #nextOrdinal: number;
+  /** The log that is written; none before its first session. */
+  #log: number | undefined;
+  /** Of this log: streams whose roots are durable, and how many of them its chunks have named. */
+  #streams: readonly StoredStream[];
+  #announced: number;
+  #lastSegment: number | undefined;
 
   private constructor(
     folder: string,
@@ -63,9 +71,13 @@ export class Spool extends SpoolReader implements Outbox {
     this.#vault = vault;
     this.#lock = lock;
     this.#atCommitPoint = atCommitPoint;
-    this.#nextOrdinal = this.streams().length;
+    this.#log = this.identity()?.log;
+    this.#streams = this.#log === undefined ? [] : this.streams(this.#log);
+    this.#announced = this.#log === undefined ? 0 : this.announcedStreams(this.#log);
+    const end = this.bodiesEnd();
+    this.#lastSegment = end?.segment;
     // A body beyond the last indexed one was never promised to anybody: it is cut off here.
-    this.#segments = new SegmentWriter(join(folder, 'segments'), this.bodiesEnd());
+    this.#segments = new SegmentWriter(join(folder, 'segments'), end);
   }
 
   /** Makes the folder when it is not there. @throws OperationalError STORAGE_*, SPOOL_* */
@@ -99,57 +111,90 @@ export class Spool extends SpoolReader implements Outbox {
     session: { readonly number: number; readonly id: Uint8Array; readonly record: Uint8Array },
   ): void {
     this.#commit(() => {
-      this.#run(
-        'INSERT OR IGNORE INTO log VALUES (1, ?, ?, ?, ?)',
+      this.sql.run(
+        'INSERT OR IGNORE INTO log (number, tag, epoch, device_key_id) VALUES (?, ?, ?, ?)',
+        identity.log,
         identity.tag,
         identity.epoch,
-        identity.log,
         identity.deviceKeyId,
       );
-      this.#run('INSERT INTO session VALUES (?, ?, ?)', session.number, session.id, session.record);
+      this.sql.run(
+        'INSERT INTO session VALUES (?, ?, ?)',
+        placeOf(identity.log, session.number),
+        session.id,
+        session.record,
+      );
     });
+    this.#log ??= identity.log;
     this.#atCommitPoint('session-committed');
   }
 
   /**
+   * Before a journal block is sealed under one of these roots. A kill before it: nothing was sealed under
+   * them. A kill behind it: the next start knows them, opens with them what the journal has, and its first
+   * chunk names them.
+   * @param roots of the streams that follow by ordinal those that `streams` gives
+   */
+  commitStreams(roots: readonly StoredStream[]): void {
+    if (roots.length === 0) return;
+    this.#commit(() => this.#insertStreams(this.#streams.length, roots));
+    this.#streams = [...this.#streams, ...roots];
+    this.#atCommitPoint('streams-committed');
+  }
+
+  /**
    * First the bodies are synced, then one transaction names them. A kill in between leaves bytes that
-   * no row names: cut off at the next start, and the frames are read or captured again under the same
-   * seq and a new nonce. A kill after the transaction leaves chunks that the next session finds,
-   * batches and chains to. A stream's root is in the transaction of its first leaf: no chunk is ever
-   * durable without the root that opens it, and a root without a chunk sealed nothing that is left.
+   * no row names: cut off at the next start, and the frames are read again, or recovered from the journal,
+   * under the same seq and a new nonce. A kill after the transaction leaves chunks that the next session
+   * finds, batches and chains to. A stream's root is durable with the transaction that names the stream or
+   * before it: no chunk is ever durable without the root that opens it, and a root without a chunk sealed
+   * nothing that is left but journal blocks.
    */
   commitChunks(session: number, chunks: readonly ChunkToCommit[]): void {
     if (chunks.length === 0) return;
+    const log = this.#currentLog();
+    const named = chunks.flatMap((chunk) => chunk.freshStreams);
+    const fresh = this.#notStored(named);
     const locations = this.#segments.append(chunks.map((chunk) => chunk.body));
     this.#atCommitPoint('bodies-synced');
     this.#commit(() => {
+      if (fresh.length > 0) this.#insertStreams(this.#streams.length, fresh);
+      let announced = this.#announced;
       chunks.forEach((chunk, i) => {
         const location = locations[i];
-        if (location !== undefined) this.#insertChunk(session, chunk, location);
+        if (location === undefined) return;
+        announced += chunk.freshStreams.length;
+        this.#insertChunk(placeOf(log, chunk.seq), placeOf(log, session), chunk, {
+          ...location,
+          announced,
+        });
       });
     });
+    this.#streams = [...this.#streams, ...fresh];
+    this.#announced += named.length;
+    this.#lastSegment = locations.at(-1)?.segment;
     this.#atCommitPoint('chunks-committed');
   }
 
   /**
-   * The statement is durable with its signature before anybody sees it, together with the mark on its
-   * chunks: after a kill here it is sent as it stands, and no other statement can take its seq.
+   * The statement is durable with its signature before anybody sees it, together with the spans that it
+   * covers: after a kill here it is sent as it stands, and no other statement can take its seq or its chunks.
    */
   commitStatement(session: number, statement: StatementToCommit): void {
+    const log = this.#currentLog();
+    const place = placeOf(log, statement.seq);
     this.#commit(() => {
-      this.#run(
-        'INSERT INTO statement (seq, id, session, bytes) VALUES (?, ?, ?, ?)',
-        statement.seq,
+      this.sql.run(
+        'INSERT INTO statement (place, id, session, bytes) VALUES (?, ?, ?, ?)',
+        place,
         statement.id,
-        session,
+        placeOf(log, session),
         statement.bytes,
       );
-      this.#run(
-        'UPDATE chunk SET statement = ? WHERE seq BETWEEN ? AND ? AND statement IS NULL',
-        statement.seq,
-        statement.firstSeq,
-        statement.firstSeq + statement.count - 1,
-      );
+      for (const span of statement.spans) {
+        const first = placeOf(span.log, span.firstSeq);
+        this.sql.run('INSERT INTO span VALUES (?, ?, ?)', first, span.count, place);
+      }
     });
     this.#atCommitPoint('statement-committed');
   }
@@ -157,7 +202,7 @@ export class Spool extends SpoolReader implements Outbox {
   /** Durable: the service's word. A kill before it means asking again, which the service answers again. */
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void {
     this.#commit(() => {
-      this.#run('UPDATE statement SET acceptance = ? WHERE id = ?', message, statementId);
+      this.sql.run('UPDATE statement SET acceptance = ? WHERE id = ?', message, statementId);
     });
     this.#atCommitPoint('accepted-committed');
   }
@@ -173,13 +218,13 @@ export class Spool extends SpoolReader implements Outbox {
     },
   ): void {
     this.#commit(() => {
-      this.#run(
+      this.sql.run(
         'INSERT OR IGNORE INTO anchored_window VALUES (?, ?, ?)',
         receipt.windowHash,
         receipt.window,
         receipt.link,
       );
-      this.#run(
+      this.sql.run(
         'UPDATE statement SET inclusion = ?, window_hash = ? WHERE id = ?',
         receipt.inclusion,
         receipt.windowHash,
@@ -195,34 +240,61 @@ export class Spool extends SpoolReader implements Outbox {
     this.#lock.release();
   }
 
-  #insertChunk(session: number, chunk: ChunkToCommit, location: BodyLocation): void {
-    if (chunk.freshStreams.length > 0) {
-      const { salt, sealed } = this.#vault.seal(this.#nextOrdinal, chunk.freshStreams);
-      this.#run('INSERT INTO stream_roots VALUES (?, ?, ?)', this.#nextOrdinal, salt, sealed);
-      this.#nextOrdinal += chunk.freshStreams.length;
-    }
-    this.#run(
-      'INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)',
-      chunk.seq,
-      session,
-      chunk.header,
-      chunk.signature,
-      location.segment,
-      location.offset,
-      location.length,
-      chunk.frameCount,
-      chunk.cursor,
+  #currentLog(): number {
+    if (this.#log === undefined) throw new RangeError('expected a session before what it signs');
+    return this.#log;
+  }
+
+  /** @param named streams by ordinal, from the first that no chunk has named */
+  #notStored(named: readonly StoredStream[]): readonly StoredStream[] {
+    const stored = this.#streams.slice(this.#announced);
+    const differs = named.findIndex(
+      (stream, i) => stored[i] !== undefined && stored[i].name !== stream.name,
+    );
+    // A leaf under another root than the stored one could never be opened again.
+    if (differs >= 0) throw new RangeError(`expected streams in the order of their roots`);
+    return named.slice(stored.length);
+  }
+
+  #insertStreams(firstOrdinal: number, streams: readonly StoredStream[]): void {
+    const log = this.#currentLog();
+    const { salt, sealed } = this.#vault.seal(log, firstOrdinal, streams);
+    this.sql.run(
+      'INSERT INTO stream_roots VALUES (?, ?, ?)',
+      placeOf(log, firstOrdinal),
+      salt,
+      sealed,
     );
   }
 
-  #run(sql: string, ...parameters: readonly (number | Uint8Array)[]): void {
-    this.#database.prepare(sql).run(...parameters);
+  #insertChunk(
+    place: number,
+    session: number,
+    chunk: ChunkToCommit,
+    at: BodyLocation & { readonly announced: number },
+  ): void {
+    if (at.segment !== this.#lastSegment) {
+      this.sql.run('INSERT OR IGNORE INTO segment VALUES (?, ?, 0)', at.segment, place);
+    }
+    this.sql.run(
+      'INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      place,
+      session,
+      chunk.header,
+      chunk.signature,
+      at.segment,
+      at.offset,
+      at.length,
+      chunk.frameCount,
+      chunk.cursor,
+      at.announced,
+    );
   }
 
   /** @throws OperationalError STORAGE_*: durability unknown, the caller stops */
   #commit(work: () => void): void {
     try {
-      this.#database.transaction(work)();
+      this.sql.transaction(work);
     } catch (cause) {
       throw storageError(cause);
     }

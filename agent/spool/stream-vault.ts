@@ -22,16 +22,23 @@ export class StreamVault {
     this.#primitives = primitives;
   }
 
-  seal(firstOrdinal: number, streams: readonly StoredStream[]): SealedStreams {
+  seal(log: number, firstOrdinal: number, streams: readonly StoredStream[]): SealedStreams {
     // A random salt makes a key of its own for each row, so the fixed nonce is used once.
     const salt = this.#primitives.random(SALT_BYTES);
     const plain = encodeCbor([streams.map(({ name, root }) => [name, root])]);
-    return { salt, sealed: this.#primitives.aead.seal(this.#key(salt), plain, aad(firstOrdinal)) };
+    return {
+      salt,
+      sealed: this.#primitives.aead.seal(this.#key(salt), plain, aad(log, firstOrdinal)),
+    };
   }
 
   /** @throws OperationalError STORAGE_KEY_WRONG */
-  open(firstOrdinal: number, row: SealedStreams): readonly StoredStream[] {
-    const plain = this.#primitives.aead.open(this.#key(row.salt), row.sealed, aad(firstOrdinal));
+  open(log: number, firstOrdinal: number, row: SealedStreams): readonly StoredStream[] {
+    const plain = this.#primitives.aead.open(
+      this.#key(row.salt),
+      row.sealed,
+      aad(log, firstOrdinal),
+    );
     if (plain === undefined) {
       throw new OperationalError('STORAGE_KEY_WRONG', 'the storage key does not open the spool', {
         retryable: false,
@@ -50,6 +57,7 @@ export class StreamVault {
   }
 }
 
-function aad(firstOrdinal: number): Uint8Array {
-  return encodeCbor(['streams', firstOrdinal]);
+/** Binds a row to its place. That of the first log is the one of version 1, whose rows are kept as they are. */
+function aad(log: number, firstOrdinal: number): Uint8Array {
+  return encodeCbor(log === 0 ? ['streams', firstOrdinal] : ['streams', firstOrdinal, log]);
 }

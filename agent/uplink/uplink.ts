@@ -3,6 +3,7 @@
  * Implements spec/uplink.md. At least once; PUBACK is transport and proves nothing.
  */
 import type { Beacon } from '../../core/beacon.ts';
+import { toHex } from '../../core/bytes.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { decodeInclusion } from '../../core/receipt.ts';
@@ -17,7 +18,7 @@ import {
   type RefusedMessage,
   vehicleTopic,
 } from '../../core/wire.ts';
-import type { AtCommitPoint, Broker, Outbox } from '../ports.ts';
+import type { AtCommitPoint, Broker, Outbox, StoredStatement } from '../ports.ts';
 import { checkAcceptance, checkBeacon, checkReceipt, type KnownService } from './answers.ts';
 
 /** Statements on their way at once: a backlog of a month must not be sent again as a whole. */
@@ -51,10 +52,10 @@ export class Uplink {
   readonly #options: UplinkOptions;
   readonly #events: UplinkEvents;
   #connected = false;
-  /** Session records that went out on this connection. */
-  readonly #sentSessions = new Set<number>();
+  /** Session records that went out on this connection, by log and number. */
+  readonly #sentSessions = new Set<string>();
   /** Statements that went out on this connection and since the last tick, and have no answer. */
-  readonly #inFlight = new Set<number>();
+  readonly #inFlight = new Set<string>();
   #askForReceipts = false;
   #draining = false;
   #drainAgain = false;
@@ -133,9 +134,9 @@ export class Uplink {
   async #sendWaiting(): Promise<void> {
     const { tag, atCommitPoint } = this.#options;
     for (const statement of this.#outbox.unacceptedStatements(IN_FLIGHT)) {
-      if (this.#inFlight.has(statement.seq)) continue;
-      await this.#sendSession(statement.session);
-      this.#inFlight.add(statement.seq);
+      if (this.#inFlight.has(toHex(statement.id))) continue;
+      await this.#sendSession(statement);
+      this.#inFlight.add(toHex(statement.id));
       await this.#broker.publish(vehicleTopic(tag, 'statement'), statement.bytes);
       atCommitPoint('statement-published');
     }
@@ -148,12 +149,13 @@ export class Uplink {
   }
 
   /** The session record reaches the service before the session's first statement. */
-  async #sendSession(number: number): Promise<void> {
-    if (this.#sentSessions.has(number)) return;
-    const session = this.#outbox.session(number);
-    if (session === undefined) throw new RangeError(`no session ${number}`);
+  async #sendSession({ log, session: number }: StoredStatement): Promise<void> {
+    const place = `${log}/${number}`;
+    if (this.#sentSessions.has(place)) return;
+    const session = this.#outbox.session(log, number);
+    if (session === undefined) throw new RangeError(`no session ${place}`);
     await this.#broker.publish(vehicleTopic(this.#options.tag, 'session'), session.record);
-    this.#sentSessions.add(number);
+    this.#sentSessions.add(place);
   }
 
   #receive(topic: string, payload: Uint8Array): void {
@@ -189,7 +191,7 @@ export class Uplink {
     const statement = this.#outbox.statementById(message.statementId);
     if (statement === undefined || statement.acceptance !== undefined) return;
     this.#outbox.storeAcceptance(message.statementId, payload);
-    this.#inFlight.delete(statement.seq);
+    this.#inFlight.delete(toHex(statement.id));
     if (this.#inFlight.size === 0) this.drain();
     this.#events.onAccepted(statement.seq);
   }

@@ -74,12 +74,13 @@ describe('how the session before ended', () => {
 
   function chunk(state: typeof header.state, of = 0): StoredChunk {
     return {
-      ...{ seq: 0, session: of, header: encodeChunkHeader({ ...header, state }) },
+      ...{ log: 0, seq: 0, session: of, header: encodeChunkHeader({ ...header, state }) },
       ...{
         signature: new Uint8Array(64),
         frames: 2,
         bodyBytes: 1,
         cursor: 2,
+        announced: 1,
         statement: undefined,
       },
     };

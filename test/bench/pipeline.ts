@@ -122,10 +122,10 @@ async function recordInto(
     onCommitted: () => undefined,
   }).run();
   // Read back what was committed, as the definition of the figure asks.
-  const last = spool.lastChunk();
+  const last = spool.lastChunk(0);
   let frames = 0;
-  for (const chunk of spool.chunks(0, last?.seq ?? 0)) {
-    if (spool.body(chunk.seq).length !== chunk.bodyBytes) throw new RangeError('a short body');
+  for (const chunk of spool.chunks(0, 0, last?.seq ?? 0)) {
+    if (spool.body(0, chunk.seq).length !== chunk.bodyBytes) throw new RangeError('a short body');
     frames += chunk.frames;
   }
   spool.close();

@@ -88,11 +88,11 @@ export class CrashingAgent {
   } {
     const bundle = exportFromUnit(this.dataDir, {}, () => undefined);
     using spool = this.#openSpool();
-    const chunks = spool.chunks(0, 0xffff_ffff);
+    const chunks = spool.chunks(0, 0, 0xffff_ffff);
     const headers = chunks.map(({ header }) => decodeChunkHeader(header));
     const nonces = headers.map(({ nonce }) => toHex(nonce));
-    const statements = spool.statements(0, 0xffff_ffff);
-    const sessions = spool.sessions();
+    const statements = spool.statements(0, 0, 0xffff_ffff);
+    const sessions = spool.sessions(0);
     return {
       bundle,
       seqs: headers.map(({ seq }) => seq),
@@ -102,7 +102,7 @@ export class CrashingAgent {
         ({ record }) => decodeSessionRecord(unverifiedPayload(record)).number,
       ),
       noncesTwice: nonces.length - new Set(nonces).size,
-      keysTwice: chunks.reduce((sum, { seq }) => sum + this.#reused(spool.body(seq)), 0),
+      keysTwice: chunks.reduce((sum, { seq }) => sum + this.#reused(spool.body(0, seq)), 0),
       waiting: spool.waitingCount(),
     };
   }
@@ -132,7 +132,7 @@ export class CrashingAgent {
       const from = Number.parseInt(name, 10) === end.segment ? end.offset : 0;
       if (bytes.length > from) this.tornTails.push(bytes.subarray(from));
     }
-    for (const { seq, bytes } of spool.statements(0, 0xffff_ffff)) {
+    for (const { seq, bytes } of spool.statements(0, 0, 0xffff_ffff)) {
       const forms = this.#statements.get(seq) ?? new Set();
       this.#statements.set(seq, forms.add(toHex(bytes)));
     }

@@ -25,6 +25,7 @@ const session = {
 
 function chunkAt(seq: number, seconds: number, by = signer): UnbatchedChunk {
   return {
+    log: 0,
     seq,
     header: Uint8Array.of(seq & 255, seq >> 8, 7),
     sessionKey: by.key,
@@ -47,7 +48,7 @@ function rootOver(chunks: readonly UnbatchedChunk[]): string {
 }
 
 function spanOf(statement: SignedStatement | undefined): readonly number[] {
-  return statement === undefined ? [] : [statement.firstSeq, statement.count];
+  return statement?.spans.flatMap(({ firstSeq, count }) => [firstSeq, count]) ?? [];
 }
 
 test('a batch ends before the chunk that starts its duration after the first, by the log’s time', () => {
@@ -89,10 +90,10 @@ test('statements follow each other by seq and id, signed over the tree of their 
   ]);
   statements.forEach((statement, i) => {
     const decoded = decodeStatement(statement.payload);
-    const { firstSeq, count } = statement;
+    const [firstSeq = 0, count = 0] = spanOf(statement);
     expect(decoded.seq).toBe(i);
     expect(decoded.previousId).toEqual(statements[i - 1]?.id);
-    expect(decoded.spans).toEqual([{ log: 0, firstSeq, count }]);
+    expect(decoded.spans).toEqual(statement.spans);
     expect(toHex(decoded.root)).toBe(rootOver(chunks.slice(firstSeq, firstSeq + count)));
     expect(toHex(statement.id)).toBe(toHex(recordId('statement', signer.key, statement.payload)));
     expect(verifyDigest(signer.key, statement.id, statement.signature)).toBe(true);
@@ -115,4 +116,38 @@ test('the first statement after a crash covers what the dead session left, under
 
 test('what a dead session left is batched even when nothing follows', () => {
   expect(spanOf(newBatcher([chunkAt(0, 0, dead)]).close())).toEqual([0, 1]);
+});
+
+test('the first statements of a log cover what the logs before left, a span for each run, until none is left', () => {
+  const left = [
+    ...[3, 4, 7].map((seq) => ({ ...chunkAt(seq, 0, dead), log: 0 })),
+    ...Array.from({ length: 70 }, (_, i) => ({ ...chunkAt(i * 2, 0, dead), log: 1 })),
+  ];
+  const own = { ...session, log: 2 };
+  const batcher = new Batcher(
+    own,
+    { durationMs: 60_000, sha256 },
+    () => undefined,
+    left,
+    undefined,
+  );
+  expect(batcher.add(chunkAt(0, 0))).toBeUndefined();
+  const [first, second] = [batcher.close(), batcher.close()];
+  expect(first?.spans.slice(0, 3)).toEqual([
+    { log: 0, firstSeq: 3, count: 2 },
+    { log: 0, firstSeq: 7, count: 1 },
+    { log: 1, firstSeq: 0, count: 1 },
+  ]);
+  expect(first?.spans.length).toBe(64);
+  expect(second?.spans.slice(-2)).toEqual([
+    { log: 1, firstSeq: 138, count: 1 },
+    { log: 2, firstSeq: 0, count: 1 },
+  ]);
+  expect(batcher.close()).toBeUndefined();
+  for (const statement of [first, second]) {
+    const decoded = decodeStatement(statement?.payload ?? new Uint8Array());
+    expect(decoded.spans).toEqual(statement?.spans);
+  }
+  const covered = [...left.slice(0, 65)];
+  expect(toHex(decodeStatement(first?.payload ?? new Uint8Array()).root)).toBe(rootOver(covered));
 });

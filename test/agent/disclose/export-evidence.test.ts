@@ -282,14 +282,14 @@ describe('nothing is exported', () => {
     try {
       const database = new Database(path);
       const header = database
-        .prepare('SELECT header FROM chunk WHERE seq = 2')
+        .prepare('SELECT header FROM chunk WHERE place = 2')
         .pluck()
         .get() as Buffer;
       const { nonce } = decodeChunkHeader(new Uint8Array(header));
       const at = header.indexOf(Buffer.from(nonce));
       const changed = Buffer.from(header);
       changed[at] = (changed[at] ?? 0) ^ 1;
-      database.prepare('UPDATE chunk SET header = ? WHERE seq = 2').run(changed);
+      database.prepare('UPDATE chunk SET header = ? WHERE place = 2').run(changed);
       database.close();
       expect(codeOf(() => exported())).toBe('SPOOL_DAMAGED');
     } finally {

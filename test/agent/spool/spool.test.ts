@@ -56,7 +56,7 @@ describe('a commit of chunks', () => {
       newSpool(folder.path, (point) => {
         if (point === 'session-committed') return;
         using reader = reading();
-        seen.push([point, statSync(segment(0)).size, reader.chunks(0, 9).length]);
+        seen.push([point, statSync(segment(0)).size, reader.chunks(0, 0, 9).length]);
       }),
     );
     spool.commitChunks(0, [chunkRow(0), chunkRow(1)]);
@@ -72,10 +72,10 @@ describe('a commit of chunks', () => {
     spool.commitChunks(0, [chunkRow(2)]);
     closed(spool);
     const again = kept(openSpool(folder.path));
-    expect(again.identity()).toEqual(IDENTITY);
-    expect(again.lastChunk()).toMatchObject({ seq: 2, session: 0, frames: 10, cursor: 30 });
-    expect([0, 1, 2].map((seq) => again.body(seq))).toEqual([0, 1, 2].map(bodyOf));
-    expect(again.chunks(1, 2).map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(again.identity()).toEqual({ ...IDENTITY, predecessor: undefined });
+    expect(again.lastChunk(0)).toMatchObject({ seq: 2, session: 0, frames: 10, cursor: 30 });
+    expect([0, 1, 2].map((seq) => again.body(0, seq))).toEqual([0, 1, 2].map(bodyOf));
+    expect(again.chunks(0, 1, 2).map(({ seq }) => seq)).toEqual([1, 2]);
     expect(again.committedFrames()).toBe(30);
   });
 
@@ -86,7 +86,31 @@ describe('a commit of chunks', () => {
     spool.commitChunks(0, [chunkRow(0, { freshStreams: [c, b] }), chunkRow(1)]);
     spool.commitChunks(0, [chunkRow(2, { freshStreams: [a] })]);
     closed(spool);
-    expect(kept(openSpool(folder.path)).streams()).toEqual([c, b, a]);
+    expect(kept(openSpool(folder.path)).streams(0)).toEqual([c, b, a]);
+  });
+
+  test('stores the roots that were not durable before, and counts the streams that its chunks name', () => {
+    const points: string[] = [];
+    const spool = kept(newSpool(folder.path, (point) => points.push(point)));
+    const [a, b, c, d] = ['raw/can0/001', 'raw/can0/002', 'raw/can0/003', 'gnss/a'].map(streamRow);
+    if (a === undefined || b === undefined || c === undefined || d === undefined) return;
+    spool.commitStreams([]);
+    spool.commitStreams([a, b]);
+    spool.commitStreams([c]);
+    expect(points).toEqual(['session-committed', 'streams-committed', 'streams-committed']);
+    spool.commitChunks(0, [chunkRow(0, { freshStreams: [a] })]);
+    closed(spool);
+    const again = kept(openSpool(folder.path));
+    expect(again.streams(0)).toEqual([a, b, c]);
+    expect(again.announcedStreams(0)).toBe(1);
+    const foreign = chunkRow(1, { freshStreams: [c, b] });
+    expect(() => again.commitChunks(0, [foreign])).toThrow('order of their roots');
+    again.commitChunks(0, [
+      chunkRow(1, { freshStreams: [b] }),
+      chunkRow(2, { freshStreams: [c, d] }),
+    ]);
+    expect(again.streams(0)).toEqual([a, b, c, d]);
+    expect(again.chunks(0, 0, 9).map(({ announced }) => announced)).toEqual([1, 2, 4]);
   });
 
   test('that is interrupted before the index leaves nothing, and the bytes are cut off', () => {
@@ -100,22 +124,22 @@ describe('a commit of chunks', () => {
     spool.close();
     const again = kept(openSpool(folder.path));
     expect(statSync(segment(0)).size).toBe(0);
-    expect(again.lastChunk()).toBeUndefined();
-    expect(again.streams()).toEqual([]);
+    expect(again.lastChunk(0)).toBeUndefined();
+    expect(again.streams(0)).toEqual([]);
     again.commitChunks(0, [chunkRow(0, { body: bodyOf(7) })]);
-    expect(again.body(0)).toEqual(bodyOf(7));
+    expect(again.body(0, 0)).toEqual(bodyOf(7));
   });
 
   test('begins a new segment when the last is full', () => {
     const spool = kept(newSpool(folder.path));
-    const large = new Uint8Array(64 << 20).fill(1);
+    const large = new Uint8Array(8 << 20).fill(1);
     spool.commitChunks(0, [chunkRow(0, { body: large })]);
     spool.commitChunks(0, [chunkRow(1)]);
     expect(readdirSync(segments()).sort()).toEqual(['00000000.seg', '00000001.seg']);
     closed(spool);
     const again = kept(openSpool(folder.path));
     again.commitChunks(0, [chunkRow(2)]);
-    expect([1, 2].map((seq) => again.body(seq))).toEqual([1, 2].map(bodyOf));
+    expect([1, 2].map((seq) => again.body(0, seq))).toEqual([1, 2].map(bodyOf));
     expect(statSync(segment(1)).size).toBe(2003);
   });
 });
@@ -130,7 +154,7 @@ describe('a start', () => {
     const again = kept(openSpool(folder.path));
     expect(statSync(segment(0)).size).toBe(1000);
     expect(readdirSync(segments())).toEqual(['00000000.seg']);
-    expect(again.body(0)).toEqual(bodyOf(0));
+    expect(again.body(0, 0)).toEqual(bodyOf(0));
   });
 
   test('leaves a segment that lost bodies as it is, says so on reading, and records on elsewhere', () => {
@@ -140,10 +164,10 @@ describe('a start', () => {
     writeFileSync(segment(0), bodyOf(0));
     for (let start = 1; start <= 2; start++) {
       const again = openSpool(folder.path);
-      expect(again.body(0)).toEqual(bodyOf(0));
-      expect(codeOf(() => again.body(1))).toBe('SPOOL_BODY_MISSING');
+      expect(again.body(0, 0)).toEqual(bodyOf(0));
+      expect(codeOf(() => again.body(0, 1))).toBe('SPOOL_BODY_MISSING');
       again.commitChunks(0, [chunkRow(start + 1)]);
-      expect(again.body(start + 1)).toEqual(bodyOf(start + 1));
+      expect(again.body(0, start + 1)).toEqual(bodyOf(start + 1));
       again.close();
     }
     expect(statSync(segment(0)).size).toBe(1000);
@@ -179,7 +203,7 @@ describe('an index', () => {
 
   test('of a newer agent is refused and stays as it is', () => {
     newSpool(folder.path).close();
-    changeIndex('PRAGMA user_version = 2');
+    changeIndex('PRAGMA user_version = 3');
     const before = readFileSync(index());
     expect(codeOf(() => openSpool(folder.path))).toBe('SPOOL_NEWER');
     expect(codeOf(reading)).toBe('SPOOL_NEWER');
@@ -209,10 +233,10 @@ describe('an index', () => {
   });
 
   test.each([
-    ["UPDATE chunk SET header = 'text'", () => reading().chunks(0, 0)],
-    ['UPDATE chunk SET cursor = 1.5', () => reading().lastChunk()],
-    ["UPDATE chunk SET segment = 'x'", () => reading().body(0)],
-    ["UPDATE session SET record = 'x'", () => reading().sessions()],
+    ["UPDATE chunk SET header = 'text'", () => reading().chunks(0, 0, 0)],
+    ['UPDATE chunk SET cursor = 1.5', () => reading().lastChunk(0)],
+    ["UPDATE chunk SET segment = 'x'", () => reading().body(0, 0)],
+    ["UPDATE session SET record = 'x'", () => reading().sessions(0)],
     ["UPDATE log SET tag = 'x'", () => reading().identity()],
   ])('with a row changed by %s is damaged', (sql, read) => {
     const spool = newSpool(folder.path);
@@ -243,12 +267,16 @@ describe('statements', () => {
       [0, 1, 2].map((seq) => chunkRow(seq)),
     );
     spool.commitStatement(0, statementRow(0, 0, 2));
-    expect(spool.chunks(0, 2).map(({ statement }) => statement)).toEqual([0, 0, undefined]);
+    expect(spool.chunks(0, 0, 2).map(({ statement }) => statement)).toEqual([
+      { log: 0, seq: 0 },
+      { log: 0, seq: 0 },
+      undefined,
+    ]);
     expect(spool.unbatchedChunks().map(({ seq }) => seq)).toEqual([2]);
     const second = { ...statementRow(0, 2, 1), id: idOf('another') };
     expect(() => spool.commitStatement(0, second)).toThrow('UNIQUE');
     expect(spool.unbatchedChunks().map(({ seq }) => seq)).toEqual([2]);
-    expect(spool.lastStatement()).toMatchObject({ seq: 0, bytes: Uint8Array.of(9, 0) });
+    expect(spool.lastStatement(0)).toMatchObject({ seq: 0, bytes: Uint8Array.of(9, 0) });
   });
 
   test('wait for an acceptance, then for a receipt, then for nothing', () => {
@@ -289,8 +317,8 @@ describe('statements', () => {
   test('of a session are found with its record', () => {
     const spool = kept(newSpool(folder.path));
     spool.commitSession({ ...IDENTITY, epoch: 9 }, sessionRow(1));
-    expect(spool.session(1)).toEqual(sessionRow(1));
-    expect(spool.session(2)).toBeUndefined();
-    expect(spool.identity(), 'a log never changes its identity').toEqual(IDENTITY);
+    expect(spool.session(0, 1)).toEqual(sessionRow(1));
+    expect(spool.session(0, 2)).toBeUndefined();
+    expect(spool.identity(), 'a log never changes its identity').toMatchObject(IDENTITY);
   });
 });

@@ -75,13 +75,14 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     sessions: () => [],
     lastChunk: () => undefined,
     chunks: () => [],
-    statements: () => [],
+    statementsOver: () => [],
     window: () => undefined,
     body: () => chunk.body,
   };
   const stored: StoredChunk = {
-    ...{ seq: chunk.seq, session: 0, header: chunk.header, signature: chunk.signature },
-    ...{ frames: chunk.frameCount, bodyBytes: chunk.body.length, cursor: 0, statement: undefined },
+    ...{ log: 0, seq: chunk.seq, session: 0, header: chunk.header, signature: chunk.signature },
+    ...{ frames: chunk.frameCount, bodyBytes: chunk.body.length, cursor: 0 },
+    ...{ announced: roots.length, statement: undefined },
   };
   const streams = roots.map(({ name, root }) => ({
     name,

@@ -53,7 +53,8 @@ export function streamRow(name: string): StoredStream {
 }
 
 export function statementRow(seq: number, firstSeq: number, count: number): StatementToCommit {
-  return { seq, id: idOf(`statement ${seq}`), bytes: Uint8Array.of(9, seq), firstSeq, count };
+  const spans = [{ log: 0, firstSeq, count }];
+  return { seq, id: idOf(`statement ${seq}`), bytes: Uint8Array.of(9, seq), spans };
 }
 
 export function idOf(text: string): Uint8Array {

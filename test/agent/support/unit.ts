@@ -53,31 +53,31 @@ export class TestUnit {
     this.spool.commitSession(this.identity, session);
     this.#session = session;
     const place = { ...this.identity, sessionId: session.id, signer: this.#signer };
-    const known = this.spool.streams();
+    const known = this.spool.streams(0);
     const sealing = new PortableSealing(PRIMITIVES);
     const streams = new StreamTable(known, sealing, PRIMITIVES.random);
-    const last = this.spool.lastChunk();
+    const last = this.spool.lastChunk(0);
     this.#sealer = new ChunkSealer(
       place,
       { streams, sealing, random: PRIMITIVES.random },
       () => undefined,
-      { last: last && { seq: last.seq, id: new Uint8Array(32) }, announced: known.length },
+      {
+        last: last && { seq: last.seq, id: new Uint8Array(32) },
+        announced: this.spool.announcedStreams(0),
+      },
     );
     this.#batcher = new Batcher(
       place,
       { durationMs: 1000, sha256: PRIMITIVES.sha256 },
       () => undefined,
       [],
-      this.spool.lastStatement(),
+      this.spool.lastStatement(0),
     );
   }
 
-  /** A chunk of one frame, and the statement over it. @returns its seq */
-  addStatement(): number {
-    const [session, sealer, batcher] = [this.#session, this.#sealer, this.#batcher];
-    if (session === undefined || sealer === undefined || batcher === undefined) {
-      throw new Error('no session');
-    }
+  /** Of one frame; it waits for the next statement. */
+  addChunk(): void {
+    const { session, sealer, batcher } = this.#running();
     const chunker = new Chunker(1000, ['can0'], (slice) => {
       const chunk = sealer.seal(slice, ['can0']);
       this.spool.commitChunks(session.number, [chunk]);
@@ -86,10 +86,28 @@ export class TestUnit {
     this.#seconds += 10;
     for (const block of blocksOf([frameAtMs(this.#seconds * 1000, 1)], 1)) chunker.push(block);
     chunker.end(NONE);
+  }
+
+  /** A chunk, and the statement over it and those that waited. @returns its seq */
+  addStatement(): number {
+    this.addChunk();
+    const { session, batcher } = this.#running();
     const statement = batcher.close();
     if (statement === undefined) throw new Error('no statement');
     const bytes = encodeSigned('statement', this.#signer.key, statement);
     this.spool.commitStatement(session.number, { ...statement, bytes });
     return statement.seq;
+  }
+
+  #running(): {
+    readonly session: StoredSession;
+    readonly sealer: ChunkSealer;
+    readonly batcher: Batcher;
+  } {
+    const [session, sealer, batcher] = [this.#session, this.#sealer, this.#batcher];
+    if (session === undefined || sealer === undefined || batcher === undefined) {
+      throw new Error('no session');
+    }
+    return { session, sealer, batcher };
   }
 }

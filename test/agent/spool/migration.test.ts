@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openSpoolForReading, type Spool } from '../../../agent/spool/spool.ts';
+import type { SpoolReader } from '../../../agent/spool/spool-reader.ts';
+import { codeOf } from '../support/coded-error.ts';
+import type { OpenOrders } from '../support/open-spool.ts';
+import { PRIMITIVES } from '../support/primitives.ts';
+import { chunkRow, idOf, openSpool, STORAGE_KEY, streamRow } from '../support/spool-rows.ts';
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
+import { TestUnit } from '../support/unit.ts';
+import { asVersion1 } from '../support/version-1.ts';
+
+let folder: TemporaryFolder;
+let expected: ReturnType<typeof contentOf>;
+let copies = 0;
+
+beforeAll(() => {
+  folder = temporaryFolder();
+  const unit = new TestUnit(join(folder.path, 'today'));
+  for (let i = 0; i < 3; i++) unit.addStatement();
+  unit.startSession();
+  for (let i = 0; i < 40; i++) unit.addStatement();
+  const [first, second] = unit.spool.statements(0, 0, 1);
+  unit.spool.storeAcceptance(first?.id ?? idOf(''), Uint8Array.of(1));
+  const receipt = { inclusion: Uint8Array.of(2), windowHash: idOf('window') };
+  const window = { window: Uint8Array.of(3), link: Uint8Array.of(4) };
+  unit.spool.storeReceipt(second?.id ?? idOf(''), { ...receipt, ...window });
+  unit.addChunk();
+  expected = contentOf(unit.spool);
+  unit.spool.close();
+  asVersion1(join(folder.path, 'today'), join(folder.path, 'old'));
+});
+afterAll(() => folder[Symbol.dispose]());
+
+/** Everything that can be read. */
+function contentOf(spool: SpoolReader): Readonly<Record<string, unknown>> {
+  const chunks = spool.chunks(0, 0, 1e6);
+  return {
+    identity: spool.identity(),
+    sessions: spool.sessions(0),
+    streams: spool.streams(0),
+    chunks,
+    bodies: chunks.map(({ seq }) => spool.body(0, seq)),
+    statements: spool.statements(0, 0, 1e6),
+    unbatched: spool.unbatchedChunks(),
+    unaccepted: spool.unacceptedStatements(1000),
+    unreceipted: spool.unreceiptedStatements(1000),
+    window: spool.window(idOf('window')),
+    announced: spool.announcedStreams(0),
+    end: spool.bodiesEnd(),
+  };
+}
+
+function oldCopy(): string {
+  copies += 1;
+  const copy = join(folder.path, `copy ${copies}`);
+  cpSync(join(folder.path, 'old'), copy, { recursive: true });
+  return copy;
+}
+
+function pragma(unit: string, name: string): unknown {
+  const database = new Database(join(unit, 'spool/index.db'), { readonly: true });
+  try {
+    return database.pragma(name, { simple: name === 'user_version' });
+  } finally {
+    database.close();
+  }
+}
+
+/** What is committed next goes where it would have gone. */
+function recordOn(spool: Spool): void {
+  const last = spool.lastChunk(0)?.seq ?? -1;
+  spool.commitChunks(1, [chunkRow(last + 1, { freshStreams: [streamRow('gnss/late')] })]);
+  expect(spool.lastChunk(0)).toMatchObject({ seq: last + 1, session: 1 });
+  expect(spool.streams(0).at(-1)).toEqual(streamRow('gnss/late'));
+  expect(spool.announcedStreams(0)).toBe(spool.streams(0).length);
+}
+
+test('a spool of version 1 is migrated with all that it holds, and recording goes on in it', () => {
+  const copy = oldCopy();
+  expect(pragma(copy, 'user_version')).toBe(1);
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  recordOn(spool);
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(2);
+  expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
+  expect(pragma(copy, 'foreign_key_check')).toEqual([]);
+  const again = openSpool(copy);
+  expect(again.chunks(0, 0, 1e6).length).toBe((expected['chunks'] as unknown[]).length + 1);
+  again.close();
+});
+
+test('a migrated index is built like a new one', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const schemaOf = (unit: string): unknown => {
+    const database = new Database(join(unit, 'spool/index.db'));
+    const rows: unknown = database.prepare('SELECT sql FROM sqlite_master ORDER BY name').all();
+    database.close();
+    return rows;
+  };
+  expect(schemaOf(copy)).toEqual(schemaOf(join(folder.path, 'today')));
+});
+
+test('an old spool is not migrated by a reader, which says so', () => {
+  const copy = oldCopy();
+  const before = readFileSync(join(copy, 'spool/index.db'));
+  const open = () => openSpoolForReading(join(copy, 'spool'), STORAGE_KEY, PRIMITIVES);
+  expect(codeOf(open)).toBe('SPOOL_OLDER');
+  expect(readFileSync(join(copy, 'spool/index.db')).equals(before)).toBe(true);
+});
+
+test('an old spool with a header that says nothing stays as it is', () => {
+  const copy = oldCopy();
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec("UPDATE chunk SET header = x'00' WHERE seq = 5");
+  database.close();
+  expect(codeOf(() => openSpool(copy))).toBe('SPOOL_DAMAGED');
+  expect(pragma(copy, 'user_version')).toBe(1);
+});
+
+test('killed while it migrates, a spool is of version 1 or 2, and whole', async () => {
+  const program = join(import.meta.dirname, '../support/open-spool.ts');
+  const versions: unknown[] = [];
+  for (let round = 0; round < 24; round++) {
+    const copy = oldCopy();
+    const orders: OpenOrders = [copy, String(round)];
+    const child = spawn(process.execPath, [program, ...orders], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(child, 'close');
+    expect(child.signalCode).toBe('SIGKILL');
+    versions.push(pragma(copy, 'user_version'));
+    const spool = openSpool(copy);
+    expect(contentOf(spool)).toEqual(expected);
+    recordOn(spool);
+    spool.close();
+  }
+  // The last of the steps is behind the commit.
+  expect(new Set(versions)).toEqual(new Set([1, 2]));
+});
