@@ -1,9 +1,9 @@
 // The add-on's entry: what it offers to JavaScript. One environment may load it in each worker thread.
-#include <node_api.h>
-
 #include "binding.h"
 
 NAPI_MODULE_INIT() {
-  (void)env;
+  witnessmark::RegisterReader(env, exports);
+  witnessmark::RegisterClocks(env, exports);
+  witnessmark::RegisterNotify(env, exports);
   return exports;
 }
