@@ -1,0 +1,266 @@
+import { expect, test } from 'vitest';
+import { CAN_EFF_FLAG, CAN_ERR_FLAG, CAN_RTR_FLAG, FRAME_FD } from '../../../core/frame.ts';
+import { openNativeCapture } from '../../../hw/can/native-capture.ts';
+import { codeOf } from '../../agent/support/coded-error.ts';
+import {
+  numberOf,
+  openLoopback,
+  portsOf,
+  sendDatagrams,
+  startSending,
+  Taken,
+  takeUntilAccounted,
+} from './capture-support.ts';
+
+const SMALL = { receiveBufferBytes: 8192, ringBytes: 16 * 1024 };
+
+/** struct can_frame (16 bytes) or struct canfd_frame (72 bytes). */
+function datagram(
+  size: 16 | 72,
+  id: number,
+  head: readonly number[],
+  data: readonly number[],
+): Uint8Array {
+  const bytes = new Uint8Array(size);
+  new DataView(bytes.buffer).setUint32(0, id, true);
+  bytes.set(head, 4);
+  bytes.set(data, 8);
+  return bytes;
+}
+
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => (i * 37 + 11) & 0xff);
+
+test('every kind of frame comes back bit for bit', async () => {
+  const capture = openLoopback(['can0']);
+  const cases = [
+    { sent: datagram(16, 0x7ff, [0], []), id: 0x7ff, flags: 0, length: 0, rawDlc: 0, data: [] },
+    {
+      sent: datagram(16, 0x123, [8], upTo(8)),
+      id: 0x123,
+      flags: 0,
+      length: 8,
+      rawDlc: 0,
+      data: upTo(8),
+    },
+    {
+      sent: datagram(16, (CAN_EFF_FLAG | 0x1fffffff) >>> 0, [3], upTo(3)),
+      id: (CAN_EFF_FLAG | 0x1fffffff) >>> 0,
+      flags: 0,
+      length: 3,
+      rawDlc: 0,
+      data: upTo(3),
+    },
+    // A remote frame names a length and has no data, whatever stands in the bytes.
+    {
+      sent: datagram(16, CAN_RTR_FLAG | 0x55, [5], upTo(5)),
+      id: CAN_RTR_FLAG | 0x55,
+      flags: 0,
+      length: 5,
+      rawDlc: 0,
+      data: [],
+    },
+    {
+      sent: datagram(16, CAN_ERR_FLAG | 0x44, [8], [0, 0, 0, 0, 0, 0, 96, 128]),
+      id: CAN_ERR_FLAG | 0x44,
+      flags: 0,
+      length: 8,
+      rawDlc: 0,
+      data: [0, 0, 0, 0, 0, 0, 96, 128],
+    },
+    ...[9, 12, 15].map((rawDlc) => ({
+      sent: datagram(16, 0x100, [8, 0, 0, rawDlc], upTo(8)),
+      id: 0x100,
+      flags: 0,
+      length: 8,
+      rawDlc,
+      data: upTo(8),
+    })),
+    // Only a frame of 8 bytes has a raw length code.
+    {
+      sent: datagram(16, 1, [7, 0, 0, 9], upTo(7)),
+      id: 1,
+      flags: 0,
+      length: 7,
+      rawDlc: 0,
+      data: upTo(7),
+    },
+    {
+      sent: datagram(16, 1, [8, 0, 0, 16], upTo(8)),
+      id: 1,
+      flags: 0,
+      length: 8,
+      rawDlc: 0,
+      data: upTo(8),
+    },
+    ...[0, 1, 2, 3, 4, 7].map((fdFlags) => ({
+      sent: datagram(72, 0x200 + fdFlags, [64, fdFlags], upTo(64)),
+      id: 0x200 + fdFlags,
+      flags: FRAME_FD | fdFlags,
+      length: 64,
+      rawDlc: 0,
+      data: upTo(64),
+    })),
+    {
+      sent: datagram(72, (CAN_EFF_FLAG | 0x18daf110) >>> 0, [0, 4], []),
+      id: (CAN_EFF_FLAG | 0x18daf110) >>> 0,
+      flags: FRAME_FD | 4,
+      length: 0,
+      rawDlc: 0,
+      data: [],
+    },
+    {
+      sent: datagram(72, 0x300, [12, 1, 0, 9], upTo(12)),
+      id: 0x300,
+      flags: FRAME_FD | 1,
+      length: 12,
+      rawDlc: 0,
+      data: upTo(12),
+    },
+  ];
+  await sendDatagrams(
+    portsOf(capture)[0] ?? 0,
+    cases.map(({ sent }) => sent),
+  );
+  const taken = await takeUntilAccounted(capture, 1, cases.length);
+  await capture.close();
+  expect(
+    taken.frames.map(({ id, flags, length, rawDlc, data }) => ({
+      id,
+      flags,
+      length,
+      rawDlc,
+      data: Array.from(data),
+    })),
+  ).toEqual(cases.map(({ sent: _, ...frame }) => frame));
+  expect(taken.frames.every(({ bus, cursor }) => bus === 0 && cursor === 0)).toBe(true);
+});
+
+test('datagrams that are no frames are counted and give no frame', async () => {
+  const capture = openLoopback(['can0']);
+  const good = datagram(16, 0x42, [0], []);
+  const bad = [
+    new Uint8Array(0),
+    new Uint8Array(15),
+    new Uint8Array(17),
+    new Uint8Array(71),
+    new Uint8Array(73),
+    new Uint8Array(80),
+    new Uint8Array(2000),
+    datagram(16, 1, [9], []),
+    datagram(72, 1, [65], []),
+    datagram(72, 1, [255], []),
+  ];
+  await sendDatagrams(portsOf(capture)[0] ?? 0, [...bad, good]);
+  const taken = await takeUntilAccounted(capture, 1, 1);
+  expect(taken.frames.map(({ id }) => id)).toEqual([0x42]);
+  await capture.close();
+  expect(capture.counts().buses[0]).toMatchObject({ frames: 1, malformed: bad.length });
+});
+
+test('a blocked event loop loses nothing while the buffers have room', async () => {
+  const capture = openLoopback(['can0', 'can1']);
+  const sending = startSending(portsOf(capture), 9000);
+  sending.blockUntilSent();
+  const taken = await takeUntilAccounted(capture, 2, 9000);
+  await sending.ended;
+  await capture.close();
+  expect(taken.losses).toEqual([]);
+  for (const bus of [0, 1]) {
+    const numbers = taken.frames.filter((frame) => frame.bus === bus).map(numberOf);
+    expect(numbers).toEqual(Array.from({ length: 9000 }, (_, i) => i));
+  }
+  expect(capture.counts().ringFullTimes).toBe(0);
+});
+
+test('with small buffers every lost frame is counted, before the frame that followed it', async () => {
+  const capture = openLoopback(['can0', 'can1'], SMALL);
+  const sending = startSending(portsOf(capture), 5000);
+  sending.blockUntilSent();
+  const taken = await takeUntilAccounted(capture, 2, 5000);
+  await sending.ended;
+  await capture.close();
+  for (const bus of [0, 1]) {
+    expect(taken.lost(bus)).toBeGreaterThan(0);
+    expect(taken.delivered(bus) + taken.lost(bus)).toBe(5000);
+    expect(capture.counts().buses[bus]).toMatchObject({
+      frames: taken.delivered(bus),
+      kernelDrops: taken.lost(bus),
+    });
+    // A hole in the numbers is what was counted at that very place, the tail included.
+    let next = 0;
+    const losses = taken.losses.filter((loss) => loss.bus === bus);
+    for (const [i, frame] of taken.frames.entries()) {
+      while ((losses[0]?.beforeFrame ?? Infinity) <= i) next += losses.shift()?.kernelDrops ?? 0;
+      if (frame.bus !== bus) continue;
+      expect(numberOf(frame)).toBe(next);
+      next += 1;
+    }
+    expect(next + losses.reduce((sum, { kernelDrops }) => sum + kernelDrops, 0)).toBe(5000);
+  }
+  const { ringFullTimes, ringFullNs } = capture.counts();
+  expect(ringFullTimes).toBeGreaterThan(0);
+  expect(ringFullNs).toBeGreaterThan(0);
+});
+
+test('closing reads what the socket still has and counts what does not fit', async () => {
+  const capture = openLoopback(['can0'], SMALL);
+  const sending = startSending(portsOf(capture), 3000);
+  sending.blockUntilSent();
+  await sending.ended;
+  await capture.close();
+  const taken = new Taken();
+  taken.takeAll(capture);
+  expect(taken.lost(0)).toBeGreaterThan(0);
+  expect(taken.delivered(0) + taken.lost(0)).toBe(3000);
+  expect(taken.losses.at(-1)?.beforeFrame).toBe(taken.frames.length);
+  taken.takeAll(capture);
+  expect(taken.delivered(0) + taken.lost(0)).toBe(3000);
+  await capture.close();
+});
+
+test('bad options are refused by code', () => {
+  const open = (options: object) =>
+    codeOf(() =>
+      openNativeCapture({ interfaces: [{ name: 'can0', instead: 'loopback' }], ...options }),
+    );
+  expect(open({ interfaces: [] })).toBe('CAPTURE_INTERFACES');
+  const many = Array.from({ length: 257 }, (_, i) => ({ name: `can${i}`, instead: 'loopback' }));
+  expect(open({ interfaces: many })).toBe('CAPTURE_INTERFACES');
+  expect(open({ interfaces: [{ name: 'can0' }, { name: 'can0' }] })).toBe('CAPTURE_INTERFACES');
+  for (const name of ['', 'a b', 'can0/1', '..', 'x'.repeat(16), 'cän0']) {
+    expect(open({ interfaces: [{ name }] })).toBe('CAPTURE_INTERFACE_NAME');
+  }
+  for (const filter of [
+    { id: -1, mask: 0 },
+    { id: 0, mask: 2 ** 32 },
+    { id: 0.5, mask: 0 },
+    { id: Number.NaN, mask: 0 },
+  ]) {
+    expect(open({ interfaces: [{ name: 'can0', filters: [filter] }] })).toBe('CAPTURE_FILTER');
+  }
+  const filters = Array.from({ length: 513 }, () => ({ id: 0, mask: 0 }));
+  expect(open({ interfaces: [{ name: 'can0', filters }] })).toBe('CAPTURE_FILTER');
+  for (const option of [
+    { ringBytes: 16 * 1024 - 1 },
+    { ringBytes: 2 ** 31 },
+    { receiveBufferBytes: 0 },
+    { receiveBufferBytes: Number.POSITIVE_INFINITY },
+    { maxFrames: 0 },
+    { maxFrames: 1.5 },
+    { interfaces: [{ name: 'can0', instead: { descriptor: -1 } }] },
+  ]) {
+    expect(open(option)).toBe('CAPTURE_OPTION');
+  }
+  // Not open, and open but no socket.
+  for (const descriptor of [1_000_000, 0]) {
+    expect(open({ interfaces: [{ name: 'can0', instead: { descriptor } }] })).toBe(
+      'CAPTURE_SOCKET',
+    );
+  }
+});
+
+test('an interface that is no CAN interface is refused', () => {
+  const code = codeOf(() => openNativeCapture({ interfaces: [{ name: 'lo' }] }));
+  // Where the kernel has no SocketCAN, that is said first.
+  expect(['CAPTURE_NOT_CAN', 'CAPTURE_NO_SOCKETCAN']).toContain(code);
+});
