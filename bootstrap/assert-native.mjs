@@ -1,11 +1,13 @@
 // Loads each native module under the Node that runs this and says what is missing without it.
 // usage: assert-native.mjs [--strict]   --strict: the optional ones, too, must load
 
+import { createRequire } from 'node:module';
 import { argv, exit, version } from 'node:process';
+import { ADDON } from './native-addon.mjs';
 import { pinnedNodeVersion } from './paths.mjs';
 import { say } from './say.mjs';
 
-/** @type {readonly { name: string, without?: string, probe: (module: any) => boolean }[]} */
+/** @type {readonly { name: string, without?: string, load?: () => unknown, probe: (module: any) => boolean }[]} */
 const NATIVE = [
   {
     name: 'better-sqlite3',
@@ -27,6 +29,16 @@ const NATIVE = [
     without: 'nothing can be recorded through the driver "socketcan"',
     probe: ({ default: socketcan }) => typeof socketcan.createRawChannel === 'function',
   },
+  {
+    name: 'hw/native',
+    without: 'nothing can be recorded through the driver "native", and sealing is slower',
+    load: () => createRequire(import.meta.url)(ADDON),
+    probe: ({ clocks }) => {
+      const now = new BigInt64Array(3);
+      clocks(now);
+      return now.every((ns) => ns > 0n);
+    },
+  },
 ];
 
 const strict = argv.includes('--strict');
@@ -36,8 +48,8 @@ if (version !== `v${pinnedNodeVersion()}`) {
   say(`expected Node v${pinnedNodeVersion()}, got ${version}`);
   failed = true;
 }
-for (const { name, without, probe } of NATIVE) {
-  const fault = await faultOf(name, probe);
+for (const { name, without, load = () => import(name), probe } of NATIVE) {
+  const fault = await faultOf(load, probe);
   if (fault === undefined) continue;
   say(`  ${name} does not load under Node ${version} (${fault})${without ? `: ${without}` : ''}`);
   failed ||= strict || without === undefined;
@@ -46,13 +58,13 @@ if (strict && !failed) say(`${NATIVE.length} native modules load under Node ${ve
 exit(failed ? 1 : 0);
 
 /**
- * @param {string} name
+ * @param {() => unknown} load
  * @param {(module: any) => boolean} probe
  * @returns {Promise<string | undefined>}
  */
-async function faultOf(name, probe) {
+async function faultOf(load, probe) {
   try {
-    return probe(await import(name)) ? undefined : 'a wrong answer';
+    return probe(await load()) ? undefined : 'a wrong answer';
   } catch (error) {
     return String(/** @type {Error} */ (error).message).split('\n')[0];
   }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { lockInstallation } from './install-lock.mjs';
+import { buildAddon, isAddonCurrent } from './native-addon.mjs';
 import { npm, registryAnswers } from './npm.mjs';
 import { NODE_MODULES, PINNED_NODE, pinnedNodeVersion, ROOT } from './paths.mjs';
 import { say } from './say.mjs';
@@ -22,17 +23,23 @@ const COMPILED = ['socketcan', 'secp256k1'];
  * @param {{ development?: boolean, strict?: boolean }} [options]
  */
 export async function ensureInstalled({ development = true, strict = false } = {}) {
-  if (isInstalled(ROOT, development) && !strict) return;
+  if (isInstalled(ROOT, development) && isAddonCurrent() && !strict) return;
   const version = pinnedNodeVersion();
   const release = await lockInstallation(ROOT, () => {
     say('installing: another process is at it, waiting for it');
   });
   try {
     // Whoever held the lock may have done the work.
-    if (!isInstalled(ROOT, development)) await install(version, development);
+    if (!isInstalled(ROOT, development)) {
+      await install(version, development);
+    } else if (!isAddonCurrent()) {
+      say('compiling hw/native, whose sources have changed');
+      buildAddon();
+    }
     if (strict && !nativeModulesLoad('--strict')) {
       // Installed without a compiler, and there may be one now.
       for (const name of COMPILED) await compile(name);
+      buildAddon();
       if (!nativeModulesLoad('--strict')) throw new Error('a native module does not load');
     }
   } finally {
@@ -84,8 +91,9 @@ async function install(version, development) {
     );
   }
 
-  say(`installing 3/4: compiling ${COMPILED.join(' and ')}`);
+  say(`installing 3/4: compiling ${COMPILED.join(', ')} and hw/native`);
   for (const name of COMPILED) await compile(name);
+  buildAddon();
   say('installing 4/4: loading the native modules');
   if (!nativeModulesLoad()) throw new Error('a native module that is always needed does not load');
   linkCommand();
