@@ -133,7 +133,7 @@ function readCapture(capture: Settings, folder: string): AgentConfig['capture'] 
     // The socketcan package leaves its buffers as the kernel makes them: the key would be without effect.
     receiveBufferBytes:
       driver === 'native'
-        ? capture.integer('receive_buffer_bytes', 4096, 1 << 30, RECEIVE_BUFFER_BYTES)
+        ? capture.integer('receive_buffer_bytes', 4096, 1 << 29, RECEIVE_BUFFER_BYTES)
         : RECEIVE_BUFFER_BYTES,
     ringBytes: capture.integer('ring_bytes', 1 << 16, 1 << 28, RING_BYTES),
   };
