@@ -12,6 +12,7 @@ const VERSION = 1;
 const MAX_BYTES = 1 << 20;
 
 export type StatusSnapshot = ReturnType<typeof statusSnapshot>;
+export type BusSnapshot = ReturnType<typeof busSnapshot>;
 
 /** @param pid of the agent */
 export function statusSnapshot(status: AgentStatus, writtenMs: number, pid: number) {

@@ -15,6 +15,11 @@ export const COMMANDS = {
     summary: 'record, seal and send: agent --config FILE',
     load: () => import('./commands/agent.ts'),
   },
+  health: {
+    person: 'Car',
+    summary: 'is the evidence healthy: health --data DIR',
+    load: () => import('./commands/health.ts'),
+  },
   export: {
     person: 'Owner',
     summary: 'make an evidence bundle: export --data DIR --out FILE',

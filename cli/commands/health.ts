@@ -1,0 +1,95 @@
+/** `witnessmark health`: is my car's evidence healthy? */
+import { existsSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { readAgentConfig } from '../../agent/config.ts';
+import { type Health, type HealthItem, judgeHealth } from '../../agent/health.ts';
+import { readSpoolFacts, type SpoolFacts } from '../../agent/spool/spool-facts.ts';
+import { readStatusFile } from '../../agent/status-file.ts';
+import { FormatError, OperationalError, UserError } from '../../core/errors.ts';
+import { type Io, print } from '../io.ts';
+
+const HELP = `usage: witnessmark health --data DIR | --config FILE [--json]
+
+Is my car's evidence healthy? Reads a unit's data folder, beside a running agent or without one.
+
+  --data DIR      the unit's data folder
+  --config FILE   the agent's configuration, which names it
+  --json          the answer for programs
+
+Ends with 0 when everything is well, 1 when something needs attention, 2 when it cannot be judged.`;
+
+export function run(args: readonly string[], io: Io): Promise<number> {
+  return Promise.resolve(runHealth(args, io));
+}
+
+function runHealth(args: readonly string[], io: Io): number {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string' },
+      config: { type: 'string' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) {
+    print(io.stdout, HELP);
+    return 0;
+  }
+  const dataDir = dataFolder(values.data, values.config);
+  const health = healthOf(dataDir);
+  if (values.json === true) print(io.stdout, JSON.stringify({ dataDir, ...health }));
+  else print(io.stdout, ...healthLines(health));
+  return health.isHealthy ? 0 : 1;
+}
+
+function dataFolder(data: string | undefined, config: string | undefined): string {
+  if ((data === undefined) === (config === undefined)) {
+    throw new UserError('ARGUMENTS', 'expected either --data DIR or --config FILE');
+  }
+  return data ?? readAgentConfig(config ?? '').dataDir;
+}
+
+/** @throws UserError HEALTH_UNKNOWN: what cannot be read is no verdict about the evidence */
+function healthOf(dataDir: string): Health {
+  if (!existsSync(dataDir)) {
+    throw new UserError('HEALTH_UNKNOWN', `there is no data folder ${dataDir}`);
+  }
+  try {
+    const { blocks, bavail, bsize } = statfsSync(dataDir);
+    return judgeHealth({
+      status: readStatusFile(dataDir),
+      facts: factsOf(join(dataDir, 'spool')),
+      disk: { bytes: blocks * bsize, freeBytes: bavail * bsize },
+      nowMs: Date.now(),
+    });
+  } catch (cause) {
+    if (!(cause instanceof OperationalError || cause instanceof FormatError)) throw cause;
+    const sentence = `the unit cannot be judged: ${cause.message}`;
+    throw new UserError('HEALTH_UNKNOWN', sentence, { cause });
+  }
+}
+
+function factsOf(spool: string): SpoolFacts | undefined {
+  try {
+    return readSpoolFacts(spool);
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'SPOOL_MISSING') return undefined;
+    throw error;
+  }
+}
+
+function healthLines({ isHealthy, items }: Health): readonly string[] {
+  const problems = items.filter(({ state }) => state === 'attention').length;
+  const head = isHealthy
+    ? 'The evidence of this car is healthy.'
+    : `${problems} ${problems === 1 ? 'thing needs' : 'things need'} attention.`;
+  const width = Math.max(...items.map(({ topic }) => topic.length));
+  return [head, '', ...items.map((item) => lineOf(item, width))];
+}
+
+function lineOf({ topic, state, code, sentence }: HealthItem, width: number): string {
+  const mark = state === 'ok' ? '  ' : '! ';
+  return `${mark}${topic.padEnd(width)}  ${sentence}${code === undefined ? '' : ` (${code})`}`;
+}
