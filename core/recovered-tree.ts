@@ -25,8 +25,20 @@ export function blocksSummary(blocks: readonly JournalBlock[]): BlocksSummary {
     wallStartNs: first.wallStartNs,
     wallEndNs: last.wallEndNs,
     buses: summedLosses(blocks),
-    gaps: blocks.flatMap(({ gaps }) => gaps),
+    gaps: joinedGaps(blocks.flatMap(({ gaps }) => gaps)),
   };
+}
+
+/** A block lists the part of an outage that lies in it: parts that follow on from each other are one gap. */
+function joinedGaps(parts: readonly Gap[]): readonly Gap[] {
+  const joined: Gap[] = [];
+  for (const part of parts) {
+    const at = joined.findLastIndex(({ bus, cause }) => bus === part.bus && cause === part.cause);
+    const before = joined[at];
+    if (before?.toNs === part.fromNs) joined[at] = { ...before, toNs: part.toNs };
+    else joined.push(part);
+  }
+  return joined;
 }
 
 /** A bus stands where the first block that counts it puts it. */
