@@ -103,6 +103,7 @@ export const COMMIT_POINTS = [
   'identity-created',
   'session-committed',
   'streams-committed',
+  'block-synced',
   'bodies-synced',
   'chunks-committed',
   'statement-committed',

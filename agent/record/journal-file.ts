@@ -1,0 +1,153 @@
+/**
+ * The journal's file: written in place, synced block by block, and read again after a crash.
+ * Implements spec/journal-block.md, "Journal file".
+ */
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { syncFolder } from '../folder.ts';
+import { storageError } from '../storage-error.ts';
+
+/** Blocks start at multiples of this: a page of the disk is written once for each block that fits in one. */
+export const JOURNAL_PAGE = 4096;
+const JOURNAL_BYTES = 4 << 20;
+const LENGTH_BYTES = 4;
+
+export class JournalFile {
+  readonly #path: string;
+  readonly #descriptor: number;
+  #at = 0;
+  #page = Buffer.alloc(16 * JOURNAL_PAGE);
+
+  private constructor(path: string, descriptor: number) {
+    this.#path = path;
+    this.#descriptor = descriptor;
+  }
+
+  /**
+   * Makes the file at its full length when it is not there: writing in place later changes no metadata, so
+   * a sync of a block is a sync of its pages. @throws OperationalError STORAGE_*
+   */
+  static open(folder: string): JournalFile {
+    const path = join(folder, 'journal');
+    try {
+      const isNew = !existsSync(path);
+      const descriptor = openSync(path, isNew ? 'wx+' : 'r+', 0o600);
+      // Zeros and no hole: a hole would be filled, and its metadata written, at every first write.
+      const zeros = Buffer.alloc(1 << 16);
+      for (let at = fstatSync(descriptor).size; at < JOURNAL_BYTES; ) {
+        at += writeSync(descriptor, zeros, 0, Math.min(zeros.length, JOURNAL_BYTES - at), at);
+      }
+      fsyncSync(descriptor);
+      if (isNew) syncFolder(dirname(path));
+      return new JournalFile(path, descriptor);
+    } catch (cause) {
+      throw storageError(cause);
+    }
+  }
+
+  /** Bytes that are left for the blocks of this chunk. */
+  get room(): number {
+    return JOURNAL_BYTES - this.#at;
+  }
+
+  /** All of it, for recovery. */
+  read(): Uint8Array {
+    try {
+      return readFileSync(this.#path);
+    } catch (cause) {
+      throw storageError(cause);
+    }
+  }
+
+  /**
+   * Durable when it returns. A kill before leaves a block that is torn or not there: recovery ends at it, and
+   * nobody was told that it is durable. A kill after leaves a whole block.
+   * @throws OperationalError STORAGE_*: whether it is durable is not known
+   */
+  append(head: Uint8Array, body: Uint8Array): void {
+    const length = 2 * LENGTH_BYTES + head.length + body.length;
+    const padded = Math.ceil(length / JOURNAL_PAGE) * JOURNAL_PAGE;
+    if (padded > this.room) throw new RangeError(`no room for a block of ${length} bytes`);
+    if (padded > this.#page.length) this.#page = Buffer.alloc(2 * padded);
+    const page = this.#page;
+    page.writeUInt32BE(head.length, 0);
+    page.set(head, LENGTH_BYTES);
+    page.writeUInt32BE(body.length, LENGTH_BYTES + head.length);
+    page.set(body, 2 * LENGTH_BYTES + head.length);
+    page.fill(0, length, padded);
+    try {
+      for (let done = 0; done < padded; ) {
+        done += writeSync(this.#descriptor, page, done, padded - done, this.#at + done);
+      }
+      fdatasyncSync(this.#descriptor);
+    } catch (cause) {
+      throw storageError(cause);
+    }
+    this.#at += padded;
+  }
+
+  /**
+   * The chunk of these blocks is sealed and committed: the next block overwrites them. What is left of them
+   * behind it names an older chunk, and recovery passes over it.
+   */
+  free(): void {
+    this.#at = 0;
+  }
+
+  /** A copy for experts: this journal was altered, and recording overwrites it. */
+  keepAs(name: string): void {
+    try {
+      const path = join(dirname(this.#path), name);
+      copyFileSync(this.#path, path);
+      syncFolder(dirname(path));
+    } catch (cause) {
+      throw storageError(cause);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/** Head and body as they stand in the file. */
+export type JournalEntry = {
+  readonly page: number;
+  /** COSE_Sign1. */
+  readonly head: Uint8Array;
+  readonly body: Uint8Array;
+  /** Where the block after it begins. */
+  readonly nextPage: number;
+};
+
+const MAX_HEAD_BYTES = 20 * 1024;
+
+/** What could be a block at this page by its lengths; nothing is believed. Views into `bytes`. */
+export function journalEntryAt(bytes: Uint8Array, page: number): JournalEntry | undefined {
+  const start = page * JOURNAL_PAGE;
+  if (start + 2 * LENGTH_BYTES > bytes.length) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headLength = view.getUint32(start);
+  const headStart = start + LENGTH_BYTES;
+  if (headLength === 0 || headLength > MAX_HEAD_BYTES) return undefined;
+  const bodyStart = headStart + headLength + LENGTH_BYTES;
+  if (bodyStart > bytes.length) return undefined;
+  const bodyLength = view.getUint32(bodyStart - LENGTH_BYTES);
+  if (bodyStart + bodyLength > bytes.length) return undefined;
+  return {
+    page,
+    head: bytes.subarray(headStart, headStart + headLength),
+    body: bytes.subarray(bodyStart, bodyStart + bodyLength),
+    nextPage: Math.ceil((bodyStart + bodyLength) / JOURNAL_PAGE),
+  };
+}
