@@ -39,6 +39,12 @@ const SCHEMA = `
     salt BLOB NOT NULL,
     sealed BLOB NOT NULL
   );
+  -- Root of records/journal, the stream without leaves; durable before the log's first journal block.
+  CREATE TABLE journal_root (
+    log INTEGER PRIMARY KEY,
+    salt BLOB NOT NULL,
+    sealed BLOB NOT NULL
+  );
   -- bytes: the complete COSE_Sign1, sent again byte for byte and never signed again. acceptance: the
   -- service's signed word, as it came.
   CREATE TABLE statement (

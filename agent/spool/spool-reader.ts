@@ -52,6 +52,14 @@ export class SpoolReader {
     );
   }
 
+  /** Undefined before the log's first journal block. @throws OperationalError STORAGE_KEY_WRONG */
+  journalRoot(log: number): Uint8Array | undefined {
+    const row = this.#all('SELECT * FROM journal_root WHERE log = ?', log)[0];
+    if (row === undefined) return undefined;
+    const sealed = { salt: blob(row, 'salt'), sealed: blob(row, 'sealed') };
+    return this.#vault.openJournalRoot(log, sealed);
+  }
+
   /** How many of them the log's chunks have named: the first ones by ordinal. */
   announcedStreams(log: number): number {
     return this.lastChunk(log)?.announced ?? 0;

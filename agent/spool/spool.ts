@@ -142,6 +142,16 @@ export class Spool extends SpoolReader implements Outbox {
     this.#atCommitPoint('streams-committed');
   }
 
+  /** Once in a log, before its first journal block: without this root no block of it could be opened again. */
+  commitJournalRoot(root: Uint8Array): void {
+    const log = this.#currentLog();
+    const { salt, sealed } = this.#vault.sealJournalRoot(log, root);
+    this.#commit(() =>
+      this.sql.run('INSERT INTO journal_root VALUES (?, ?, ?)', log, salt, sealed),
+    );
+    this.#atCommitPoint('streams-committed');
+  }
+
   /**
    * First the bodies are synced, then one transaction names them. A kill in between leaves bytes that
    * no row names: cut off at the next start, and the frames are read again, or recovered from the journal,

@@ -39,17 +39,25 @@ export class StreamVault {
       row.sealed,
       aad(log, firstOrdinal),
     );
-    if (plain === undefined) {
-      throw new OperationalError('STORAGE_KEY_WRONG', 'the storage key does not open the spool', {
-        retryable: false,
-      });
-    }
+    if (plain === undefined) throw wrongKey();
     return decodeFields(plain, 'streams', (fields) =>
       fields.list('streams', MAX_ENTRIES, (stream) => ({
         name: stream.text('name', MAX_STREAM_ID_LENGTH),
         root: stream.bytes('root', NODE_BYTES),
       })),
     );
+  }
+
+  sealJournalRoot(log: number, root: Uint8Array): SealedStreams {
+    const salt = this.#primitives.random(SALT_BYTES);
+    return { salt, sealed: this.#primitives.aead.seal(this.#key(salt), root, journalAad(log)) };
+  }
+
+  /** @throws OperationalError STORAGE_KEY_WRONG */
+  openJournalRoot(log: number, { salt, sealed }: SealedStreams): Uint8Array {
+    const root = this.#primitives.aead.open(this.#key(salt), sealed, journalAad(log));
+    if (root?.length !== NODE_BYTES) throw wrongKey();
+    return root;
   }
 
   #key(salt: Uint8Array): Uint8Array {
@@ -60,4 +68,14 @@ export class StreamVault {
 /** Binds a row to its place. That of the first log is the one of version 1, whose rows are kept as they are. */
 function aad(log: number, firstOrdinal: number): Uint8Array {
   return encodeCbor(log === 0 ? ['streams', firstOrdinal] : ['streams', firstOrdinal, log]);
+}
+
+function journalAad(log: number): Uint8Array {
+  return encodeCbor(['journal', log]);
+}
+
+function wrongKey(): OperationalError {
+  return new OperationalError('STORAGE_KEY_WRONG', 'the storage key does not open the spool', {
+    retryable: false,
+  });
 }
