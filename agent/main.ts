@@ -5,14 +5,18 @@
 import crypto from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { asciiBytes, equalBytes, toHex } from '../core/bytes.ts';
-import { decodeChunkHeader } from '../core/chunk-header.ts';
-import { encodeSigned, recordId, unverifiedPayload } from '../core/cose.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
+import type { GapCause } from '../core/chunk-header.ts';
+import { unverifiedPayload } from '../core/cose.ts';
 import { UserError } from '../core/errors.ts';
 import { decodeSessionRecord } from '../core/session-record.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
+import { openNativeCapture } from '../hw/can/native-capture.ts';
+import { openSocketcan } from '../hw/can/socketcan-capture.ts';
+import { openClockQuality } from '../hw/clock/clock-quality.ts';
+import { readMachineClock } from '../hw/clock/machine-clock.ts';
 import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
@@ -22,26 +26,32 @@ import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
 import { type LogSurvey, surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
-import { Batcher, type SignedStatement } from './batch/batcher.ts';
-import { ChunkSealer } from './chunk/chunk-sealer.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
-import { StreamTable } from './chunk/stream-table.ts';
-import type { AgentConfig, ReplayCapture } from './config.ts';
+import type { Progress } from './commits.ts';
+import type { AgentConfig, LiveCapture, ReplayCapture } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
 import { openDeviceKey, openStorageKey, readDeviceKey, readStorageKey } from './keys.ts';
-import { Pipeline, type Progress } from './pipeline.ts';
+import type { Watermark } from './live-pipeline.ts';
+import { LiveRun, type RunningSession } from './live-run.ts';
+import { newLivePipeline } from './live-session.ts';
 import type {
   AtCommitPoint,
+  CaptureSource,
+  ClockQuality,
+  LeafSealing,
   LogIdentity,
   Primitives,
   Signer,
-  StoredChunk,
-  StoredSession,
+  StoredLog,
 } from './ports.ts';
-import { newSession, sessionBefore } from './session.ts';
+import { JournalFile } from './record/journal-file.ts';
+import { ReplayPipeline } from './replay-pipeline.ts';
+import { sessionBefore } from './session.ts';
+import { Session } from './session-run.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading, Spool } from './spool/spool.ts';
+import { AgentStatus } from './status.ts';
 import { MqttBroker } from './uplink/mqtt-broker.ts';
 import { Uplink, type UplinkEvents } from './uplink/uplink.ts';
 
@@ -55,112 +65,104 @@ const primitives: Primitives = {
   random: (length) => new Uint8Array(crypto.randomBytes(length)),
 };
 
-export type AgentEvents = UplinkEvents & { onCommitted(progress: Progress): void };
+/** Native where the add-on was built. */
+function newSealing(): LeafSealing {
+  return new PortableSealing(primitives);
+}
+
+/** @throws UserError CAPTURE_*; OperationalError CAPTURE_* */
+async function openCaptureOf(capture: LiveCapture): Promise<CaptureSource> {
+  if (capture.driver === 'native') return openNativeCapture(capture);
+  return await openSocketcan({ ...capture, readClock: readMachineClock });
+}
+
+export type AgentEvents = UplinkEvents & {
+  onCommitted(progress: Progress): void;
+  /** Of a live capture: how far it is durable; after every sync. */
+  onDurable?(watermark: Watermark): void;
+};
+
+/** What a test may put in place of the machine's own. */
+export type Adapters = {
+  readonly openCapture: (capture: LiveCapture) => Promise<CaptureSource>;
+  readonly openJournal: (folder: string) => JournalFile;
+  readonly readBootId: () => Uint8Array;
+  /** Stops the process between a commit and its effect. */
+  readonly atCommitPoint: AtCommitPoint;
+};
+
+const MACHINE: Adapters = {
+  openCapture: openCaptureOf,
+  openJournal: (folder) => JournalFile.open(folder),
+  readBootId,
+  atCommitPoint: () => undefined,
+};
 
 export type RunningAgent = {
   readonly identity: LogIdentity;
   readonly deviceKey: PublicKey;
-  readonly survey: LogSurvey;
-  /** Frames of the log that earlier runs have committed. */
-  readonly committedBefore: number;
-  /** Resolves when the replay has ended and its last statement is committed; rejects when the agent must stop. */
+  readonly status: AgentStatus;
+  /** Of a replay: its log, and how many of its frames earlier runs have committed. */
+  readonly replay: { readonly survey: LogSurvey; readonly committedBefore: number } | undefined;
+  /** Resolves when a replay has ended and its last statement is committed; rejects when the agent must stop. */
   readonly recorded: Promise<void>;
   /** Statements without a receipt. */
   waiting(): number;
-  /** Ends the replay at the next chunk, commits, and closes everything. */
+  /** Ends the recording, commits, and closes everything. */
   stop(): Promise<void>;
 };
 
-/**
- * @param atCommitPoint for tests that stop the process between a commit and its effect
- * @throws UserError CONFIG_*, KEY_FILE_*, SPOOL_MISSING, REPLAY_*; OperationalError STORAGE_*, SPOOL_*
- */
+/** @throws UserError CONFIG_*, KEY_FILE_*, SPOOL_MISSING, REPLAY_*, CAPTURE_*; OperationalError STORAGE_*, SPOOL_* */
 export async function startAgent(
   config: AgentConfig,
   events: AgentEvents,
-  atCommitPoint: AtCommitPoint = () => undefined,
+  adapters: Partial<Adapters> = {},
 ): Promise<RunningAgent> {
-  // The log is read once before anything is made: an empty or unreadable one leaves no trace.
+  const machine = { ...MACHINE, ...adapters };
   const { capture } = config;
-  if (capture.driver !== 'replay') {
-    throw new UserError('CAPTURE_DRIVER', `the driver ${capture.driver} is not there yet`);
-  }
-  const survey = await surveyLog(capture.path);
-  const spoolFolder = join(config.dataDir, 'spool');
-  const { random } = primitives;
+  if (capture.driver !== 'replay') return await startLive(config, capture, events, machine);
+  // The log is read once before anything is made: an empty or unreadable one leaves no trace.
+  return await startReplay(config, capture, await surveyLog(capture.path), events, machine);
+}
+
+/** An opened unit: its spool, its log and the key that certifies its sessions. */
+type Unit = { readonly spool: Spool; readonly log: StoredLog; readonly deviceSigner: Signer };
+
+function openUnit(dataDir: string, { atCommitPoint }: Adapters): Unit {
+  const spoolFolder = join(dataDir, 'spool');
   const hadSpool = spoolExists(spoolFolder);
-  const storageKey = openStorageKey(config.dataDir, hadSpool, keyFiles, random);
+  const storageKey = openStorageKey(dataDir, hadSpool, keyFiles, primitives.random);
   const spool = Spool.open(spoolFolder, storageKey, primitives, atCommitPoint);
   try {
-    return await startWithSpool(config, capture, events, survey, spool, atCommitPoint);
+    const known = spool.identity();
+    const secret = openDeviceKey(dataDir, known !== undefined, keyFiles, newEs256kSecret);
+    atCommitPoint('identity-created');
+    const deviceSigner = es256kSigner(secret);
+    const deviceKeyId = keyId(deviceSigner.key);
+    // Unenrolled: the first epoch, under a tag that nobody can link to the vehicle.
+    const fresh = { tag: primitives.random(TAG_BYTES), epoch: 0, log: 0, deviceKeyId };
+    const log = known ?? { ...fresh, predecessor: undefined };
+    if (!equalBytes(log.deviceKeyId, deviceKeyId)) {
+      throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');
+    }
+    return { spool, log, deviceSigner };
   } catch (error) {
     spool.close();
     throw error;
   }
 }
 
-async function startWithSpool(
+function newUplink(
   config: AgentConfig,
-  capture: ReplayCapture,
-  events: AgentEvents,
-  survey: LogSurvey,
-  spool: Spool,
-  atCommitPoint: AtCommitPoint,
-): Promise<RunningAgent> {
-  const stored = spool.identity();
-  const secret = openDeviceKey(config.dataDir, stored !== undefined, keyFiles, newEs256kSecret);
-  atCommitPoint('identity-created');
-  const deviceSigner = es256kSigner(secret);
-  const deviceKeyId = keyId(deviceSigner.key);
-  // Unenrolled: the first epoch, under a tag that nobody can link to the vehicle.
-  const identity = stored ?? { tag: primitives.random(TAG_BYTES), epoch: 0, log: 0, deviceKeyId };
-  if (!equalBytes(identity.deviceKeyId, deviceKeyId)) {
-    throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');
-  }
-  const committedBefore = spool.committedFrames();
-  const sessionSigner = ephemeralSigner();
-  const lastChunk = spool.lastChunk(identity.log);
-  const sessions = spool.sessions(identity.log);
-  const last = lastChunk && {
-    seq: lastChunk.seq,
-    id: recordId('chunk-header', keyOfSession(sessions, lastChunk), lastChunk.header),
-  };
-  const configuration = configurationText(config, toHex(survey.sha256));
-  const configurationHash = primitives.sha256(asciiBytes(configuration));
-  const previous = sessions.at(-1);
-  assertSameLog(previous?.record, configurationHash);
-  const bootId = readBootId();
-  const session = newSession({
-    identity,
-    deviceSigner,
-    sessionSigner,
-    previous,
-    lastHeaderId: last?.id,
-    bootId,
-    startedWallNs: BigInt(Date.now()) * 1_000_000n,
-    softwareHash: softwareHash(fileURLToPath(new URL('..', import.meta.url)), [
-      'agent',
-      'core',
-      'hw',
-    ]),
-    configurationHash,
-    filterHash: primitives.sha256(asciiBytes(filterText(config))),
-    buses: survey.buses.map((bus) => ({
-      bus,
-      source: 'replay',
-      lossAccounting: 'not_applicable',
-      stampSource: 'log',
-      access: 'not_applicable',
-    })),
-    sha256: primitives.sha256,
-  });
-  spool.commitSession(identity, session);
-
-  const uplink = new Uplink(
+  { spool, log }: Unit,
+  events: UplinkEvents,
+  { atCommitPoint }: Adapters,
+): Uplink {
+  return new Uplink(
     new MqttBroker(config.service.mqttUrl, `wmk-${crypto.randomBytes(8).toString('hex')}`),
     spool,
     {
-      tag: identity.tag,
+      tag: log.tag,
       service: config.service,
       resendEveryMs: config.service.resendEveryMs,
       sha256: primitives.sha256,
@@ -169,66 +171,250 @@ async function startWithSpool(
     },
     events,
   );
-  const place = { ...identity, sessionId: session.id, signer: sessionSigner };
-  const beacon = () => uplink.beacon();
-  const known = spool.streams(identity.log);
-  const sealing = new PortableSealing(primitives);
-  const streams = new StreamTable(known, sealing, primitives.random);
-  const lastStatement = spool.lastStatement(identity.log);
-  const source = await openReplay({
-    path: capture.path,
-    speed: capture.speed,
-    startAfterLine: lastChunk?.cursor ?? 0,
-  });
-  const pipeline = new Pipeline({
-    source,
-    sealer: new ChunkSealer(place, { streams, sealing, random: primitives.random }, beacon, {
-      last,
-      announced: spool.announcedStreams(identity.log),
-    }),
-    batcher: new Batcher(
-      place,
-      { durationMs: config.batchMs, sha256: primitives.sha256 },
-      beacon,
-      spool.unbatchedChunks().map((chunk) => ({
-        log: chunk.log,
-        seq: chunk.seq,
-        header: chunk.header,
-        sessionKey: keyOfSession(spool.sessions(chunk.log), chunk),
-        wallStartNs: decodeChunkHeader(chunk.header).wallStartNs,
-      })),
-      lastStatement,
-    ),
-    spool,
-    sessionNumber: session.number,
-    sessionKey: sessionSigner.key,
-    encodeStatement: (statement) => encodeStatementRecord(sessionSigner, statement),
-    chunkMs: config.chunkMs,
-    buses: survey.buses,
-    sessionBefore: sessionBefore(lastChunk, previous, bootId),
-    nowMs: () => performance.now(),
-    onCommitted: (progress) => {
-      uplink.drain();
-      events.onCommitted(progress);
-    },
-  });
-  uplink.start();
-  const recorded = pipeline.run().finally(async () => await source.close());
+}
+
+/** What a session record says of program, configuration and filters. */
+function hashesOf(config: AgentConfig, logSha256: string) {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const ofText = (text: string) => primitives.sha256(new TextEncoder().encode(text));
   return {
-    identity,
-    deviceKey: deviceSigner.key,
-    survey,
-    committedBefore,
-    recorded,
-    waiting: () => spool.waitingCount(),
-    stop: async () => {
-      pipeline.stop();
-      await source.close();
-      await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
-      await uplink.stop();
-      spool.close();
-    },
+    softwareHash: softwareHash(root, ['agent', 'core', 'hw']),
+    configurationHash: ofText(configurationText(config, logSha256)),
+    filterHash: ofText(filterText(config)),
   };
+}
+
+async function startReplay(
+  config: AgentConfig,
+  capture: ReplayCapture,
+  survey: LogSurvey,
+  events: AgentEvents,
+  adapters: Adapters,
+): Promise<RunningAgent> {
+  const unit = openUnit(config.dataDir, adapters);
+  const { spool, log, deviceSigner } = unit;
+  try {
+    const hashes = hashesOf(config, toHex(survey.sha256));
+    assertSameLog(spool.sessions(log.log).at(-1)?.record, hashes.configurationHash);
+    const committedBefore = spool.committedFrames();
+    const bootId = adapters.readBootId();
+    const uplink = newUplink(config, unit, events, adapters);
+    const sealing = newSealing();
+    const session = new Session({
+      ...unit,
+      ...hashes,
+      sessionSigner: ephemeralSigner(),
+      bootId,
+      startedWallNs: BigInt(Date.now()) * 1_000_000n,
+      buses: survey.buses.map((bus) => ({
+        bus,
+        source: 'replay',
+        lossAccounting: 'not_applicable',
+        stampSource: 'log',
+        access: 'not_applicable',
+      })),
+      batchMs: config.batchMs,
+      primitives,
+      sealing,
+      beacon: () => uplink.beacon(),
+      onCommitted: (progress) => {
+        uplink.drain();
+        events.onCommitted(progress);
+      },
+    });
+    const source = await openReplay({
+      path: capture.path,
+      speed: capture.speed,
+      startAfterLine: session.lastChunk?.cursor ?? 0,
+    });
+    const pipeline = new ReplayPipeline({
+      source,
+      sealer: session.newSealer(session.last),
+      commits: session.commits,
+      chunkMs: config.chunkMs,
+      buses: survey.buses,
+      sessionBefore: sessionBefore(session.lastChunk, session.previous, bootId, false),
+      nowMs: () => performance.now(),
+    });
+    uplink.start();
+    const recorded = pipeline.run().finally(async () => await source.close());
+    return {
+      identity: log,
+      deviceKey: deviceSigner.key,
+      status: new AgentStatus(Date.now()),
+      replay: { survey, committedBefore },
+      recorded,
+      waiting: () => spool.waitingCount(),
+      stop: async () => {
+        pipeline.stop();
+        await source.close();
+        await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
+        await uplink.stop();
+        sealing.close();
+        spool.close();
+      },
+    };
+  } catch (error) {
+    spool.close();
+    throw error;
+  }
+}
+
+/** Pause between two attempts to write to a disk that could not be written. */
+const STORAGE_RETRY_MS = 1000;
+
+async function startLive(
+  config: AgentConfig,
+  capture: LiveCapture,
+  events: AgentEvents,
+  adapters: Adapters,
+): Promise<RunningAgent> {
+  const status = new AgentStatus(Date.now());
+  status.capture.driver = capture.driver;
+  // Before the spool: an interface that cannot be opened at all leaves no trace.
+  const source = await adapters.openCapture(capture);
+  const quality = openClockQuality({ gpsd: config.clock.gpsd, readClock: readMachineClock });
+  const closeEdges = async (): Promise<void> => {
+    quality.close();
+    await source.close();
+  };
+  let unit: Unit | undefined;
+  const begin = (cause: GapCause | undefined): RunningSession => {
+    unit = openUnit(config.dataDir, adapters);
+    const edges = { source, clockQuality: quality.read };
+    return beginLive({ config, unit, ...edges, cause, status, events, adapters });
+  };
+  try {
+    const run = new LiveRun({
+      begin,
+      onStorageFailed: ({ code, message }) => status.failed(code, message, Date.now()),
+      onStorageBack: () => {
+        for (const { code } of status.problems()) status.succeeded(code);
+      },
+      retryMs: STORAGE_RETRY_MS,
+    });
+    const recorded = run.run().finally(closeEdges);
+    const first = unit as Unit | undefined;
+    if (first === undefined) throw new RangeError('expected the first session to have begun');
+    return {
+      identity: first.log,
+      deviceKey: first.deviceSigner.key,
+      status,
+      replay: undefined,
+      recorded,
+      waiting: () => status.uplink.unreceipted,
+      stop: async () => {
+        run.stop();
+        await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
+      },
+    };
+  } catch (error) {
+    await closeEdges();
+    throw error;
+  }
+}
+
+type LiveParts = {
+  readonly config: AgentConfig;
+  readonly unit: Unit;
+  readonly source: CaptureSource;
+  readonly cause: GapCause | undefined;
+  readonly clockQuality: ClockQuality;
+  readonly status: AgentStatus;
+  readonly events: AgentEvents;
+  readonly adapters: Adapters;
+};
+
+function beginLive(parts: LiveParts): RunningSession {
+  const { config, unit, source, cause, status, events, adapters } = parts;
+  const { spool, log } = unit;
+  const bootId = adapters.readBootId();
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => undefined); // raced against the pipeline; without one nobody waits
+  const uplinkEvents = {
+    ...events,
+    onReceipt: (seq: number) => {
+      status.uplink.unreceipted = spool.waitingCount();
+      events.onReceipt(seq);
+    },
+    onFatal: (error: unknown) => ended.reject(error),
+  };
+  const uplink = newUplink(config, unit, uplinkEvents, adapters);
+  const sealing = newSealing();
+  let file: JournalFile | undefined;
+  try {
+    file = adapters.openJournal(join(config.dataDir, 'spool'));
+    const first = source.take();
+    const session = new Session({
+      ...unit,
+      ...hashesOf(config, ''),
+      sessionSigner: ephemeralSigner(),
+      bootId,
+      startedWallNs: first.clock.wallNs,
+      buses: source.buses,
+      batchMs: config.batchMs,
+      primitives,
+      sealing,
+      beacon: () => uplink.beacon(),
+      onCommitted: (progress) => {
+        status.uplink.unreceipted = spool.waitingCount();
+        uplink.drain();
+        events.onCommitted(progress);
+      },
+    });
+    const pipeline = newLivePipeline({
+      spool,
+      log: log.log,
+      session,
+      source,
+      first,
+      file,
+      sealing,
+      primitives,
+      verify: fastVerifyDigest,
+      bootId,
+      cause,
+      times: {
+        chunkMs: config.chunkMs,
+        batchMs: config.batchMs,
+        blockMs: config.journal.blockMs,
+        idleAfterMs: config.idleAfterMs,
+      },
+      clockQuality: parts.clockQuality,
+      atCommitPoint: adapters.atCommitPoint,
+      onDurable: (watermark) => events.onDurable?.(watermark),
+      onJournalDamaged: () => {
+        status.journal.isDamaged = true;
+      },
+    });
+    status.phase = 'recording';
+    uplink.start();
+    return {
+      run: async () => {
+        const recording = pipeline.run();
+        try {
+          await Promise.race([recording, ended.promise]);
+          return 'stopped';
+        } catch (error) {
+          pipeline.abort();
+          await recording.catch(() => undefined); // the same error, or none
+          throw error;
+        }
+      },
+      stop: () => pipeline.stop(),
+      close: async () => {
+        await uplink.stop();
+        sealing.close();
+        file?.close();
+        spool.close();
+      },
+    };
+  } catch (error) {
+    sealing.close();
+    file?.close();
+    spool.close();
+    throw error;
+  }
 }
 
 /**
@@ -266,16 +452,6 @@ export function exportFromUnit(
   const storageKey = readStorageKey(dataDir, keyFiles);
   using spool = openSpoolForReading(spoolFolder, storageKey, primitives);
   return exportEvidence(spool, selection, primitives, onChunk);
-}
-
-function keyOfSession(sessions: readonly StoredSession[], chunk: StoredChunk): PublicKey {
-  const session = sessions.find((candidate) => candidate.number === chunk.session);
-  if (session === undefined) throw new RangeError(`no session ${chunk.session}`);
-  return decodeSessionRecord(unverifiedPayload(session.record)).sessionKey;
-}
-
-function encodeStatementRecord(signer: Signer, statement: SignedStatement): Uint8Array {
-  return encodeSigned('statement', signer.key, statement);
 }
 
 /** A cursor is a line of one log: a restart goes on with the same log, cut alike, or not at all. */

@@ -12,10 +12,10 @@ import {
 import { keyId } from '../core/signature.ts';
 import type { SessionBefore } from './chunk/chunker.ts';
 import { STREAM_RULE } from './chunk/stream-table.ts';
-import type { LogIdentity, Signer, StoredChunk, StoredSession } from './ports.ts';
+import type { LogIdentity, Signer, StoredChunk, StoredLog, StoredSession } from './ports.ts';
 
 export type SessionInputs = {
-  readonly identity: LogIdentity;
+  readonly identity: LogIdentity & Partial<Pick<StoredLog, 'predecessor'>>;
   readonly deviceSigner: Signer;
   readonly sessionSigner: Signer;
   readonly previous: StoredSession | undefined;
@@ -51,7 +51,7 @@ export function newSession(inputs: SessionInputs): StoredSession {
     filterHash: inputs.filterHash,
     decoderHash: undefined,
     buses: inputs.buses,
-    predecessor: before?.predecessor,
+    predecessor: identity.predecessor,
   });
   const id = recordId('session-record', deviceSigner.key, payload);
   const signature = deviceSigner.sign(id);
@@ -71,18 +71,28 @@ function bootCount(before: SessionRecord | undefined, bootId: Uint8Array): numbe
  * How the log stands when a session starts, for the gap that its first chunk must name.
  * @param lastChunk of the log; undefined when it has none
  * @param newest the newest session before this one
+ * @param leavesEnd a session that is stopped in order always leaves a last chunk: a live one does, a replay not
  */
 export function sessionBefore(
   lastChunk: StoredChunk | undefined,
   newest: StoredSession | undefined,
   bootId: Uint8Array,
+  leavesEnd: boolean,
 ): SessionBefore | undefined {
   if (lastChunk === undefined || newest === undefined) return undefined;
   const { wallEndNs, state } = decodeChunkHeader(lastChunk.header);
-  // A session that sealed nothing may have been stopped or have crashed: nothing is left that tells.
-  if (lastChunk.session !== newest.number) return { wallEndNs, cause: 'unknown' };
-  if (state === 'shutdown') return { wallEndNs, cause: 'agent_stopped' };
-  const before = decodeSessionRecord(unverifiedPayload(newest.record));
-  const sameBoot = equalBytes(before.bootId, bootId);
-  return { wallEndNs, cause: sameBoot ? 'agent_crashed' : 'power_off' };
+  const isOfNewest = lastChunk.session === newest.number;
+  if (isOfNewest && state === 'shutdown') return { wallEndNs, cause: 'agent_stopped' };
+  // A replay that sealed nothing may have been stopped or have crashed: nothing is left that tells.
+  if (!isOfNewest && !leavesEnd) return { wallEndNs, cause: 'unknown' };
+  return { wallEndNs, cause: crashCause(newest, bootId) };
+}
+
+/** Under the same boot id the machine ran on and the agent died. */
+export function crashCause(
+  session: StoredSession,
+  bootId: Uint8Array,
+): 'agent_crashed' | 'power_off' {
+  const { bootId: before } = decodeSessionRecord(unverifiedPayload(session.record));
+  return equalBytes(before, bootId) ? 'agent_crashed' : 'power_off';
 }

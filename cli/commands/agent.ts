@@ -66,7 +66,7 @@ async function runUntilStopped(
     onBadAnswer: (topic, code) => print(io.stderr, `an answer on ${topic} does not hold (${code})`),
     onFatal: fail,
   });
-  total = agent.survey.frames - agent.committedBefore;
+  total = (agent.replay?.survey.frames ?? 0) - (agent.replay?.committedBefore ?? 0);
   let recorded = false;
   agent.recorded.then(() => {
     recorded = true;

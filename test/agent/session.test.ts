@@ -85,11 +85,15 @@ describe('how the session before ended', () => {
       },
     };
   }
-  const causeAfter = (last: StoredChunk | undefined, newest = first, boot = BOOT) =>
-    sessionBefore(last, newest, boot)?.cause;
+  const causeAfter = (
+    last: StoredChunk | undefined,
+    newest = first,
+    boot = BOOT,
+    leavesEnd = false,
+  ) => sessionBefore(last, newest, boot, leavesEnd)?.cause;
 
   test('is nothing at the start of a log', () => {
-    expect(sessionBefore(undefined, undefined, BOOT)).toBeUndefined();
+    expect(sessionBefore(undefined, undefined, BOOT, true)).toBeUndefined();
     expect(causeAfter(undefined)).toBeUndefined();
   });
 
@@ -103,12 +107,18 @@ describe('how the session before ended', () => {
     expect(causeAfter(chunk('recording'), first, OTHER_BOOT)).toBe('power_off');
   });
 
-  test('is unknown when it sealed nothing', () => {
+  test('is unknown when a replay sealed nothing', () => {
     expect(causeAfter(chunk('shutdown'), session(first))).toBe('unknown');
     expect(causeAfter(chunk('recording'), session(first), OTHER_BOOT)).toBe('unknown');
   });
 
+  test('is a crash when a live session sealed nothing: stopped in order it would have', () => {
+    const later = session(first);
+    expect(causeAfter(chunk('shutdown'), later, BOOT, true)).toBe('agent_crashed');
+    expect(causeAfter(chunk('shutdown'), later, OTHER_BOOT, true)).toBe('power_off');
+  });
+
   test('is told with the end of the last chunk', () => {
-    expect(sessionBefore(chunk('recording'), first, BOOT)?.wallEndNs).toBe(1_500_000_000n);
+    expect(sessionBefore(chunk('recording'), first, BOOT, true)?.wallEndNs).toBe(1_500_000_000n);
   });
 });

@@ -7,8 +7,9 @@ import { Batcher } from '../../agent/batch/batcher.ts';
 import { ChunkSealer } from '../../agent/chunk/chunk-sealer.ts';
 import { PortableSealing } from '../../agent/chunk/portable-sealing.ts';
 import { StreamTable } from '../../agent/chunk/stream-table.ts';
-import { Pipeline } from '../../agent/pipeline.ts';
+import { Commits } from '../../agent/commits.ts';
 import type { Primitives } from '../../agent/ports.ts';
+import { ReplayPipeline } from '../../agent/replay-pipeline.ts';
 import { newSession } from '../../agent/session.ts';
 import { Spool } from '../../agent/spool/spool.ts';
 import { encodeSigned } from '../../core/cose.ts';
@@ -96,7 +97,7 @@ async function recordInto(
   const place = { ...identity, sessionId: session.id, signer: sessionSigner };
   const sealing = new PortableSealing(primitives);
   const streams = new StreamTable([], sealing, primitives.random);
-  await new Pipeline({
+  await new ReplayPipeline({
     source: loopedSource(recording, times),
     sealer: new ChunkSealer(
       place,
@@ -104,22 +105,24 @@ async function recordInto(
       () => undefined,
       { last: undefined, announced: 0 },
     ),
-    batcher: new Batcher(
-      place,
-      { durationMs: 60_000, sha256: primitives.sha256 },
-      () => undefined,
-      [],
-      undefined,
-    ),
-    spool,
-    sessionNumber: session.number,
-    sessionKey: sessionSigner.key,
-    encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
+    commits: new Commits({
+      batcher: new Batcher(
+        place,
+        { durationMs: 60_000, sha256: primitives.sha256 },
+        () => undefined,
+        [],
+        undefined,
+      ),
+      spool,
+      sessionNumber: session.number,
+      sessionKey: sessionSigner.key,
+      encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
+      onCommitted: () => undefined,
+    }),
     chunkMs,
     buses: recording.buses,
     sessionBefore: undefined,
     nowMs: () => performance.now(),
-    onCommitted: () => undefined,
   }).run();
   // Read back what was committed, as the definition of the figure asks.
   const last = spool.lastChunk(0);

@@ -56,10 +56,12 @@ const agent = await startAgent(
       process.exit(1);
     },
   },
-  (point) => {
-    if (point !== orders.kill?.point) return;
-    left -= 1;
-    if (left === 0) process.kill(process.pid, 'SIGKILL');
+  {
+    atCommitPoint: (point) => {
+      if (point !== orders.kill?.point) return;
+      left -= 1;
+      if (left === 0) process.kill(process.pid, 'SIGKILL');
+    },
   },
 );
 await agent.recorded;

@@ -45,7 +45,8 @@ export async function start(
     onBadAnswer: () => undefined,
     onFatal: () => undefined,
   };
-  return await startAgent(config, { ...silent, ...events }, atCommitPoint);
+  const adapters = atCommitPoint === undefined ? {} : { atCommitPoint };
+  return await startAgent(config, { ...silent, ...events }, adapters);
 }
 
 /** To the end of its log. */

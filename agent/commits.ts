@@ -1,0 +1,61 @@
+/**
+ * Owns the order of commits: chunks first, then the statement over them, then whoever sends hears of it.
+ */
+import type { PublicKey } from '../core/signature.ts';
+import type { Batcher, SignedStatement } from './batch/batcher.ts';
+import type { SealedChunk } from './chunk/chunk-sealer.ts';
+import type { Spool } from './spool/spool.ts';
+
+/** Of this session, committed. */
+export type Progress = {
+  readonly frames: number;
+  readonly chunks: number;
+  /** Where the last chunk ends, by the wall clock or the log's time. */
+  readonly stampNs: bigint;
+};
+
+export type CommitParts = {
+  readonly spool: Spool;
+  readonly batcher: Batcher;
+  readonly sessionNumber: number;
+  readonly sessionKey: PublicKey;
+  readonly encodeStatement: (statement: SignedStatement) => Uint8Array;
+  /** After every commit. */
+  readonly onCommitted: (progress: Progress) => void;
+};
+
+export class Commits {
+  readonly #parts: CommitParts;
+  #progress: Progress = { frames: 0, chunks: 0, stampNs: 0n };
+
+  constructor(parts: CommitParts) {
+    this.#parts = parts;
+  }
+
+  /** Durable when it returns, with the statement that one of the chunks completes. */
+  commit(chunks: readonly SealedChunk[]): void {
+    if (chunks.length === 0) return;
+    const { spool, batcher, sessionNumber, sessionKey } = this.#parts;
+    spool.commitChunks(sessionNumber, chunks);
+    for (const { frameCount, wallEndNs } of chunks) {
+      const { frames, chunks: before } = this.#progress;
+      this.#progress = { frames: frames + frameCount, chunks: before + 1, stampNs: wallEndNs };
+    }
+    for (const chunk of chunks) this.#commitStatement(batcher.add({ ...chunk, sessionKey }));
+    this.#parts.onCommitted(this.#progress);
+  }
+
+  /** Batches everything that waits; called again by itself, since one statement covers only so many chunks. */
+  closeBatch(): void {
+    while (this.#commitStatement(this.#parts.batcher.close()));
+  }
+
+  /** @returns whether there was one */
+  #commitStatement(statement: SignedStatement | undefined): boolean {
+    if (statement === undefined) return false;
+    const { spool, sessionNumber, encodeStatement } = this.#parts;
+    spool.commitStatement(sessionNumber, { ...statement, bytes: encodeStatement(statement) });
+    this.#parts.onCommitted(this.#progress);
+    return true;
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * Takes what was captured through the stages: into the journal at once, into a chunk when it is over.
+ * What is durable when, and what a kill at each line leaves, is argued here.
+ */
+import type { GapCause } from '../core/chunk-header.ts';
+import { RECORDS } from '../core/stream.ts';
+import { streamsRecords } from './chunk/agent-records.ts';
+import type { ChunkSealer } from './chunk/chunk-sealer.ts';
+import type { Slice } from './chunk/chunker.ts';
+import { LiveChunker } from './chunk/live-chunker.ts';
+import type { StreamTable } from './chunk/stream-table.ts';
+import type { Commits } from './commits.ts';
+import type {
+  CaptureBlock,
+  CaptureSource,
+  ClockQuality,
+  ClockReading,
+  RecordsLeaf,
+  StoredStream,
+} from './ports.ts';
+import { CaptureWatch } from './record/capture-watch.ts';
+import type { Journal } from './record/journal.ts';
+
+/** How much of what was captured a power cut cannot take any more. */
+export type Watermark = {
+  /** Frames of each bus since the session began, in the order of the session's buses. */
+  readonly frames: readonly number[];
+  /** Everything that arrived before it is durable. */
+  readonly wallNs: bigint;
+};
+
+export type LivePipelineParts = {
+  readonly source: CaptureSource;
+  /** What was taken first: the clock in it is the start of the first chunk. */
+  readonly first: CaptureBlock;
+  readonly sealer: ChunkSealer;
+  readonly streams: StreamTable;
+  /** How many streams a committed chunk has announced, and of how many the roots are durable. */
+  readonly announced: number;
+  readonly stored: number;
+  readonly journal: Journal;
+  /** Makes the roots durable. */
+  readonly commitStreams: (streams: readonly StoredStream[]) => void;
+  readonly commits: Commits;
+  readonly chunkMs: number;
+  readonly batchMs: number;
+  readonly blockMs: number;
+  readonly idleAfterMs: number;
+  /** How the session before ended, where no recovered chunk says it. */
+  readonly before: { readonly wallEndNs: bigint; readonly cause: GapCause } | undefined;
+  readonly clockQuality: ClockQuality;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+  readonly onDurable: (watermark: Watermark) => void;
+};
+
+export class LivePipeline {
+  readonly #parts: LivePipelineParts;
+  readonly #buses: readonly string[];
+  readonly #watch: CaptureWatch;
+  readonly #chunker: LiveChunker;
+  readonly #frames: number[];
+  #unsaved = { fromRow: 0, start: { monoNs: 0n, wallNs: 0n, bootNs: 0n } as ClockReading };
+  /** Streams that a block of the chunk being filled, or a chunk before it, has named. */
+  #named: number;
+  /** Streams whose roots are durable: more than are named where a crash took the block that named them. */
+  #stored: number;
+  #stopped = false;
+  #isLast = false;
+  #aborted = false;
+
+  constructor(parts: LivePipelineParts) {
+    this.#parts = parts;
+    this.#buses = parts.source.buses.map(({ bus }) => bus);
+    this.#named = parts.announced;
+    this.#stored = parts.stored;
+    const start = parts.first.clock;
+    this.#watch = new CaptureWatch({ buses: this.#buses, start, idleAfterMs: parts.idleAfterMs });
+    this.#frames = this.#buses.map(() => 0);
+    this.#unsaved = { fromRow: 0, start };
+    const { chunkGaps, blockGaps, chunkLosses } = this.#watch;
+    if (parts.before !== undefined) {
+      const { wallEndNs: fromNs, cause } = parts.before;
+      const gap = { bus: '', fromNs, toNs: start.wallNs, cause };
+      for (const list of [chunkGaps, blockGaps]) list.addEarlier(gap);
+    }
+    this.#chunker = new LiveChunker(
+      { chunkMs: parts.chunkMs, batchMs: parts.batchMs, start },
+      {
+        takeGaps: (toNs) => chunkGaps.take(toNs),
+        takeCounters: () => chunkLosses.take(),
+        restartGaps: (wallNs) => {
+          chunkGaps.restart(wallNs);
+          blockGaps.restart(wallNs);
+        },
+        clock: parts.clockQuality,
+        isQuiet: () => !chunkGaps.hasNews && chunkLosses.isZero,
+      },
+      (slice) => this.#seal(slice),
+    );
+  }
+
+  /** Until `stop` or `leave`; what was captured by then is sealed, batched and committed. */
+  async run(): Promise<void> {
+    const { source, nowMs, blockMs, commits } = this.#parts;
+    let next = nowMs();
+    this.#push(this.#parts.first);
+    while (!this.#stopped) {
+      // Blocks at fixed moments, not after a pause: what the work takes is not added to the time between them.
+      next = Math.max(next + blockMs, nowMs());
+      await source.wait(Math.max(0, next - nowMs()));
+      if (!this.#aborted) this.#takeAll();
+    }
+    if (this.#aborted) return;
+    // What the driver still holds belongs to this session; what it lost it knows for good only when it is closed.
+    if (this.#isLast) await source.close();
+    this.#takeAll();
+    this.#chunker.end();
+    commits.closeBatch();
+  }
+
+  /** The capture ends with this session. */
+  stop(): void {
+    this.#stopped = true;
+    this.#isLast = true;
+  }
+
+  /** The capture goes on in another session. */
+  leave(): void {
+    this.#stopped = true;
+  }
+
+  /** Nothing more can be written: `run` resolves without sealing what was captured. */
+  abort(): void {
+    this.#stopped = true;
+    this.#aborted = true;
+  }
+
+  #takeAll(): void {
+    for (;;) {
+      const block = this.#parts.source.take();
+      const { isFull } = block;
+      this.#push(block);
+      if (!isFull) return;
+    }
+  }
+
+  #push(block: CaptureBlock): void {
+    this.#chunker.wake(block.count);
+    const { stepNs } = this.#watch.observe(block);
+    for (let i = 0; i < block.count; i++) {
+      const bus = block.bus[i] ?? 0;
+      this.#frames[bus] = (this.#frames[bus] ?? 0) + 1;
+    }
+    this.#chunker.push(block, stepNs);
+    this.#save(block.clock);
+    if (this.#parts.journal.isFull) this.#chunker.closeEarly();
+  }
+
+  /** Makes durable what no chunk has taken, and tells how far everything is. */
+  #save(end: ClockReading): void {
+    const { blockGaps, blockLosses } = this.#watch;
+    const hasFrames = this.#chunker.frames.count > this.#unsaved.fromRow;
+    if (hasFrames || blockGaps.hasNews || !blockLosses.isZero) this.#journal(end);
+    this.#parts.onDurable({ frames: [...this.#frames], wallNs: end.wallNs });
+  }
+
+  /**
+   * A kill before the sync loses what arrived since the block before, which nobody was told is durable; a kill
+   * after it leaves a block that the next start recovers.
+   */
+  #journal(end: ClockReading): void {
+    const { journal, streams, sealer, commitStreams } = this.#parts;
+    const { blockGaps, blockLosses } = this.#watch;
+    const { frames, baseNs } = this.#chunker;
+    const { fromRow, start } = this.#unsaved;
+    const rows = {
+      frames,
+      buses: this.#buses,
+      from: fromRow,
+      to: frames.count,
+      shiftNs: Number(baseNs - start.wallNs),
+    };
+    streams.addStrangers(rows);
+    // Their roots first: a block that survives without the root of one of its leaves could not be opened. A kill
+    // here leaves roots that nothing was sealed under, and the next chunk announces them.
+    const fresh = streams.from(this.#named);
+    const unstored = streams.from(this.#stored);
+    if (unstored.length > 0) commitStreams(unstored);
+    this.#stored = streams.size;
+    const named = (): RecordsLeaf => ({
+      ordinal: streams.ordinalOf(RECORDS.streams),
+      ...streamsRecords(fresh),
+    });
+    journal.append({
+      seq: sealer.nextSeq,
+      rows,
+      records: fresh.length === 0 ? [] : [named()],
+      start,
+      end,
+      buses: blockLosses.take(),
+      gaps: blockGaps.take(end.wallNs),
+    });
+    this.#named += fresh.length;
+    this.#unsaved = { fromRow: frames.count, start: end };
+  }
+
+  /**
+   * Sealed and committed in one go; only then is the journal free. A kill before the commit leaves the
+   * blocks, which become the recovered chunk of this seq; a kill after it leaves both, and recovery drops blocks
+   * whose chunk is sealed.
+   */
+  #seal(slice: Slice): void {
+    const { sealer, commits, journal } = this.#parts;
+    const chunk = sealer.seal(slice, this.#buses);
+    commits.commit([chunk]);
+    journal.free();
+    this.#named = this.#parts.streams.size;
+    this.#stored = this.#parts.streams.size;
+    // The chunk took the losses and gaps that no block has named; the next block starts where it ended.
+    this.#watch.blockLosses.take();
+    this.#watch.blockGaps.take(slice.wallEndNs);
+    this.#unsaved = {
+      fromRow: 0,
+      start: { monoNs: slice.monoEndNs, wallNs: slice.wallEndNs, bootNs: 0n },
+    };
+  }
+}

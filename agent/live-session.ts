@@ -1,0 +1,139 @@
+/**
+ * One session of a live capture: what an earlier one left in the journal is recovered, then the capture goes on.
+ */
+import { equalBytes } from '../core/bytes.ts';
+import { type Clock, decodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
+import { unverifiedPayload } from '../core/cose.ts';
+import { decodeJournalBlock } from '../core/journal-block.ts';
+import type { VerifyDigest } from '../core/signature.ts';
+import type { SealedChunk } from './chunk/chunk-sealer.ts';
+import { LivePipeline, type Watermark } from './live-pipeline.ts';
+import type {
+  AtCommitPoint,
+  CaptureBlock,
+  CaptureSource,
+  ClockQuality,
+  LeafSealing,
+  Primitives,
+} from './ports.ts';
+import { Journal } from './record/journal.ts';
+import type { JournalFile } from './record/journal-file.ts';
+import { findSurvivors, type Survivors } from './record/survivors.ts';
+import { recoverChunk } from './recovery.ts';
+import { crashCause, sessionBefore } from './session.ts';
+import type { Session } from './session-run.ts';
+import type { Spool } from './spool/spool.ts';
+
+export type LiveSessionParts = {
+  readonly spool: Spool;
+  readonly log: number;
+  readonly session: Session;
+  readonly source: CaptureSource;
+  readonly first: CaptureBlock;
+  readonly file: JournalFile;
+  readonly sealing: LeafSealing;
+  readonly primitives: Primitives;
+  readonly verify: VerifyDigest;
+  readonly bootId: Uint8Array;
+  /** Why this process stopped recording, where it knows better than what the spool tells. */
+  readonly cause: GapCause | undefined;
+  readonly times: {
+    readonly chunkMs: number;
+    readonly batchMs: number;
+    readonly blockMs: number;
+    readonly idleAfterMs: number;
+  };
+  readonly clockQuality: ClockQuality;
+  readonly atCommitPoint: AtCommitPoint;
+  readonly onDurable: (watermark: Watermark) => void;
+  readonly onJournalDamaged: (fault: NonNullable<Survivors['fault']> | undefined) => void;
+};
+
+/**
+ * Recovers, in this order, each step durable before the next: the new session's record, the recovered chunk.
+ * Only then is the journal written again. A kill in between leaves the journal as it was, and the next start
+ * recovers the same blocks into a chunk of the same seq.
+ * @throws OperationalError STORAGE_*, SPOOL_DAMAGED
+ */
+export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
+  const { session, spool, log, file, sealing, primitives, source, first } = parts;
+  const recovered = recover(parts);
+  if (recovered !== undefined) session.commits.commit([recovered]);
+  const journalStream = session.streams.journal();
+  if (spool.journalRoot(log) === undefined) spool.commitJournalRoot(journalStream.root);
+  return new LivePipeline({
+    source,
+    first,
+    sealer: session.newSealer(recovered ?? session.last),
+    streams: session.streams,
+    announced: spool.announcedStreams(log),
+    stored: spool.streams(log).length,
+    journal: new Journal({
+      file,
+      session: session.place,
+      block: (place, rows, records) => sealing.block(place, rows, records),
+      random: primitives.random,
+      atCommitPoint: parts.atCommitPoint,
+    }),
+    commitStreams: (streams) => spool.commitStreams(streams),
+    commits: session.commits,
+    ...parts.times,
+    before: recovered === undefined ? gapBefore(parts) : undefined,
+    clockQuality: parts.clockQuality,
+    nowMs: () => performance.now(),
+    onDurable: parts.onDurable,
+  });
+}
+
+function gapBefore({ session, bootId, cause, spool, log }: LiveSessionParts) {
+  const before = sessionBefore(session.lastChunk, session.previous, bootId, true);
+  if (before !== undefined) return { ...before, cause: cause ?? before.cause };
+  // The first chunk of a log that follows another: the disk was rolled back.
+  const newest = spool.newestChunk();
+  if (newest === undefined || newest.log === log) return undefined;
+  return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: cause ?? 'rolled_back' };
+}
+
+/** Undefined when the journal holds nothing of a chunk that is not sealed. */
+function recover(parts: LiveSessionParts): SealedChunk | undefined {
+  const { session, spool, log, file, primitives, verify, first, bootId } = parts;
+  const { last, lastChunk } = session;
+  const seq = last === undefined ? 0 : last.seq + 1;
+  const keyOf = (id: Uint8Array) => session.keyOfSession(id);
+  const survivors = findSurvivors(file.read(), { keyOf, seq }, verify, primitives.sha256);
+  if (survivors === undefined) return undefined;
+  if (survivors.ending === 'damaged') {
+    // Nothing is lost to those who look closer: the recording writes over the journal from here on.
+    file.keepAs(`journal-damaged-${log}-${seq}`);
+    parts.onJournalDamaged(survivors.fault);
+  }
+  const journalRoot = spool.journalRoot(log);
+  const dead = session.sessions.find(({ id }) => isOf(survivors, id)) ?? session.previous;
+  const deadKey = dead && session.keyOfSession(dead.id);
+  if (journalRoot === undefined || dead === undefined || deadKey === undefined) return undefined;
+  // A torn first block is nothing: nobody was told that it is durable.
+  if (survivors.blocks.length === 0 && survivors.ending === 'open') return undefined;
+  return recoverChunk({
+    survivors,
+    deadKey,
+    session: session.place,
+    last: last && {
+      ...last,
+      wallEndNs: lastChunk === undefined ? 0n : decodeChunkHeader(lastChunk.header).wallEndNs,
+    },
+    streams: spool.streams(log),
+    announced: spool.announcedStreams(log),
+    journalRoot,
+    start: first.clock,
+    clock: { ...parts.clockQuality(), steps: 0 } satisfies Clock,
+    cause: parts.cause ?? crashCause(dead, bootId),
+    primitives,
+  });
+}
+
+function isOf({ blocks }: Survivors, sessionId: Uint8Array): boolean {
+  const [first] = blocks;
+  if (first === undefined) return false;
+  const of = decodeJournalBlock(unverifiedPayload(first.head)).sessionId;
+  return equalBytes(of, sessionId);
+}

@@ -1,0 +1,207 @@
+/**
+ * After a crash: the blocks that survived in the journal become one recovered chunk.
+ * Implements spec/journal-block.md, "Recovered chunk".
+ */
+
+import { equalBytes } from '../core/bytes.ts';
+import { decodeChunkBody, encodeRecoveredBody, type SealedLeaf } from '../core/chunk-body.ts';
+import { type Clock, encodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
+import { recordId, sigStructure, unverifiedPayload } from '../core/cose.ts';
+import { OperationalError } from '../core/errors.ts';
+import { KeyTreeWalk, leafSecrets, NONCE_BYTES } from '../core/key-tree.ts';
+import { decodePackedLeaf, leafHash, treeEntry } from '../core/leaf.ts';
+import { encodePresenceLeaf, presenceMap } from '../core/presence-leaf.ts';
+import { decodeRecordsPayload } from '../core/records-payload.ts';
+import { blocksRoot, blocksSummary, collectedGaps, recoveredTree } from '../core/recovered-tree.ts';
+import { sealPackedLeaf } from '../core/sealed-leaf.ts';
+import type { PublicKey } from '../core/signature.ts';
+import { parseStreamId, RECORDS } from '../core/stream.ts';
+import { decodeStreamsRecord } from '../core/streams-record.ts';
+import { type KeyedStream, type OpenedBlock, openBlock } from './chunk/block-body.ts';
+import type { SealedChunk, SealerSession } from './chunk/chunk-sealer.ts';
+import type { ClockReading, Primitives, StoredStream } from './ports.ts';
+import type { SoundBlock, Survivors } from './record/survivors.ts';
+
+export type RecoveryInputs = {
+  readonly survivors: Survivors;
+  /** Of the dead session. */
+  readonly deadKey: PublicKey;
+  /** The new one, which signs the header. */
+  readonly session: SealerSession;
+  readonly last:
+    | { readonly seq: number; readonly id: Uint8Array; readonly wallEndNs: bigint }
+    | undefined;
+  /** Of the log, by ordinal, and how many of them a committed chunk has announced. */
+  readonly streams: readonly StoredStream[];
+  readonly announced: number;
+  readonly journalRoot: Uint8Array;
+  /** When the new session began to capture. */
+  readonly start: ClockReading;
+  readonly clock: Clock;
+  readonly cause: GapCause;
+  readonly primitives: Primitives;
+};
+
+/**
+ * The chunk that stands for the blocks, ready to be committed like any other.
+ * @throws OperationalError SPOOL_DAMAGED when what the dead session signed does not open with the spool's roots
+ */
+export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
+  const { survivors, session, last, streams, primitives, start } = inputs;
+  const { blocks, ending } = survivors;
+  const seq = last === undefined ? 0 : last.seq + 1;
+  const keyed = streams.map(({ name, root }) => ({ name, keys: walkFrom(root, primitives) }));
+  const opened = openAll(blocks, keyed, inputs);
+  const known = inputs.announced + opened.reduce((sum, block) => sum + namesIn(block, streams), 0);
+  // The presence leaves are sealed under a nonce of this attempt; the leaves of the blocks keep theirs, and
+  // their ciphertext is the same however often a recovery is tried.
+  const nonce = primitives.random(NONCE_BYTES);
+  const presence = presenceLeaves(
+    opened,
+    keyed.slice(0, known),
+    { tag: session.tag, seq, nonce },
+    primitives,
+  );
+  const entries = [
+    ...opened.flatMap((block) => block.entries),
+    ...presence.map(({ entry }) => entry),
+  ];
+  const { entryCount, root } = recoveredTree(entries, primitives.sha256);
+  const structures = blocks.map(({ head }) =>
+    sigStructure('journal-block', inputs.deadKey, unverifiedPayload(head)),
+  );
+  const summary =
+    blocks.length === 0
+      ? nothing(last?.wallEndNs ?? start.wallNs)
+      : blocksSummary(blocks.map(({ block }) => block));
+  const crash = { bus: '', fromNs: summary.wallEndNs, toNs: start.wallNs, cause: inputs.cause };
+  const header = encodeChunkHeader({
+    ...summary,
+    tag: session.tag,
+    epoch: session.epoch,
+    log: session.log,
+    seq,
+    previousId: last?.id,
+    sessionId: session.sessionId,
+    nonce,
+    entryCount,
+    root,
+    clock: inputs.clock,
+    beacon: undefined,
+    gaps: collectedGaps([...summary.gaps, crash]),
+    state: 'recording',
+    recovered: {
+      blockCount: blocks.length,
+      blocksRoot: blocksRoot(structures, primitives.sha256),
+      ending,
+    },
+  });
+  const { signer } = session;
+  const id = recordId('chunk-header', signer.key, header);
+  return {
+    seq,
+    header,
+    signature: signer.sign(id),
+    id,
+    body: encodeRecoveredBody({
+      presence: presence.flatMap(({ sealed }) => sealed ?? []),
+      blocks: opened.map(({ body }, i) => ({
+        head: blocks[i]?.head ?? new Uint8Array(0),
+        leaves: decodeChunkBody(body),
+      })),
+    }),
+    freshStreams: streams.slice(inputs.announced, known),
+    frameCount: opened.reduce((sum, block) => sum + framesIn(block, streams), 0),
+    cursor: 0,
+    wallStartNs: summary.wallStartNs,
+    wallEndNs: summary.wallEndNs,
+  };
+}
+
+function walkFrom(root: Uint8Array, { sha512 }: Primitives): KeyTreeWalk {
+  return new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, sha512);
+}
+
+function openAll(
+  blocks: readonly SoundBlock[],
+  streams: readonly KeyedStream[],
+  { session, journalRoot, primitives }: RecoveryInputs,
+): readonly OpenedBlock[] {
+  const journal = walkFrom(journalRoot, primitives);
+  return blocks.map(({ block, body }) => {
+    const place = { tag: session.tag, seq: block.seq, nonce: block.nonce };
+    let opened: OpenedBlock;
+    try {
+      opened = openBlock(body, place, journal, streams, primitives);
+    } catch (cause) {
+      throw damaged(block.place, cause);
+    }
+    const isSigned =
+      opened.entries.length === block.entryCount && equalBytes(opened.root, block.root);
+    if (!isSigned) throw damaged(block.place, undefined);
+    return opened;
+  });
+}
+
+function damaged(place: number, cause: unknown): OperationalError {
+  return new OperationalError(
+    'SPOOL_DAMAGED',
+    `block ${place} of the journal is sound and does not open`,
+    {
+      retryable: false,
+      cause,
+    },
+  );
+}
+
+/** How many streams the block was the first to name. */
+function namesIn(block: OpenedBlock, streams: readonly StoredStream[]): number {
+  const leaf = block.leaves.find(({ ordinal }) => streams[ordinal]?.name === RECORDS.streams);
+  if (leaf === undefined) return 0;
+  const { count, body } = decodePackedLeaf(leaf.packed);
+  const records = decodeRecordsPayload(body, count).map(decodeStreamsRecord);
+  return records.reduce((sum, names) => sum + names.length, 0);
+}
+
+function framesIn(block: OpenedBlock, streams: readonly StoredStream[]): number {
+  return block.leaves.reduce((sum, { ordinal, packed }) => {
+    const isRaw = parseStreamId(streams[ordinal]?.name ?? '').kind === 'raw';
+    return isRaw ? sum + decodePackedLeaf(packed).count : sum;
+  }, 0);
+}
+
+type Presence = { readonly entry: Uint8Array; readonly sealed: SealedLeaf | undefined };
+
+/** One for each stream of the log: in which blocks it is. */
+function presenceLeaves(
+  opened: readonly OpenedBlock[],
+  streams: readonly KeyedStream[],
+  place: { readonly tag: Uint8Array; readonly seq: number; readonly nonce: Uint8Array },
+  { sha256, sha512, aead }: Primitives,
+): readonly Presence[] {
+  const inBlock = opened.map(({ leaves }) => new Set(leaves.map(({ ordinal }) => ordinal)));
+  return streams.map(({ name, keys }, ordinal) => {
+    const secrets = leafSecrets(keys.nodeOf(place.seq), place.nonce, sha512);
+    const presentIn = inBlock.map((ordinals) => ordinals.has(ordinal));
+    const count = presentIn.filter(Boolean).length;
+    const hash = leafHash(secrets.salt, encodePresenceLeaf(name, place.seq, presentIn), sha256);
+    const packed = { count, inflatedLength: 0, body: presenceMap(presentIn) };
+    return {
+      entry: treeEntry(secrets.handle, hash),
+      sealed:
+        count === 0 ? undefined : { ordinal, sealed: sealPackedLeaf(packed, place, secrets, aead) },
+    };
+  });
+}
+
+/** Of a journal whose first block is damaged nothing is known but that it was there. */
+function nothing(wallNs: bigint) {
+  return {
+    monoStartNs: 0n,
+    monoEndNs: 0n,
+    wallStartNs: wallNs,
+    wallEndNs: wallNs,
+    buses: [],
+    gaps: [],
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * What every run of the agent has, replay or live: a session of its own on the spool's log, the streams that the
+ * log has, and the order of commits.
+ */
+import { equalBytes } from '../core/bytes.ts';
+import { decodeChunkHeader } from '../core/chunk-header.ts';
+import { encodeSigned, recordId, unverifiedPayload } from '../core/cose.ts';
+import { type BusCapture, decodeSessionRecord } from '../core/session-record.ts';
+import type { PublicKey } from '../core/signature.ts';
+import type { BeaconBlock } from '../core/vehicle-log.ts';
+import { Batcher } from './batch/batcher.ts';
+import { ChunkSealer, type SealerSession } from './chunk/chunk-sealer.ts';
+import { StreamTable } from './chunk/stream-table.ts';
+import { Commits, type Progress } from './commits.ts';
+import type {
+  LeafSealing,
+  Primitives,
+  Signer,
+  StoredChunk,
+  StoredLog,
+  StoredSession,
+} from './ports.ts';
+import { newSession } from './session.ts';
+import type { Spool } from './spool/spool.ts';
+
+export type SessionParts = {
+  readonly spool: Spool;
+  readonly log: StoredLog;
+  readonly deviceSigner: Signer;
+  /** Its secret is nowhere but in memory. */
+  readonly sessionSigner: Signer;
+  readonly bootId: Uint8Array;
+  readonly startedWallNs: bigint;
+  readonly softwareHash: Uint8Array;
+  readonly configurationHash: Uint8Array;
+  readonly filterHash: Uint8Array;
+  readonly buses: readonly BusCapture[];
+  readonly batchMs: number;
+  readonly primitives: Primitives;
+  readonly sealing: LeafSealing;
+  readonly beacon: () => BeaconBlock | undefined;
+  readonly onCommitted: (progress: Progress) => void;
+};
+
+export class Session {
+  readonly #parts: SessionParts;
+  /** As it was found. */
+  readonly previous: StoredSession | undefined;
+  readonly lastChunk: StoredChunk | undefined;
+  readonly sessions: readonly StoredSession[];
+  readonly record: StoredSession;
+  readonly place: SealerSession;
+  readonly streams: StreamTable;
+  readonly commits: Commits;
+
+  /** Durable when it returns: the session's record. */
+  constructor(parts: SessionParts) {
+    const { spool, log, sessionSigner, primitives } = parts;
+    this.#parts = parts;
+    this.sessions = spool.sessions(log.log);
+    this.previous = this.sessions.at(-1);
+    this.lastChunk = spool.lastChunk(log.log);
+    this.record = newSession({
+      identity: log,
+      deviceSigner: parts.deviceSigner,
+      sessionSigner,
+      previous: this.previous,
+      lastHeaderId: this.last?.id,
+      bootId: parts.bootId,
+      startedWallNs: parts.startedWallNs,
+      softwareHash: parts.softwareHash,
+      configurationHash: parts.configurationHash,
+      filterHash: parts.filterHash,
+      buses: parts.buses,
+      sha256: primitives.sha256,
+    });
+    spool.commitSession(log, this.record);
+    this.place = { ...log, sessionId: this.record.id, signer: sessionSigner };
+    this.streams = new StreamTable(
+      spool.streams(log.log),
+      parts.sealing,
+      primitives.random,
+      spool.journalRoot(log.log),
+    );
+    this.commits = new Commits({
+      spool,
+      batcher: this.#newBatcher(),
+      sessionNumber: this.record.number,
+      sessionKey: sessionSigner.key,
+      encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
+      onCommitted: parts.onCommitted,
+    });
+  }
+
+  /** The newest chunk that was found, with its id. */
+  get last(): { readonly seq: number; readonly id: Uint8Array } | undefined {
+    const chunk = this.lastChunk;
+    if (chunk === undefined) return undefined;
+    const key = this.#keyOf(chunk);
+    return { seq: chunk.seq, id: recordId('chunk-header', key, chunk.header) };
+  }
+
+  /** Of an earlier session of this log. */
+  keyOfSession(id: Uint8Array): PublicKey | undefined {
+    const found = this.sessions.find((session) => equalBytes(session.id, id));
+    return found && decodeSessionRecord(unverifiedPayload(found.record)).sessionKey;
+  }
+
+  /** @param last the newest chunk: the one that was found, or the one that was recovered */
+  newSealer(last: { readonly seq: number; readonly id: Uint8Array } | undefined): ChunkSealer {
+    const { sealing, primitives, beacon, spool, log } = this.#parts;
+    const parts = { streams: this.streams, sealing, random: primitives.random };
+    const announced = spool.announcedStreams(log.log);
+    return new ChunkSealer(this.place, parts, beacon, { last, announced });
+  }
+
+  #newBatcher(): Batcher {
+    const { spool, log, primitives, beacon, batchMs } = this.#parts;
+    return new Batcher(
+      { ...this.place, deviceKeyId: log.deviceKeyId },
+      { durationMs: batchMs, sha256: primitives.sha256 },
+      beacon,
+      spool.unbatchedChunks().map((chunk) => ({
+        log: chunk.log,
+        seq: chunk.seq,
+        header: chunk.header,
+        sessionKey: this.#keyOf(chunk),
+        wallStartNs: decodeChunkHeader(chunk.header).wallStartNs,
+      })),
+      spool.lastStatement(log.log),
+    );
+  }
+
+  #keyOf(chunk: StoredChunk): PublicKey {
+    const session = this.#parts.spool.session(chunk.log, chunk.session);
+    if (session === undefined) throw new RangeError(`no session ${chunk.session}`);
+    return decodeSessionRecord(unverifiedPayload(session.record)).sessionKey;
+  }
+}

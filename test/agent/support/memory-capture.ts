@@ -1,0 +1,79 @@
+/** A capture source that a test fills by hand, with the machine's clocks or its own. */
+import type {
+  CaptureBlock,
+  CaptureLoss,
+  CaptureSource,
+  ClockReading,
+  LinkEvent,
+} from '../../../agent/ports.ts';
+import type { Frame } from '../../../core/frame.ts';
+import { frameBlock } from '../../../core/frame-block-builder.ts';
+
+export class MemoryCapture implements CaptureSource {
+  readonly buses;
+  #frames: Frame[] = [];
+  #losses: CaptureLoss[] = [];
+  #links: LinkEvent[] = [];
+  /** What a test adds to the clocks. */
+  stepNs = 0n;
+  suspendedNs = 0n;
+  isClosed = false;
+
+  constructor(names: readonly string[] = ['can0', 'can1']) {
+    this.buses = names.map((bus) => ({
+      bus,
+      source: 'native' as const,
+      lossAccounting: 'exact' as const,
+      stampSource: 'kernel' as const,
+      access: 'silent' as const,
+    }));
+  }
+
+  now(): ClockReading {
+    const monoNs = process.hrtime.bigint();
+    const bootNs = monoNs + this.suspendedNs;
+    // One reading of the wall clock for all: what Date gives is only exact to the millisecond.
+    return { monoNs, bootNs, wallNs: ORIGIN_NS + bootNs + this.stepNs };
+  }
+
+  add(bus: number, id: number, data: Uint8Array): void {
+    this.#frames.push({
+      ...{ timeNs: this.now().wallNs, bus, id, flags: 0, length: data.length },
+      ...{ rawDlc: 0, data, cursor: 0 },
+    });
+  }
+
+  lose(bus: number, kernelDrops: number): void {
+    this.#losses.push({ bus, kernelDrops, beforeRow: this.#frames.length });
+  }
+
+  link(bus: number, state: LinkEvent['state']): void {
+    const { wallNs } = this.now();
+    this.#links.push({ bus, state, wallNs, beforeRow: this.#frames.length });
+  }
+
+  take(): CaptureBlock {
+    const block = {
+      ...frameBlock(this.#frames),
+      losses: this.#losses,
+      links: this.#links,
+      clock: this.now(),
+      isFull: false,
+    };
+    this.#frames = [];
+    this.#losses = [];
+    this.#links = [];
+    return block;
+  }
+
+  async wait(timeoutMs: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
+  }
+}
+
+const ORIGIN_NS = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
