@@ -154,7 +154,7 @@ function openUnit(dataDir: string, { atCommitPoint }: Adapters): Unit {
 
 function newUplink(
   config: AgentConfig,
-  { spool, log }: Unit,
+  { spool, log, deviceSigner }: Unit,
   events: UplinkEvents,
   { atCommitPoint }: Adapters,
 ): Uplink {
@@ -163,6 +163,8 @@ function newUplink(
     spool,
     {
       tag: log.tag,
+      epoch: log.epoch,
+      deviceKey: deviceSigner.key,
       service: config.service,
       resendEveryMs: config.service.resendEveryMs,
       sha256: primitives.sha256,

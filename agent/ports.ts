@@ -101,6 +101,7 @@ export type AtCommitPoint = (name: CommitPoint) => void;
 /** In the order of the data's way; ARCHITECTURE.md, "Crash table", says what recovery does at each. */
 export const COMMIT_POINTS = [
   'identity-created',
+  'log-begun',
   'session-committed',
   'streams-committed',
   'block-synced',
@@ -270,6 +271,8 @@ export type Archive = {
 
 /** What the uplink keeps in the spool. */
 export type Outbox = {
+  /** The log that is written now. */
+  identity(): StoredLog | undefined;
   session(log: number, number: number): StoredSession | undefined;
   /** Without the service's word, oldest first. */
   unacceptedStatements(limit: number): readonly StoredStatement[];

@@ -56,6 +56,10 @@ export type NewStatement = {
   readonly id: Uint8Array;
   readonly sessionId: Uint8Array;
   readonly tag: Uint8Array;
+  readonly deviceKeyId: Uint8Array;
+  readonly epoch: number;
+  readonly log: number;
+  readonly seq: number;
   readonly label: Uint8Array;
   /** SHA-256 of `bytes`. */
   readonly hash: Uint8Array;
@@ -85,6 +89,12 @@ export type IntakeStore = {
   statementByLabel(label: Uint8Array): StandingStatement | undefined;
   insertAcceptance(acceptance: Uint8Array): number;
   insertStatement(statement: NewStatement, acceptance: number, leafIndex: number): void;
+  /** The one with the highest seq in the highest log of this device key, and the record of its session. */
+  newestStatement(
+    tag: Uint8Array,
+    deviceKeyId: Uint8Array,
+    epoch: number,
+  ): { readonly session: Uint8Array; readonly statement: Uint8Array } | undefined;
   /** Does nothing when the proof of this second statement is kept already. */
   insertFork(firstId: Uint8Array, secondId: Uint8Array, proof: Uint8Array): void;
   countForks(): number;

@@ -12,7 +12,8 @@ import { decodeSessionRecord } from './session-record.ts';
 import { keyId, type PublicKey, type VerifyDigest } from './signature.ts';
 import { decodeStatement, type Statement } from './statement.ts';
 
-const MAX_SIGNED_BYTES = 32 * 1024;
+/** Of a session record or a statement. */
+export const MAX_SIGNED_BYTES = 32 * 1024;
 
 /** A statement and the record of the session that signed it, both COSE_Sign1. */
 export type ForkSide = { readonly statement: Uint8Array; readonly session: Uint8Array };

@@ -6,15 +6,16 @@ import { MAX_GROUP } from './acceptance.ts';
 import { toHex } from './bytes.ts';
 import { encodeCbor } from './cbor.ts';
 import { FormatError } from './errors.ts';
-import { decodeFields } from './fields.ts';
+import { decodeFields, type Fields } from './fields.ts';
+import { MAX_SIGNED_BYTES } from './fork-proof.ts';
 import { HASH_BYTES } from './merkle.ts';
 import { MAX_ANCHORED_WINDOW_BYTES } from './receipt.ts';
 import { ID_BYTES } from './vehicle-log.ts';
 
-/** Up: QoS 1; a COSE_Sign1 on all but `want`. The session record comes before its first statement. */
-export type UpTopic = 'session' | 'statement' | 'want';
+/** Up: QoS 1; a COSE_Sign1 on the first two. The session record comes before its first statement. */
+export type UpTopic = 'session' | 'statement' | 'want' | 'ask';
 /** Down: QoS 1. */
-export type DownTopic = 'accepted' | 'refused' | 'receipt';
+export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last';
 
 export const MAX_MESSAGE_BYTES = 512 * 1024;
 
@@ -23,13 +24,18 @@ export function vehicleTopic(tag: Uint8Array, topic: UpTopic | DownTopic): strin
 }
 
 /** What the service subscribes to. */
-export const UP_TOPIC_FILTERS: readonly string[] = ['v1/+/session', 'v1/+/statement', 'v1/+/want'];
+export const UP_TOPIC_FILTERS: readonly string[] = [
+  'v1/+/session',
+  'v1/+/statement',
+  'v1/+/want',
+  'v1/+/ask',
+];
 
 /** @returns undefined when the topic is none of a vehicle's up topics */
 export function parseUpTopic(
   topic: string,
 ): { readonly tag: string; readonly topic: UpTopic } | undefined {
-  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want)$/.exec(topic);
+  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want|ask)$/.exec(topic);
   const [, tag, name] = match ?? [];
   return tag === undefined ? undefined : { tag, topic: name as UpTopic };
 }
@@ -115,6 +121,43 @@ export function decodeWantMessage(bytes: Uint8Array): readonly Uint8Array[] {
   return decodeFields(bytes, 'want message', (fields) =>
     fields.bytesList('statement ids', 1024, ID_BYTES),
   );
+}
+
+/** On `ask`: whose last statement the vehicle wants to be shown. */
+export type AskMessage = { readonly deviceKeyId: Uint8Array; readonly epoch: number };
+
+export function encodeAskMessage({ deviceKeyId, epoch }: AskMessage): Uint8Array {
+  return encodeCbor([deviceKeyId, epoch]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeAskMessage(bytes: Uint8Array): AskMessage {
+  return decodeFields(bytes, 'ask message', readAsked);
+}
+
+/** On `last`: what was asked, and the last statement of the newest log that the service knows of this device key. */
+export type LastMessage = AskMessage & {
+  /** COSE_Sign1 both; none when the service knows no statement. */
+  readonly last: { readonly session: Uint8Array; readonly statement: Uint8Array } | undefined;
+};
+
+export function encodeLastMessage({ deviceKeyId, epoch, last }: LastMessage): Uint8Array {
+  return encodeCbor([deviceKeyId, epoch, last === undefined ? [] : [last.session, last.statement]]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeLastMessage(bytes: Uint8Array): LastMessage {
+  return decodeFields(bytes, 'last message', (fields) => ({
+    ...readAsked(fields),
+    last: fields.optional('last', (part) => ({
+      session: part.bytesUpTo('session record', MAX_SIGNED_BYTES),
+      statement: part.bytesUpTo('statement', MAX_SIGNED_BYTES),
+    })),
+  }));
+}
+
+function readAsked(fields: Fields): AskMessage {
+  return { deviceKeyId: fields.bytes('device key id', ID_BYTES), epoch: fields.uint('epoch') };
 }
 
 /** The tag of an up topic must be the tag inside the record. @throws FormatError TOPIC_TAG */

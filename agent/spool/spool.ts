@@ -5,9 +5,17 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
+import type { LogPredecessor } from '../../core/session-record.ts';
 import type { Span } from '../../core/statement.ts';
 import { makeFolder } from '../folder.ts';
-import type { AtCommitPoint, LogIdentity, Outbox, Primitives, StoredStream } from '../ports.ts';
+import type {
+  AtCommitPoint,
+  LogIdentity,
+  Outbox,
+  Primitives,
+  StoredLog,
+  StoredStream,
+} from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { placeOf } from './place.ts';
@@ -127,6 +135,44 @@ export class Spool extends SpoolReader implements Outbox {
     });
     this.#log ??= identity.log;
     this.#atCommitPoint('session-committed');
+  }
+
+  /**
+   * After the disk was set back: nothing more is signed in the log that another history may have gone on with.
+   *
+   * Statements without the service's word are destroyed with it. One that was never sent could be a second one
+   * for its place, and so prove a fork against an honest owner. One that was sent before the disk was set back
+   * may have been accepted since: it stands all the same, and its chunks are covered once more by the new
+   * log, which is no fork, since a place is in one log. What the service accepted on this disk stays.
+   *
+   * Durable together: a kill before it leaves the old log, in which no statement is sent before the service is
+   * asked again; a kill behind it leaves the new log without a session, and the next start is its first.
+   */
+  beginLog(predecessor: LogPredecessor): StoredLog {
+    const before = this.identity();
+    if (before === undefined) throw new RangeError('expected a log before a new one');
+    const log = Math.max(before.log, predecessor.log) + 1;
+    this.#commit(() => {
+      this.sql.run(
+        'DELETE FROM span WHERE statement IN (SELECT place FROM statement WHERE acceptance IS NULL AND inclusion IS NULL)',
+      );
+      this.sql.run('DELETE FROM statement WHERE acceptance IS NULL AND inclusion IS NULL');
+      this.sql.run(
+        'INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?)',
+        log,
+        before.tag,
+        before.epoch,
+        before.deviceKeyId,
+        predecessor.log,
+        predecessor.statementSeq,
+        predecessor.statementId,
+      );
+    });
+    this.#log = log;
+    this.#streams = [];
+    this.#announced = 0;
+    this.#atCommitPoint('log-begun');
+    return { ...before, log, predecessor };
   }
 
   /**

@@ -19,7 +19,8 @@ import {
   type Inclusion,
   verifyInclusionLevels,
 } from '../../core/receipt.ts';
-import type { PublicKey, VerifyDigest } from '../../core/signature.ts';
+import { decodeSessionRecord, type LogPredecessor } from '../../core/session-record.ts';
+import { keyId, type PublicKey, type VerifyDigest } from '../../core/signature.ts';
 import { decodeStatement } from '../../core/statement.ts';
 import {
   decodeWindowRecord,
@@ -27,7 +28,7 @@ import {
   windowLabel,
   windowRecordHash,
 } from '../../core/window.ts';
-import type { AcceptedMessage, ReceiptMessage } from '../../core/wire.ts';
+import type { AcceptedMessage, LastMessage, ReceiptMessage } from '../../core/wire.ts';
 
 /** The service that this vehicle was told to trust with anchoring. */
 export type KnownService = {
@@ -115,4 +116,40 @@ export function checkReceipt(
     throw new VerificationError('RECEIPT_FOREIGN', 'the header link starts at another block');
   }
   return { inclusion, windowHash };
+}
+
+/** Whose statement may be shown to this vehicle as its own. */
+export type OwnKey = {
+  readonly tag: Uint8Array;
+  readonly epoch: number;
+  readonly deviceKey: PublicKey;
+};
+
+/**
+ * A statement that this device once signed, of which the device key can be the only witness: whoever sends
+ * the answer can at most show one that is older than the newest.
+ * @throws FormatError; VerificationError SIGNATURE_INVALID, LAST_FOREIGN
+ */
+export function checkLast(
+  { session, statement }: NonNullable<LastMessage['last']>,
+  own: OwnKey,
+  verify: VerifyDigest,
+): LogPredecessor {
+  const certified = verifySigned('session-record', own.deviceKey, session, verify);
+  const record = decodeSessionRecord(certified.payload);
+  const signed = verifySigned('statement', record.sessionKey, statement, verify);
+  const { tag, epoch, log, seq, sessionId, deviceKeyId } = decodeStatement(signed.payload);
+  const ours =
+    equalBytes(record.tag, own.tag) &&
+    equalBytes(tag, own.tag) &&
+    equalBytes(record.deviceKeyId, keyId(own.deviceKey)) &&
+    equalBytes(deviceKeyId, record.deviceKeyId) &&
+    equalBytes(sessionId, certified.id) &&
+    record.epoch === own.epoch &&
+    epoch === own.epoch &&
+    log === record.log;
+  if (!ours) {
+    throw new VerificationError('LAST_FOREIGN', 'the statement is not of this device and epoch');
+  }
+  return { log, statementSeq: seq, statementId: signed.id };
 }

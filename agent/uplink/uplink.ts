@@ -3,23 +3,32 @@
  * Implements spec/uplink.md. At least once; PUBACK is transport and proves nothing.
  */
 import type { Beacon } from '../../core/beacon.ts';
-import { toHex } from '../../core/bytes.ts';
+import { equalBytes, toHex } from '../../core/bytes.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { decodeInclusion } from '../../core/receipt.ts';
-import type { VerifyDigest } from '../../core/signature.ts';
+import type { LogPredecessor } from '../../core/session-record.ts';
+import { keyId, type PublicKey, type VerifyDigest } from '../../core/signature.ts';
 import type { BeaconBlock } from '../../core/vehicle-log.ts';
 import {
   beaconTopic,
   decodeAcceptedMessage,
+  decodeLastMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
+  encodeAskMessage,
   encodeWantMessage,
   type RefusedMessage,
   vehicleTopic,
 } from '../../core/wire.ts';
 import type { AtCommitPoint, Broker, Outbox, StoredStatement } from '../ports.ts';
-import { checkAcceptance, checkBeacon, checkReceipt, type KnownService } from './answers.ts';
+import {
+  checkAcceptance,
+  checkBeacon,
+  checkLast,
+  checkReceipt,
+  type KnownService,
+} from './answers.ts';
 
 /** Statements on their way at once: a backlog of a month must not be sent again as a whole. */
 const IN_FLIGHT = 64;
@@ -31,6 +40,11 @@ export type UplinkEvents = {
   onReceipt(statementSeq: number): void;
   /** The service does not take a record. Statements stay in the outbox: a person must look. */
   onRefused(refusal: RefusedMessage): void;
+  /**
+   * The service has a statement of this device key that the disk does not know: the disk was set back. No
+   * statement is sent until the spool has a new log and `askAgain` was called.
+   */
+  onRolledBack(predecessor: LogPredecessor): void;
   /** An answer that does not check out, with its code; counted, and asked for again. */
   onBadAnswer(topic: string, code: string): void;
   /** The outbox could not be written: durability is unknown, so the agent stops. */
@@ -39,6 +53,8 @@ export type UplinkEvents = {
 
 export type UplinkOptions = {
   readonly tag: Uint8Array;
+  readonly epoch: number;
+  readonly deviceKey: PublicKey;
   readonly service: KnownService;
   readonly resendEveryMs: number;
   readonly sha256: Hash;
@@ -56,6 +72,12 @@ export class Uplink {
   readonly #sentSessions = new Set<string>();
   /** Statements that went out on this connection and since the last tick, and have no answer. */
   readonly #inFlight = new Set<string>();
+  /**
+   * A statement is sent only when the service's last one is known on this disk: from a disk that was set back
+   * it could be a second one for its place, and so prove a fork against an honest owner.
+   */
+  #standing: 'unknown' | 'clear' | 'rolled back' = 'unknown';
+  #askForLast = false;
   #askForReceipts = false;
   #draining = false;
   #drainAgain = false;
@@ -80,8 +102,11 @@ export class Uplink {
     this.#broker.connect({
       onConnected: () => {
         this.#connected = true;
+        this.#standing = 'unknown';
         this.#sentSessions.clear();
-        const down = (['accepted', 'refused', 'receipt'] as const).map((t) => vehicleTopic(tag, t));
+        const down = (['accepted', 'refused', 'receipt', 'last'] as const).map((t) =>
+          vehicleTopic(tag, t),
+        );
         this.#broker
           .subscribe([...down, beaconTopic(service.chainId)])
           .then(() => this.#resend())
@@ -103,6 +128,13 @@ export class Uplink {
     this.#drained = this.#drainUntilIdle();
   }
 
+  /** When a new log has begun: what the service has last is looked at anew. */
+  askAgain(): void {
+    this.#standing = 'unknown';
+    this.#askForLast = true;
+    this.drain();
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#connected = false;
@@ -113,6 +145,7 @@ export class Uplink {
   /** Everything that has no answer, once more: on connect and by the timer. */
   #resend(): void {
     this.#inFlight.clear();
+    this.#askForLast = true;
     this.#askForReceipts = true;
     this.drain();
   }
@@ -132,19 +165,36 @@ export class Uplink {
   }
 
   async #sendWaiting(): Promise<void> {
-    const { tag, atCommitPoint } = this.#options;
-    for (const statement of this.#outbox.unacceptedStatements(IN_FLIGHT)) {
-      if (this.#inFlight.has(toHex(statement.id))) continue;
-      await this.#sendSession(statement);
-      this.#inFlight.add(toHex(statement.id));
-      await this.#broker.publish(vehicleTopic(tag, 'statement'), statement.bytes);
-      atCommitPoint('statement-published');
+    const { tag, epoch, deviceKey } = this.#options;
+    if (this.#standing === 'unknown' && this.#askForLast) {
+      const ask = encodeAskMessage({ deviceKeyId: keyId(deviceKey), epoch });
+      await this.#broker.publish(vehicleTopic(tag, 'ask'), ask);
     }
+    this.#askForLast = false;
+    await this.#sendStatements();
     if (!this.#askForReceipts) return;
     this.#askForReceipts = false;
     const wanted = this.#outbox.unreceiptedStatements(WANTED);
     if (wanted.length > 0) {
       await this.#broker.publish(vehicleTopic(tag, 'want'), encodeWantMessage(wanted));
+    }
+  }
+
+  #maySend(): boolean {
+    return this.#standing === 'clear';
+  }
+
+  async #sendStatements(): Promise<void> {
+    const { tag, atCommitPoint } = this.#options;
+    if (!this.#maySend()) return;
+    for (const statement of this.#outbox.unacceptedStatements(IN_FLIGHT)) {
+      if (this.#inFlight.has(toHex(statement.id))) continue;
+      await this.#sendSession(statement);
+      // Meanwhile there may be another connection, on which nothing is clear yet.
+      if (!this.#maySend()) return;
+      this.#inFlight.add(toHex(statement.id));
+      await this.#broker.publish(vehicleTopic(tag, 'statement'), statement.bytes);
+      atCommitPoint('statement-published');
     }
   }
 
@@ -176,6 +226,32 @@ export class Uplink {
     else if (kind === 'accepted') this.#takeAccepted(payload);
     else if (kind === 'receipt') this.#takeReceipt(payload);
     else if (kind === 'refused') this.#takeRefused(payload);
+    else if (kind === 'last') this.#takeLast(payload);
+  }
+
+  #takeLast(payload: Uint8Array): void {
+    const { epoch, deviceKey, verify } = this.#options;
+    const answer = decodeLastMessage(payload);
+    // Another unit of this vehicle asked, or this one asked before.
+    const isOurs = equalBytes(answer.deviceKeyId, keyId(deviceKey)) && answer.epoch === epoch;
+    if (!isOurs || this.#standing !== 'unknown') return;
+    const last = answer.last && checkLast(answer.last, this.#options, verify);
+    if (last === undefined || this.#isKnown(last)) {
+      this.#standing = 'clear';
+      this.drain();
+    } else {
+      this.#standing = 'rolled back';
+      this.#events.onRolledBack(last);
+    }
+  }
+
+  /**
+   * An answer may be older than the disk. One of a log below the current is, whether the disk has the
+   * statement or not: that log was left because of a statement like this one.
+   */
+  #isKnown({ log, statementId }: LogPredecessor): boolean {
+    const current = this.#outbox.identity()?.log ?? 0;
+    return log < current || this.#outbox.statementById(statementId) !== undefined;
   }
 
   #takeBeacon(payload: Uint8Array): void {
@@ -211,6 +287,8 @@ export class Uplink {
     const refusal = decodeRefusedMessage(payload);
     // The service lost or never saw the session: send it again before the statement.
     if (refusal.code === 'SESSION_UNKNOWN') this.#sentSessions.clear();
+    // The answer before it was older than what the service has.
+    if (refusal.code === 'STATEMENT_FORK') this.askAgain();
     this.#events.onRefused(refusal);
   }
 }

@@ -8,8 +8,12 @@ import { FormatError, OperationalError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import {
+  type AskMessage,
+  type DownTopic,
+  decodeAskMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
+  encodeLastMessage,
   encodeRefusedMessage,
   MAX_MESSAGE_BYTES,
   parseUpTopic,
@@ -79,6 +83,7 @@ export class Intake {
     if (up === undefined) return Promise.resolve();
     if (payload.length > MAX_MESSAGE_BYTES) return this.#refuseLarge(up.tag, payload);
     if (up.topic === 'want') return this.#answerWant(up.tag, payload);
+    if (up.topic === 'ask') return this.#answerAsk(up.tag, payload);
     const { tag, topic } = up;
     return new Promise((received) => {
       if (this.#closed) return;
@@ -146,12 +151,7 @@ export class Intake {
       ids = decodeWantMessage(payload);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      const recordId = this.#options.sha256(payload);
-      await this.#publish(
-        tag,
-        'refused',
-        refused({ recordId, code: error.code, detail: error.message }),
-      );
+      await this.#refuseUnreadable(tag, payload, error);
       return;
     }
     try {
@@ -175,6 +175,37 @@ export class Intake {
     if (owed) onReceiptWanted();
   }
 
+  /**
+   * The vehicle sends no statement before it has this answer. Nothing is signed here: both records are the
+   * vehicle's own.
+   */
+  async #answerAsk(tag: string, payload: Uint8Array): Promise<void> {
+    if (this.#closed) return;
+    let asked: AskMessage;
+    try {
+      asked = decodeAskMessage(payload);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      await this.#refuseUnreadable(tag, payload, error);
+      return;
+    }
+    // What it sent before it lost its connection may still wait for a commit.
+    this.#flush();
+    try {
+      const { deviceKeyId, epoch } = asked;
+      const last = this.#options.store.newestStatement(fromHex(tag), deviceKeyId, epoch);
+      await this.#publish(tag, 'last', encodeLastMessage({ deviceKeyId, epoch, last }));
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+
+  async #refuseUnreadable(tag: string, payload: Uint8Array, error: FormatError): Promise<void> {
+    const recordId = this.#options.sha256(payload);
+    const refusal = { recordId, code: error.code, detail: error.message };
+    await this.#publish(tag, 'refused', refused(refusal));
+  }
+
   async #refuseLarge(tag: string, payload: Uint8Array): Promise<void> {
     const detail = `expected at most ${MAX_MESSAGE_BYTES} bytes, got ${payload.length}`;
     const recordId = this.#options.sha256(payload);
@@ -182,7 +213,7 @@ export class Intake {
   }
 
   /** An answer that is lost costs nothing: the vehicle sends or asks again until it has its acceptance. */
-  async #publish(tag: string, topic: 'accepted' | 'refused', payload: Uint8Array): Promise<void> {
+  async #publish(tag: string, topic: DownTopic, payload: Uint8Array): Promise<void> {
     try {
       await this.#link?.publish(`v1/${tag}/${topic}`, payload, false);
     } catch (error) {

@@ -2,7 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { unverifiedPayload } from '../../core/cose.ts';
 import { OperationalError } from '../../core/errors.ts';
+import { decodeStatement } from '../../core/statement.ts';
 import { SCHEMA_STEPS } from './schema.ts';
 
 /** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, STORE_DAMAGED, STORE_TOO_NEW */
@@ -35,6 +37,10 @@ function migrate(db: Database.Database): void {
         { retryable: false },
       );
     }
+    // A statement's seq was only inside its bytes.
+    db.function('statement_seq', { deterministic: true }, (bytes: unknown) =>
+      bytes instanceof Uint8Array ? decodeStatement(unverifiedPayload(bytes)).seq : null,
+    );
     for (const step of SCHEMA_STEPS.slice(version)) db.exec(step);
     db.pragma(`user_version = ${SCHEMA_STEPS.length}`);
   }).exclusive();

@@ -41,6 +41,22 @@ export function intakeStore(db: Database.Database): IntakeStore {
     `INSERT INTO statement (id, session_id, label, hash, tag, bytes, beacon_number, acceptance, leaf_index)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const insertNewest = db.prepare(
+    `INSERT INTO newest_statement (tag, device_key_id, epoch, log, seq, statement_n)
+     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tag, device_key_id, epoch)
+     DO UPDATE SET log = excluded.log, seq = excluded.seq, statement_n = excluded.statement_n
+     WHERE (excluded.log, excluded.seq) > (log, seq)`,
+  );
+  const newest = db.prepare<
+    [Uint8Array, Uint8Array, number],
+    { readonly session: Uint8Array; readonly statement: Uint8Array }
+  >(
+    `SELECT session.record AS session, statement.bytes AS statement
+     FROM newest_statement JOIN statement ON statement.n = newest_statement.statement_n
+     JOIN session ON session.id = statement.session_id
+     WHERE newest_statement.tag = ? AND newest_statement.device_key_id = ?
+       AND newest_statement.epoch = ?`,
+  );
   const insertFork = db.prepare(
     `INSERT INTO fork (second_id, first_id, proof) VALUES (?, ?, ?)
      ON CONFLICT (second_id) DO NOTHING`,
@@ -82,7 +98,7 @@ export function intakeStore(db: Database.Database): IntakeStore {
     },
     insertAcceptance: (signed) => Number(insertAcceptance.run(signed).lastInsertRowid),
     insertStatement: (s, acceptance, leafIndex) => {
-      insertStatement.run(
+      const { lastInsertRowid } = insertStatement.run(
         s.id,
         s.sessionId,
         s.label,
@@ -93,7 +109,9 @@ export function intakeStore(db: Database.Database): IntakeStore {
         acceptance,
         leafIndex,
       );
+      insertNewest.run(s.tag, s.deviceKeyId, s.epoch, s.log, s.seq, lastInsertRowid);
     },
+    newestStatement: (tag, deviceKeyId, epoch) => newest.get(tag, deviceKeyId, epoch),
     insertFork: (firstId, secondId, proof) => {
       insertFork.run(secondId, firstId, proof);
     },

@@ -104,4 +104,26 @@ CREATE TABLE receipt_outbox (
 CREATE INDEX receipt_outbox_window ON receipt_outbox (window_seq, statement_n);
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [VERSION_1];
+/** What a vehicle is shown whose disk may have been rolled back. One row for each device key in an epoch. */
+const VERSION_2 = `
+CREATE TABLE newest_statement (
+  tag BLOB NOT NULL,
+  device_key_id BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
+  log INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  statement_n INTEGER NOT NULL REFERENCES statement (n),
+  PRIMARY KEY (tag, device_key_id, epoch)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO newest_statement
+  SELECT tag, device_key_id, epoch, log, seq, n FROM (
+    SELECT *, row_number() OVER (PARTITION BY tag, device_key_id, epoch ORDER BY log DESC, seq DESC) AS place
+    FROM (
+      SELECT session.tag, device_key_id, epoch, log, statement_seq(statement.bytes) AS seq, n
+      FROM statement JOIN session ON session.id = statement.session_id
+    )
+  ) WHERE place = 1;
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2];

@@ -63,6 +63,11 @@ async function runUntilStopped(
     },
     onRefused: ({ code, detail }) =>
       print(io.stderr, `refused by the service: ${detail} (${code})`),
+    onRolledBack: ({ log, statementSeq }) =>
+      print(
+        io.stderr,
+        `the disk was set back: it does not know statement ${statementSeq} of log ${log}`,
+      ),
     onBadAnswer: (topic, code) => print(io.stderr, `an answer on ${topic} does not hold (${code})`),
     onFatal: fail,
   });

@@ -50,6 +50,8 @@ async function startDrive(options: DriveOptions, failed: AbortController): Promi
     onRefused: ({ code, detail }) => {
       fail('REFUSED', `the service refused a record: ${detail} (${code})`);
     },
+    onRolledBack: () =>
+      fail('ROLLED_BACK', 'the service knows a statement that this disk does not'),
     onBadAnswer: (topic, code) =>
       fail('BAD_ANSWER', `an answer on ${topic} does not hold (${code})`),
     onFatal: (error) => failed.abort(error),

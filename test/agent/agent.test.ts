@@ -83,6 +83,7 @@ test.each(FIXTURE_LOGS.map(({ path }) => path))(
     const bad: string[] = [];
     const agent = await start(configFor(unit(), log, { service: service.config }), {
       onBadAnswer: (_, code) => bad.push(code),
+      onRolledBack: () => bad.push('rolled back'),
       onRefused: ({ code }) => bad.push(code),
       onFatal: (error) => bad.push(String(error)),
     });

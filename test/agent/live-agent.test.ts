@@ -49,6 +49,7 @@ async function start(change: Partial<AgentConfig> = {}, adapters: Partial<Adapte
       onReceipt: () => undefined,
       onRefused: () => undefined,
       onBadAnswer: () => undefined,
+      onRolledBack: () => undefined,
       onFatal: () => undefined,
       onDurable: ({ frames }) => durable.push([...frames]),
     },

@@ -20,7 +20,13 @@ function session(
   sessionSigner = ephemeralSigner(),
 ): StoredSession {
   return newSession({
-    identity: { tag: new Uint8Array(16), epoch: 0, log: 0, deviceKeyId: keyId(device.key) },
+    identity: {
+      tag: new Uint8Array(16),
+      epoch: 0,
+      log: 0,
+      deviceKeyId: keyId(device.key),
+      predecessor: undefined,
+    },
     deviceSigner: device,
     sessionSigner,
     previous,

@@ -78,6 +78,7 @@ async function recordInto(
     epoch: 0,
     log: 0,
     deviceKeyId: keyId(deviceSigner.key),
+    predecessor: undefined,
   };
   const session = newSession({
     identity,

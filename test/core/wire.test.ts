@@ -5,10 +5,14 @@ import {
   assertTopicTag,
   beaconTopic,
   decodeAcceptedMessage,
+  decodeAskMessage,
+  decodeLastMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
+  encodeAskMessage,
+  encodeLastMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
   encodeWantMessage,
@@ -41,6 +45,19 @@ testCodec('want message', fc.array(hash, { maxLength: 20 }), {
   encode: encodeWantMessage,
   decode: decodeWantMessage,
 });
+testCodec('ask message', fc.record({ deviceKeyId: hash, epoch: fc.nat() }), {
+  encode: encodeAskMessage,
+  decode: decodeAskMessage,
+});
+testCodec(
+  'last message',
+  fc.record({
+    deviceKeyId: hash,
+    epoch: fc.nat(),
+    last: fc.option(fc.record({ session: blob, statement: blob }), { nil: undefined }),
+  }),
+  { encode: encodeLastMessage, decode: decodeLastMessage },
+);
 
 test('a topic of a vehicle names its tag', () => {
   fc.assert(
@@ -55,7 +72,7 @@ test('a topic of a vehicle names its tag', () => {
 });
 
 test('what only the service writes is no topic for a vehicle to write', () => {
-  for (const topic of ['accepted', 'refused', 'receipt'] as const) {
+  for (const topic of ['accepted', 'refused', 'receipt', 'last'] as const) {
     expect(parseUpTopic(vehicleTopic(new Uint8Array(16), topic))).toBeUndefined();
   }
   expect(parseUpTopic(beaconTopic(1n))).toBeUndefined();

@@ -19,8 +19,8 @@ import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
 
 /** Those that a replay passes; those of a live capture have tests of their own. */
-const JOURNAL_POINTS: readonly CommitPoint[] = ['streams-committed', 'block-synced'];
-const POINTS = COMMIT_POINTS.filter((point) => !JOURNAL_POINTS.includes(point));
+const OTHER_POINTS: readonly CommitPoint[] = ['log-begun', 'streams-committed', 'block-synced'];
+const POINTS = COMMIT_POINTS.filter((point) => !OTHER_POINTS.includes(point));
 
 const LOG = crashLog(8);
 const devices: string[] = [];

@@ -50,6 +50,7 @@ const agent = await startAgent(
     onAccepted: () => undefined,
     onReceipt: () => undefined,
     onRefused: ({ code, detail }) => tell(`refused: ${code} ${detail}`),
+    onRolledBack: ({ statementSeq }) => tell(`rolled back by statement ${statementSeq}`),
     onBadAnswer: (topic, code) => tell(`bad answer on ${topic}: ${code}`),
     onFatal: (error) => {
       tell(`fatal: ${String(error)}`);

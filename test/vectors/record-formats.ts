@@ -77,10 +77,14 @@ import {
 } from '../../core/window.ts';
 import {
   decodeAcceptedMessage,
+  decodeAskMessage,
+  decodeLastMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
+  encodeAskMessage,
+  encodeLastMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
   encodeWantMessage,
@@ -169,6 +173,8 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   }),
   'time-stamp': runTimeStamp,
   'uplink-accepted': codec(decodeAcceptedMessage, encodeAcceptedMessage),
+  'uplink-ask': codec(decodeAskMessage, encodeAskMessage),
+  'uplink-last': codec(decodeLastMessage, encodeLastMessage),
   'uplink-receipt': codec(decodeReceiptMessage, encodeReceiptMessage),
   'uplink-refused': codec(decodeRefusedMessage, encodeRefusedMessage),
   'uplink-topic': (input) => {

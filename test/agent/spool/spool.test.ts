@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { AtCommitPoint } from '../../../agent/ports.ts';
 import { openSpoolForReading, type Spool } from '../../../agent/spool/spool.ts';
 import { codeOf } from '../support/coded-error.ts';
 import { PRIMITIVES } from '../support/primitives.ts';
@@ -320,5 +321,92 @@ describe('statements', () => {
     expect(spool.session(0, 1)).toEqual(sessionRow(1));
     expect(spool.session(0, 2)).toBeUndefined();
     expect(spool.identity(), 'a log never changes its identity').toMatchObject(IDENTITY);
+  });
+});
+
+describe('a new log', () => {
+  const predecessor = { log: 0, statementSeq: 7, statementId: idOf('elsewhere') };
+
+  function rolledBack(atCommitPoint?: AtCommitPoint): Spool {
+    const spool = kept(newSpool(folder.path, atCommitPoint));
+    const fresh = { freshStreams: [streamRow('raw/can0/001')] };
+    spool.commitChunks(
+      0,
+      [0, 1, 2, 3, 4].map((seq) => chunkRow(seq, seq === 0 ? fresh : {})),
+    );
+    for (const seq of [0, 1, 2]) spool.commitStatement(0, statementRow(seq, seq, 1));
+    spool.storeAcceptance(idOf('statement 0'), Uint8Array.of(7));
+    spool.storeAcceptance(idOf('statement 2'), Uint8Array.of(7));
+    return spool;
+  }
+
+  test('leaves what was accepted, destroys the other statements, and frees their chunks', () => {
+    const points: string[] = [];
+    const spool = rolledBack((point) => points.push(point));
+    const log = spool.beginLog(predecessor);
+    expect(points.at(-1)).toBe('log-begun');
+    expect(log).toEqual({ ...IDENTITY, log: 1, predecessor });
+    expect(spool.identity()).toEqual(log);
+    expect(spool.statements(0, 0, 9).map(({ seq }) => seq)).toEqual([0, 2]);
+    expect(spool.unacceptedStatements(9)).toEqual([]);
+    expect(spool.statementById(idOf('statement 1'))).toBeUndefined();
+    expect(spool.unbatchedChunks().map(({ seq }) => seq)).toEqual([1, 3, 4]);
+    expect(spool.statementsOver(0, 1, 2).map(({ seq }) => seq)).toEqual([2]);
+  });
+
+  test('counts its sessions, chunks, statements and streams from 0, and covers chunks of the one before', () => {
+    const spool = rolledBack();
+    const log = spool.beginLog(predecessor);
+    expect([
+      spool.lastChunk(1),
+      spool.lastStatement(1),
+      spool.sessions(1),
+      spool.streams(1),
+    ]).toEqual([undefined, undefined, [], []]);
+    spool.commitSession(log, sessionRow(0));
+    const [a, b] = ['gnss/a', 'raw/can0/001'].map(streamRow);
+    if (a === undefined || b === undefined) throw new Error('no streams');
+    spool.commitStreams([a]);
+    spool.commitChunks(0, [chunkRow(0, { body: bodyOf(50), freshStreams: [a, b] })]);
+    spool.commitStatement(0, {
+      ...{ seq: 0, id: idOf('of log 1'), bytes: Uint8Array.of(1) },
+      spans: [
+        { log: 0, firstSeq: 1, count: 1 },
+        { log: 0, firstSeq: 3, count: 2 },
+        { log: 1, firstSeq: 0, count: 1 },
+      ],
+    });
+    closed(spool);
+    const again = kept(openSpool(folder.path));
+    expect(again.identity()).toEqual(log);
+    expect(again.streams(1)).toEqual([a, b]);
+    expect(again.streams(0)).toEqual([streamRow('raw/can0/001')]);
+    expect(again.unbatchedChunks()).toEqual([]);
+    expect(again.chunks(0, 0, 9).map(({ statement }) => statement)).toEqual([
+      { log: 0, seq: 0 },
+      { log: 1, seq: 0 },
+      { log: 0, seq: 2 },
+      { log: 1, seq: 0 },
+      { log: 1, seq: 0 },
+    ]);
+    expect(again.statementsOver(0, 0, 4).map(({ log, seq }) => [log, seq])).toEqual([
+      [0, 0],
+      [0, 2],
+      [1, 0],
+    ]);
+    expect(again.statementsOver(1, 0, 4).map(({ log, seq }) => [log, seq])).toEqual([[1, 0]]);
+    expect(again.lastChunk(1)).toMatchObject({ log: 1, seq: 0, session: 0, announced: 2 });
+    expect(again.newestChunk()).toMatchObject({ log: 1, seq: 0 });
+    expect([again.body(0, 4), again.body(1, 0)]).toEqual([bodyOf(4), bodyOf(50)]);
+    expect(again.unacceptedStatements(9).map(({ log, seq }) => [log, seq])).toEqual([[1, 0]]);
+    again.commitChunks(0, [chunkRow(1)]);
+    expect(again.body(1, 1)).toEqual(bodyOf(1));
+  });
+
+  test.each([
+    ['the disk’s', { ...predecessor, log: 0 }, 1],
+    ['that of the statement', { ...predecessor, log: 4 }, 5],
+  ])('is one above %s', (_, before, log) => {
+    expect(rolledBack().beginLog(before)).toMatchObject({ log, predecessor: before });
   });
 });

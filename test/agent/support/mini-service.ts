@@ -32,10 +32,13 @@ import {
   windowTree,
 } from '../../../core/window.ts';
 import {
+  type AskMessage,
   beaconTopic,
   type DownTopic,
+  decodeAskMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
+  encodeLastMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
   parseUpTopic,
@@ -65,11 +68,11 @@ export class MiniService {
   /** What was wrong with what came: must stay empty. */
   readonly complaints: string[] = [];
   /** Answers that the service gives by itself. */
-  answers: { accept: boolean; anchor: boolean } = { accept: true, anchor: true };
+  answers = { accept: true, anchor: true, last: true };
   /** Short, so that a test need not wait for what comes by the timer. */
   resendEveryMs = 100;
   readonly #deviceKey: PublicKey;
-  readonly #sessions = new Map<string, PublicKey>();
+  readonly #sessions = new Map<string, { readonly key: PublicKey; readonly record: Uint8Array }>();
   #broker: Aedes | undefined;
   #server: Server | undefined;
   readonly #sockets = new Set<Socket>();
@@ -152,6 +155,27 @@ export class MiniService {
     return signed('beacon', key, encodeBeacon({ block, publishedAtMs: 1 }));
   }
 
+  /** As if it had come earlier, from wherever the device was then. */
+  take({ session, statement }: { readonly session: Uint8Array; readonly statement: Uint8Array }) {
+    this.#takeSession(session);
+    this.#takeStatement(statement);
+  }
+
+  /** The answer to a question for the last statement, or as if `taken` were it. */
+  lastMessage(asked: AskMessage, taken: TakenStatement | undefined = this.#last()): Uint8Array {
+    const session = taken && this.#sessions.get(toHex(taken.statement.sessionId))?.record;
+    if (taken === undefined || session === undefined) {
+      return encodeLastMessage({ ...asked, last: undefined });
+    }
+    return encodeLastMessage({ ...asked, last: { session, statement: taken.bytes } });
+  }
+
+  #last(): TakenStatement | undefined {
+    return this.statements.toSorted(
+      ({ statement: a }, { statement: b }) => b.log - a.log || b.seq - a.seq,
+    )[0];
+  }
+
   /** The answer for a statement: an acceptance of one. */
   acceptedMessage(
     id: Uint8Array,
@@ -222,7 +246,9 @@ export class MiniService {
     try {
       if (topic === 'session') this.#takeSession(payload);
       else if (topic === 'statement') this.#takeStatement(payload);
-      else for (const id of decodeWantMessage(payload)) this.#answer(this.#find(id));
+      else if (topic === 'want') {
+        for (const id of decodeWantMessage(payload)) this.#answer(this.#find(id));
+      } else if (this.answers.last) this.send('last', this.lastMessage(decodeAskMessage(payload)));
     } catch (error) {
       this.complaints.push(`${topic}: ${String(error)}`);
     }
@@ -235,19 +261,21 @@ export class MiniService {
       bytes,
       fastVerifyDigest,
     );
-    this.#sessions.set(toHex(id), decodeSessionRecord(payload).sessionKey);
+    this.#sessions.set(toHex(id), { key: decodeSessionRecord(payload).sessionKey, record: bytes });
   }
 
   #takeStatement(bytes: Uint8Array): void {
     const statement = decodeStatement(unverifiedPayload(bytes));
-    const key = this.#sessions.get(toHex(statement.sessionId));
+    const key = this.#sessions.get(toHex(statement.sessionId))?.key;
     if (key === undefined) {
       const recordId = sha256(bytes);
       this.send('refused', encodeRefusedMessage({ recordId, code: 'SESSION_UNKNOWN', detail: '' }));
       return;
     }
     const { id } = verifySigned('statement', key, bytes, fastVerifyDigest);
-    const known = this.statements.find((other) => other.statement.seq === statement.seq);
+    const known = this.statements.find(
+      ({ statement: { log, seq } }) => log === statement.log && seq === statement.seq,
+    );
     if (known !== undefined && compareBytes(known.bytes, bytes) !== 0) {
       this.complaints.push(`statement ${statement.seq} came in two forms`);
     }

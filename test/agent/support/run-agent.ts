@@ -43,6 +43,7 @@ export async function start(
     onReceipt: () => undefined,
     onRefused: () => undefined,
     onBadAnswer: () => undefined,
+    onRolledBack: () => undefined,
     onFatal: () => undefined,
   };
   const adapters = atCommitPoint === undefined ? {} : { atCommitPoint };

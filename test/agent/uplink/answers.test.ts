@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkAcceptance, checkBeacon, checkReceipt } from '../../../agent/uplink/answers.ts';
+import {
+  checkAcceptance,
+  checkBeacon,
+  checkLast,
+  checkReceipt,
+  type OwnKey,
+} from '../../../agent/uplink/answers.ts';
+import { encodeSigned, recordId, unverifiedPayload } from '../../../core/cose.ts';
 import { sha256 } from '../../../core/hash.ts';
 import {
   decodeAnchoredWindow,
@@ -8,6 +15,7 @@ import {
   encodeAnchoredWindow,
   encodeInclusion,
 } from '../../../core/receipt.ts';
+import { decodeSessionRecord, encodeSessionRecord } from '../../../core/session-record.ts';
 import {
   decodeWindowRecord,
   encodeWindowRecord,
@@ -25,7 +33,7 @@ import { fastVerifyDigest } from '../../../hw/crypto/native-ecdsa.ts';
 import { codeOf } from '../support/coded-error.ts';
 import type { MiniService, TakenStatement } from '../support/mini-service.ts';
 import { until } from '../support/until.ts';
-import { UplinkRig } from '../support/uplink-rig.ts';
+import { type SignedRecords, UplinkRig } from '../support/uplink-rig.ts';
 
 const STRANGER = testKey('stranger', 'ES256K');
 
@@ -35,7 +43,7 @@ let other: TakenStatement;
 
 beforeAll(async () => {
   rig = new UplinkRig();
-  rig.service.answers = { accept: false, anchor: false };
+  rig.service.answers = { accept: false, anchor: false, last: true };
   await rig.service.start();
   rig.unit.addStatement();
   rig.unit.addStatement();
@@ -208,7 +216,7 @@ test('bad answers are counted by their code, change nothing, and the right ones 
   expect(unit.spool.unacceptedStatements(9).length).toBe(2);
   expect(rig.accepted).toEqual([]);
   mine.receiptMessage = undefined;
-  service.answers = { accept: true, anchor: true };
+  service.answers = { accept: true, anchor: true, last: true };
   await until(() => rig.receipted.length === 2);
   expect([rig.accepted.toSorted(), rig.fatal]).toEqual([[0, 1], []]);
 });
@@ -225,4 +233,59 @@ test('a receipt for an unknown statement is passed over', async () => {
   rig.service.send('accepted', new Uint8Array(1));
   await until(() => rig.bad.length === bad + 1);
   await stranger[Symbol.asyncDispose]();
+});
+
+describe('a last statement', () => {
+  const own = (): OwnKey => ({
+    ...{ tag: rig.unit.identity.tag, epoch: 0 },
+    deviceKey: rig.unit.device.key,
+  });
+  const codeFor = (records: SignedRecords, as = own()) =>
+    codeOf(() => checkLast(records, as, fastVerifyDigest));
+
+  test('of this device is taken, with its place', () => {
+    const [statement] = rig.unit.spool.statements(0, 1, 1);
+    expect(checkLast(rig.signed(1), own(), fastVerifyDigest)).toEqual({
+      ...{ log: 0, statementSeq: 1, statementId: statement?.id },
+    });
+  });
+
+  test('of another device, tag or epoch is refused', () => {
+    const records = rig.signed(1);
+    expect(codeFor(records, { ...own(), deviceKey: STRANGER.key })).toBe('COSE_HEADER');
+    expect(codeFor(records, { ...own(), tag: new Uint8Array(16) })).toBe('LAST_FOREIGN');
+    expect(codeFor(records, { ...own(), epoch: 1 })).toBe('LAST_FOREIGN');
+  });
+
+  test('that its session did not sign is refused', () => {
+    const records = rig.signed(1);
+    const other = rig.elsewhere();
+    expect(codeFor({ ...records, session: other.session })).toBe('COSE_HEADER');
+    expect(codeFor({ ...other, session: records.session })).toBe('COSE_HEADER');
+    const changed = Uint8Array.from(records.statement);
+    changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+    expect(codeFor({ ...records, statement: changed })).toBe('SIGNATURE_INVALID');
+    expect(codeFor({ session: records.statement, statement: records.session })).toBe('COSE_HEADER');
+  });
+
+  test('that names another session of the same key is refused', () => {
+    // Two records of one session key: the device signed both, the statement is under one of them.
+    const records = rig.signed(1);
+    const record = decodeSessionRecord(unverifiedPayload(records.session));
+    const payload = encodeSessionRecord({ ...record, number: record.number + 1 });
+    const { device } = rig.unit;
+    const signature = device.sign(recordId('session-record', device.key, payload));
+    const session = encodeSigned('session-record', device.key, { payload, signature });
+    expect(codeFor({ ...records, session })).toBe('LAST_FOREIGN');
+  });
+
+  test('of random bytes gives a code', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const { session, statement } = rig.signed(0);
+        expect(codeFor({ session: bytes, statement })).toMatch(/^[A-Z_]+$/);
+        expect(codeFor({ session, statement: bytes })).toMatch(/^[A-Z_]+$/);
+      }),
+    );
+  });
 });

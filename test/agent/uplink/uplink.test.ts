@@ -22,7 +22,9 @@ test('a statement goes out after its session record, is accepted, and gets its r
   rig.unit.addStatement();
   const uplink = rig.start();
   await until(() => rig.receipted.length === 2);
-  const order = rig.service.received.map(({ topic }) => topic).filter((topic) => topic !== 'want');
+  const order = rig.service.received
+    .map(({ topic }) => topic)
+    .filter((topic) => topic !== 'want' && topic !== 'ask');
   expect(order).toEqual(['session', 'statement', 'session', 'statement']);
   expect(rig.accepted).toEqual([0, 1]);
   rig.unit.addStatement();
@@ -36,7 +38,7 @@ test('a statement goes out after its session record, is accepted, and gets its r
 
 test('a statement is sent again, byte for byte, until it is accepted, and then no more', async () => {
   await using rig = new UplinkRig();
-  rig.service.answers = { accept: false, anchor: false };
+  rig.service.answers = { accept: false, anchor: false, last: true };
   await rig.service.start();
   rig.unit.addStatement();
   rig.start();
@@ -98,7 +100,7 @@ describe('a broker', () => {
 
   test('that goes and comes back gets everything that it did not answer', async () => {
     await using rig = new UplinkRig();
-    rig.service.answers = { accept: false, anchor: false };
+    rig.service.answers = { accept: false, anchor: false, last: true };
     await rig.service.start();
     rig.unit.addStatement();
     const uplink = rig.start();
@@ -110,7 +112,7 @@ describe('a broker', () => {
       await rig.service.start();
       await until(() => rig.service.statements.length === round + 1);
     }
-    rig.service.answers = { accept: true, anchor: true };
+    rig.service.answers = { accept: true, anchor: true, last: true };
     await until(() => rig.receipted.length === 3);
     expect(rig.accepted.toSorted()).toEqual([0, 1, 2]);
     expect(distinct(rig.service.ofTopic('statement'))).toBe(3);
@@ -140,7 +142,7 @@ describe('a broker', () => {
 describe('a backlog', () => {
   test('goes out in portions, each when the one before is accepted', async () => {
     await using rig = new UplinkRig();
-    rig.service.answers = { accept: false, anchor: false };
+    rig.service.answers = { accept: false, anchor: false, last: true };
     for (let i = 0; i < 100; i++) rig.unit.addStatement();
     await rig.service.start();
     rig.start();
@@ -188,7 +190,7 @@ describe('a refusal', () => {
 
   test('is told, and the statement stays', async () => {
     await using rig = new UplinkRig();
-    rig.service.answers = { accept: false, anchor: false };
+    rig.service.answers = { accept: false, anchor: false, last: true };
     await rig.service.start();
     rig.unit.addStatement();
     rig.start();
@@ -200,6 +202,88 @@ describe('a refusal', () => {
     await until(() => rig.refused.length === 1);
     expect(rig.refused).toEqual(['STATEMENT_FORK']);
     expect(rig.unit.spool.unacceptedStatements(9).length).toBe(1);
+  });
+});
+
+describe('the last statement that the service knows', () => {
+  test('is asked for on every connect, and no statement goes out before the answer', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers.last = false;
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.service.ofTopic('ask').length >= 3);
+    expect(rig.service.ofTopic('statement')).toEqual([]);
+    rig.service.answers.last = true;
+    await until(() => rig.receipted.length === 1);
+    await rig.service.stop();
+    rig.service.answers.last = false;
+    await rig.service.start();
+    const [asked, sent] = [rig.service.ofTopic('ask'), rig.service.ofTopic('statement')];
+    rig.unit.addStatement();
+    await until(() => rig.service.ofTopic('ask').length >= asked.length + 2);
+    expect(rig.service.ofTopic('statement').length).toBe(sent.length);
+    rig.service.answers.last = true;
+    await until(() => rig.receipted.length === 2);
+    expect([rig.rolledBack, rig.bad, rig.service.complaints]).toEqual([[], [], []]);
+  });
+
+  test('that the disk does not know is told, and no statement goes out until a new log has begun', async () => {
+    await using rig = new UplinkRig();
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.service.take(rig.elsewhere());
+    const uplink = rig.start();
+    await until(() => rig.rolledBack.length > 0);
+    const [predecessor] = rig.rolledBack;
+    if (predecessor === undefined) throw new Error('nothing was told');
+    expect(predecessor).toMatchObject({ log: 0, statementSeq: 1 });
+    const asked = rig.service.ofTopic('ask').length;
+    await rig.service.stop();
+    await rig.service.start();
+    await until(() => rig.service.ofTopic('ask').length > asked && rig.rolledBack.length === 2);
+    expect(rig.service.ofTopic('statement')).toEqual([]);
+    rig.unit.beginLog(predecessor);
+    rig.unit.addStatement();
+    uplink.askAgain();
+    await until(() => rig.receipted.length === 1);
+    expect(distinct(rig.service.ofTopic('statement'))).toBe(1);
+    expect(rig.rolledBack.length, 'its log was left').toBe(2);
+    expect([rig.bad, rig.fatal, rig.service.complaints]).toEqual([[], [], []]);
+  });
+
+  test('is asked for anew when another statement is known at a place', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers = { accept: false, anchor: false, last: true };
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.service.statements.length === 1);
+    const asked = rig.service.ofTopic('ask').length;
+    const detail = 'another was first';
+    const recordId = new Uint8Array(32);
+    rig.service.send('refused', encodeRefusedMessage({ recordId, code: 'STATEMENT_FORK', detail }));
+    await until(() => rig.service.ofTopic('ask').length > asked);
+  });
+
+  test('may be older than the disk’s, or of another unit', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers.last = false;
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.service.ofTopic('ask').length === 1);
+    const asked = { deviceKeyId: rig.unit.identity.deviceKeyId, epoch: 0 };
+    const other = { ...asked, deviceKeyId: new Uint8Array(32) };
+    rig.service.send('last', rig.service.lastMessage(other));
+    rig.service.send('last', rig.service.lastMessage({ ...asked, epoch: 1 }));
+    await until(() => rig.service.ofTopic('ask').length === 2);
+    expect(rig.service.ofTopic('statement')).toEqual([]);
+    rig.service.take(rig.signed(0));
+    rig.service.send('last', rig.service.lastMessage(asked));
+    await until(() => rig.receipted.length === 2);
+    expect([rig.rolledBack, rig.bad]).toEqual([[], []]);
   });
 });
 

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../../anchor-service/main.ts';
+import { openDatabase } from '../../../anchor-service/store/database.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { encodeSigned, recordId } from '../../../core/cose.ts';
 import { decodeForkProof, verifyForkProof } from '../../../core/fork-proof.ts';
 import { sha256 } from '../../../core/hash.ts';
-import { verifyDigest } from '../../../core/signature.ts';
+import { keyId, verifyDigest } from '../../../core/signature.ts';
 import { encodeStatement } from '../../../core/statement.ts';
 import { MAX_MESSAGE_BYTES, vehicleTopic } from '../../../core/wire.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
@@ -190,6 +191,87 @@ test('a malformed want is refused and an empty one is not answered', async () =>
   expect(await refusalOf(sha256(Uint8Array.of(0xff)))).toBe('CBOR_TYPE_REFUSED');
   await vehicle.want();
   expect(vehicle.accepted.size).toBe(0);
+});
+
+/** Another log of the same device, after its disk was set back. */
+function laterLog(of: SignedStatement): Vehicle {
+  const { log, seq } = of.statement;
+  const predecessor = { log, statementSeq: seq, statementId: of.id };
+  return new Vehicle(1, { log: log + 1, predecessor });
+}
+
+test('a vehicle that asks is shown its last statement in its newest log, with its session', async () => {
+  expect(await vehicle.ask()).toMatchObject({ epoch: 1, last: undefined });
+  await vehicle.sendSession();
+  expect((await vehicle.ask()).last).toBeUndefined();
+  const [first, second, third] = [vehicle.statement(0), vehicle.statement(1), vehicle.statement(2)];
+  for (const { bytes } of [third, first, second]) await vehicle.send('statement', bytes);
+  const shown = { session: vehicle.sessionBytes, statement: third.bytes };
+  expect((await vehicle.ask()).last).toEqual(shown);
+  const later = laterLog(third);
+  const covering = later.statement(0, {
+    log: 1,
+    spans: [
+      { log: 0, firstSeq: 120, count: 60 },
+      { log: 0, firstSeq: 200, count: 3 },
+      { log: 1, firstSeq: 0, count: 60 },
+    ],
+  });
+  await vehicle.send('session', later.sessionBytes);
+  await vehicle.send('statement', covering.bytes);
+  verifyAcceptance(await vehicle.acceptance(covering), service.servicePublicKey);
+  const old = vehicle.statement(3);
+  await vehicle.send('statement', old.bytes);
+  await vehicle.acceptance(old);
+  const newest = { session: later.sessionBytes, statement: covering.bytes };
+  expect((await vehicle.ask()).last).toEqual(newest);
+  expect(vehicle.refused, 'a place of another log is no fork').toEqual([]);
+  expect((await vehicle.ask({ epoch: 2 })).last).toBeUndefined();
+  const deviceKeyId = keyId(stranger.device.key);
+  expect(await vehicle.ask({ deviceKeyId })).toEqual({ deviceKeyId, epoch: 1, last: undefined });
+  expect((await stranger.ask()).last).toBeUndefined();
+});
+
+test('a statement in flight is in the answer, and an unreadable question is refused', async () => {
+  await vehicle.sendSession();
+  const statement = vehicle.statement(0);
+  const sent = vehicle.send('statement', statement.bytes);
+  expect((await vehicle.ask()).last?.statement).toEqual(statement.bytes);
+  await sent;
+  await vehicle.send('ask', Uint8Array.of(0x80));
+  expect(await refusalOf(sha256(Uint8Array.of(0x80)))).toBe('FIELD_MISSING');
+});
+
+test('a span that makes no sense is refused', async () => {
+  await vehicle.sendSession();
+  const spans = [
+    { log: 0, firstSeq: 0, count: 5 },
+    { log: 0, firstSeq: 5, count: 5 },
+  ];
+  const statement = vehicle.statement(0, { spans });
+  await vehicle.send('statement', statement.bytes);
+  expect(await refusalOf(statement.id)).toBe('STATEMENT_SPANS');
+});
+
+test('a store of version 1 learns which statements are the newest', async () => {
+  await vehicle.sendSession();
+  const statements = Array.from({ length: 12 }, (_, seq) => vehicle.statement(seq));
+  for (const { bytes } of statements.toReversed()) await vehicle.send('statement', bytes);
+  const later = laterLog(statements[4] ?? vehicle.statement(4));
+  await vehicle.send('session', later.sessionBytes);
+  const newest = later.statement(0, { log: 1 });
+  await vehicle.send('statement', newest.bytes);
+  await vehicle.acceptance(newest);
+  await service.stop();
+  const db = new Database(join(dataDir, 'anchor-service.sqlite'));
+  const rows = (): unknown => db.prepare('SELECT * FROM newest_statement').all();
+  const before = rows();
+  db.exec('DROP TABLE newest_statement; PRAGMA user_version = 1');
+  db.close();
+  openDatabase(dataDir).close();
+  const again = new Database(join(dataDir, 'anchor-service.sqlite'), { readonly: true });
+  expect(again.prepare('SELECT * FROM newest_statement').all()).toEqual(before);
+  again.close();
 });
 
 test('nobody but the service publishes answers, and nobody subscribes to other than exact topics', async () => {

@@ -9,11 +9,15 @@ import { encodeStatement, type Statement } from '../../../core/statement.ts';
 import type { BeaconBlock } from '../../../core/vehicle-log.ts';
 import {
   type AcceptedMessage,
+  type AskMessage,
   type DownTopic,
   decodeAcceptedMessage,
+  decodeLastMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
+  encodeAskMessage,
   encodeWantMessage,
+  type LastMessage,
   type ReceiptMessage,
   type RefusedMessage,
   type UpTopic,
@@ -38,6 +42,7 @@ export class Vehicle {
   readonly accepted = new Map<string, AcceptedMessage>();
   readonly refused: RefusedMessage[] = [];
   readonly receipts = new Map<string, ReceiptMessage>();
+  readonly last: LastMessage[] = [];
   #client: MqttClient | undefined;
   readonly #changed: (() => void)[] = [];
 
@@ -101,7 +106,7 @@ export class Vehicle {
     const client = await connectAsync(url, { reconnectPeriod: 100, queueQoSZero: false });
     client.on('message', (topic, payload) => this.#take(topic, Uint8Array.from(payload)));
     client.on('error', () => undefined);
-    const topics = (['accepted', 'refused', 'receipt'] as const).map((t) =>
+    const topics = (['accepted', 'refused', 'receipt', 'last'] as const).map((t) =>
       vehicleTopic(this.tag, t),
     );
     await client.subscribeAsync(topics, { qos: 1 });
@@ -144,6 +149,7 @@ export class Vehicle {
     this.accepted.clear();
     this.refused.length = 0;
     this.receipts.clear();
+    this.last.length = 0;
   }
 
   #connected(): MqttClient {
@@ -157,6 +163,13 @@ export class Vehicle {
 
   async want(...statements: readonly SignedStatement[]): Promise<void> {
     await this.send('want', encodeWantMessage(statements.map(({ id }) => id)));
+  }
+
+  /** The answer to a question for the last statement. */
+  async ask(change: Partial<AskMessage> = {}): Promise<LastMessage> {
+    const asked = { deviceKeyId: keyId(this.device.key), epoch: 1, ...change };
+    await this.send('ask', encodeAskMessage(asked));
+    return await this.#until(() => this.last.shift());
   }
 
   async acceptance(statement: SignedStatement): Promise<AcceptedMessage> {
@@ -184,6 +197,8 @@ export class Vehicle {
       this.accepted.set(toHex(message.statementId), message);
     } else if (name === 'refused') {
       this.refused.push(decodeRefusedMessage(payload));
+    } else if (name === 'last') {
+      this.last.push(decodeLastMessage(payload));
     } else {
       const message = decodeReceiptMessage(payload);
       this.receipts.set(toHex(receiptStatementId(message)), message);

@@ -1,0 +1,171 @@
+/** A unit whose disk is set back to an earlier copy, with the real service and a real chain. */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { exportEvidence } from '../../agent/disclose/export-evidence.ts';
+import { MqttBroker } from '../../agent/uplink/mqtt-broker.ts';
+import { Uplink } from '../../agent/uplink/uplink.ts';
+import { readConfig } from '../../anchor-service/config.ts';
+import { type RunningAnchorService, startAnchorService } from '../../anchor-service/main.ts';
+import { decodeBundle } from '../../core/bundle.ts';
+import { decodeStatementItem } from '../../core/bundle-items.ts';
+import { toHex } from '../../core/bytes.ts';
+import { unverifiedPayload } from '../../core/cose.ts';
+import { decodeSessionRecord, type LogPredecessor } from '../../core/session-record.ts';
+import { decodeStatement } from '../../core/statement.ts';
+import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
+import { type DigestSigner, ephemeralSigner } from '../../hw/keys/file-signer.ts';
+import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { TestUnit } from '../agent/support/unit.ts';
+import { until } from '../agent/support/until.ts';
+
+let folder: TemporaryFolder;
+let service: RunningAnchorService;
+const device: DigestSigner = ephemeralSigner();
+const refused: string[] = [];
+const rolledBack: LogPredecessor[] = [];
+
+beforeAll(async () => {
+  folder = temporaryFolder();
+  service = await startAnchorService(
+    readConfig({
+      dataDir: join(folder.path, 'service'),
+      devices: { keys: [toHex(device.key.bytes)] },
+      broker: { port: 0 },
+      http: { port: 0 },
+      window: { everyMs: 200 },
+      beacon: { everyMs: 300 },
+    }),
+  );
+});
+afterAll(async () => {
+  await service.stop();
+  folder[Symbol.dispose]();
+});
+
+function connect(unit: TestUnit): Uplink {
+  const name = `test-${toHex(PRIMITIVES.random(6))}`;
+  const uplink = new Uplink(
+    new MqttBroker(service.mqttUrl, name),
+    unit.spool,
+    {
+      tag: unit.identity.tag,
+      epoch: unit.identity.epoch,
+      deviceKey: device.key,
+      service: {
+        ...{ key: service.servicePublicKey, chainId: service.chainId },
+        ...{ contract: service.contract, publishers: [service.publisher] },
+      },
+      resendEveryMs: 200,
+      sha256: PRIMITIVES.sha256,
+      verify: fastVerifyDigest,
+      atCommitPoint: () => undefined,
+    },
+    {
+      onAccepted: () => undefined,
+      onReceipt: () => undefined,
+      onRefused: ({ code }) => refused.push(code),
+      onRolledBack: (predecessor) => rolledBack.push(predecessor),
+      onBadAnswer: (_, code) => refused.push(code),
+      onFatal: (error) => refused.push(String(error)),
+    },
+  );
+  uplink.start();
+  return uplink;
+}
+
+/** What the sessions and statements of a bundle say. */
+function told(bundle: Uint8Array): {
+  readonly predecessors: readonly (LogPredecessor | undefined)[];
+  readonly spans: readonly (readonly [log: number, seq: number, spans: unknown])[];
+  readonly inclusions: number;
+} {
+  const { sections } = decodeBundle(bundle);
+  return {
+    predecessors: sections.sessions.map(
+      (record) => decodeSessionRecord(unverifiedPayload(record)).predecessor,
+    ),
+    spans: sections.statements.map((item) => {
+      const statement = decodeStatement(unverifiedPayload(decodeStatementItem(item).statement));
+      return [statement.log, statement.seq, statement.spans];
+    }),
+    inclusions: sections.inclusions.length,
+  };
+}
+
+test('a disk that was set back begins a new log, and nothing of either history is lost or forked', async () => {
+  const [path, copy] = [join(folder.path, 'unit'), join(folder.path, 'copy')];
+  const before = new TestUnit(path, device);
+  for (let i = 0; i < 3; i++) before.addStatement();
+  let uplink = connect(before);
+  await until(() => before.spool.waitingCount() === 0);
+  // Signed, and neither sent nor accepted when the copy is made.
+  await uplink.stop();
+  before.addStatement();
+  before.spool.close();
+  cpSync(path, copy, { recursive: true });
+
+  const lost = new TestUnit(path, device);
+  lost.addStatement();
+  uplink = connect(lost);
+  await until(() => lost.spool.waitingCount() === 0);
+  const last = lost.spool.lastStatement(0);
+  expect(last?.seq).toBe(4);
+  await uplink.stop();
+  lost.spool.close();
+  rmSync(path, { recursive: true });
+  cpSync(copy, path, { recursive: true });
+
+  // Without the service it goes on as if nothing had been: a second statement for place 4 is signed.
+  const unit = new TestUnit(path, device);
+  expect(unit.addStatement()).toBe(4);
+  unit.addChunk();
+  uplink = connect(unit);
+  await until(() => rolledBack.length > 0);
+  const [predecessor] = rolledBack;
+  if (predecessor === undefined || last === undefined) throw new Error('nothing was told');
+  expect(predecessor).toEqual({ log: 0, statementSeq: 4, statementId: last.id });
+  unit.beginLog(predecessor);
+  unit.addStatement();
+  unit.addStatement();
+  uplink.askAgain();
+  await until(() => unit.spool.waitingCount() === 0);
+  unit.startSession();
+  unit.addStatement();
+  uplink.drain();
+  await until(() => unit.spool.waitingCount() === 0);
+  await uplink.stop();
+
+  expect(refused, 'no fork, no answer that does not hold').toEqual([]);
+  expect(rolledBack.length).toBe(1);
+  expect(unit.spool.unbatchedChunks()).toEqual([]);
+  const every = { log: 0 };
+  const old = told(exportEvidence(unit.spool, every, PRIMITIVES, () => undefined));
+  expect(old.spans).toEqual([
+    [0, 0, [{ log: 0, firstSeq: 0, count: 1 }]],
+    [0, 1, [{ log: 0, firstSeq: 1, count: 1 }]],
+    [0, 2, [{ log: 0, firstSeq: 2, count: 1 }]],
+    [
+      1,
+      0,
+      [
+        { log: 0, firstSeq: 3, count: 3 },
+        { log: 1, firstSeq: 0, count: 1 },
+      ],
+    ],
+  ]);
+  expect(old.inclusions).toBe(4);
+  const current = told(exportEvidence(unit.spool, {}, PRIMITIVES, () => undefined));
+  expect(current.spans.map(([log, seq]) => [log, seq])).toEqual([
+    [1, 0],
+    [1, 1],
+    [1, 2],
+  ]);
+  expect(current.inclusions).toBe(3);
+  expect(current.predecessors.filter((named) => named !== undefined)).toEqual([
+    predecessor,
+    predecessor,
+  ]);
+  unit.spool.close();
+}, 120_000);
