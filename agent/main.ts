@@ -21,6 +21,7 @@ import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
+import { nativeSealing } from '../hw/crypto/native-sealing.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
@@ -67,7 +68,7 @@ const primitives: Primitives = {
 
 /** Native where the add-on was built. */
 function newSealing(): LeafSealing {
-  return new PortableSealing(primitives);
+  return nativeSealing() ?? new PortableSealing(primitives);
 }
 
 /** @throws UserError CAPTURE_*; OperationalError CAPTURE_* */
