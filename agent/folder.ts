@@ -1,6 +1,14 @@
 /** Folders of a unit: only for their owner, and there after a power cut. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { storageError } from './storage-error.ts';
 
 /**
@@ -28,4 +36,19 @@ export function syncFolder(path: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** What the files in the folder and below it take of the disk. Files may come and go meanwhile. */
+export function folderBytes(path: string): number {
+  let entries: readonly string[];
+  try {
+    entries = readdirSync(path, { recursive: true, encoding: 'utf8' });
+  } catch {
+    return 0;
+  }
+  return entries.reduce((sum, entry) => {
+    const found = statSync(join(path, entry), { throwIfNoEntry: false });
+    // In units of 512 bytes, whatever the file system's own are (POSIX).
+    return sum + (found?.isFile() === true ? found.blocks * 512 : 0);
+  }, 0);
 }

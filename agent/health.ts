@@ -162,7 +162,12 @@ function ofAnchoring({ status, facts, nowMs }: HealthInputs): readonly HealthIte
     status === undefined ? '' : status.uplink.isConnected ? ', connected' : ', not connected';
   const sentence = `${proven}; ${wait}${link}.`;
   const sinceMs = anchored?.endMs ?? facts?.oldestMs;
-  const isLate = waiting > 0 && sinceMs !== undefined && nowMs - sinceMs > OFFLINE_MS;
+  // A replay's times are its log's.
+  const isLate =
+    status?.driver !== 'replay' &&
+    waiting > 0 &&
+    sinceMs !== undefined &&
+    nowMs - sinceMs > OFFLINE_MS;
   items.push(isLate ? attention('anchor', 'ANCHORING_LATE', sentence) : ok('anchor', sentence));
   if ((status?.uplink.refused ?? 0) > 0) {
     const refused = count(status?.uplink.refused ?? 0, 'record');

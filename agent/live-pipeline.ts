@@ -20,6 +20,7 @@ import type {
 } from './ports.ts';
 import { CaptureWatch } from './record/capture-watch.ts';
 import type { Journal } from './record/journal.ts';
+import type { AgentStatus } from './status.ts';
 
 /** How much of what was captured a power cut cannot take any more. */
 export type Watermark = {
@@ -49,6 +50,7 @@ export type LivePipelineParts = {
   /** How the session before ended, where no recovered chunk says it. */
   readonly before: { readonly wallEndNs: bigint; readonly cause: GapCause } | undefined;
   readonly clockQuality: ClockQuality;
+  readonly status: AgentStatus;
   /** Monotonic. */
   readonly nowMs: () => number;
   readonly onDurable: (watermark: Watermark) => void;
@@ -148,6 +150,7 @@ export class LivePipeline {
   #push(block: CaptureBlock): void {
     this.#chunker.wake(block.count);
     const { stepNs } = this.#watch.observe(block);
+    this.#parts.status.observe(block, this.#buses);
     for (let i = 0; i < block.count; i++) {
       const bus = block.bus[i] ?? 0;
       this.#frames[bus] = (this.#frames[bus] ?? 0) + 1;
@@ -162,6 +165,7 @@ export class LivePipeline {
     const { blockGaps, blockLosses } = this.#watch;
     const hasFrames = this.#chunker.frames.count > this.#unsaved.fromRow;
     if (hasFrames || blockGaps.hasNews || !blockLosses.isZero) this.#journal(end);
+    this.#parts.status.journal.durableMs = Number(end.wallNs / 1_000_000n);
     this.#parts.onDurable({ frames: [...this.#frames], wallNs: end.wallNs });
   }
 
@@ -170,7 +174,7 @@ export class LivePipeline {
    * after it leaves a block that the next start recovers.
    */
   #journal(end: ClockReading): void {
-    const { journal, streams, sealer, commitStreams } = this.#parts;
+    const { journal, streams, sealer, commitStreams, status, nowMs } = this.#parts;
     const { blockGaps, blockLosses } = this.#watch;
     const { frames, baseNs } = this.#chunker;
     const { fromRow, start } = this.#unsaved;
@@ -192,7 +196,8 @@ export class LivePipeline {
       ordinal: streams.ordinalOf(RECORDS.streams),
       ...streamsRecords(fresh),
     });
-    journal.append({
+    const beganMs = nowMs();
+    const bytes = journal.append({
       seq: sealer.nextSeq,
       rows,
       records: fresh.length === 0 ? [] : [named()],
@@ -201,6 +206,7 @@ export class LivePipeline {
       buses: blockLosses.take(),
       gaps: blockGaps.take(end.wallNs),
     });
+    status.journaled(bytes, (nowMs() - beganMs) / 1000);
     this.#named += fresh.length;
     this.#unsaved = { fromRow: frames.count, start: end };
   }
@@ -211,9 +217,12 @@ export class LivePipeline {
    * whose chunk is sealed.
    */
   #seal(slice: Slice): void {
-    const { sealer, commits, journal } = this.#parts;
+    const { sealer, commits, journal, status, nowMs } = this.#parts;
     const chunk = sealer.seal(slice, this.#buses);
+    const sealedMs = nowMs();
     commits.commit([chunk]);
+    status.sealed({ ...slice, seq: chunk.seq, bodyBytes: chunk.body.length });
+    status.committed((nowMs() - sealedMs) / 1000);
     journal.free();
     this.#named = this.#parts.streams.size;
     this.#stored = this.#parts.streams.size;

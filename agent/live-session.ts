@@ -20,9 +20,10 @@ import { Journal } from './record/journal.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import { findSurvivors, type Survivors } from './record/survivors.ts';
 import { recoverChunk } from './recovery.ts';
-import { crashCause, logBefore, sessionBefore } from './session.ts';
+import { crashCause, sessionBefore } from './session.ts';
 import type { Session } from './session-run.ts';
 import type { Spool } from './spool/spool.ts';
+import type { AgentStatus } from './status.ts';
 
 export type LiveSessionParts = {
   readonly spool: Spool;
@@ -44,6 +45,7 @@ export type LiveSessionParts = {
     readonly idleAfterMs: number;
   };
   readonly clockQuality: ClockQuality;
+  readonly status: AgentStatus;
   readonly atCommitPoint: AtCommitPoint;
   readonly onDurable: (watermark: Watermark) => void;
   readonly onJournalDamaged: (fault: NonNullable<Survivors['fault']> | undefined) => void;
@@ -80,6 +82,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
     ...parts.times,
     before: recovered === undefined ? gapBefore(parts) : undefined,
     clockQuality: parts.clockQuality,
+    status: parts.status,
     nowMs: () => performance.now(),
     onDurable: parts.onDurable,
   });
@@ -88,7 +91,10 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
 function gapBefore({ session, bootId, cause, spool, log }: LiveSessionParts) {
   const before = sessionBefore(session.lastChunk, session.previous, bootId, true);
   if (before !== undefined) return { ...before, cause: cause ?? before.cause };
-  return logBefore(spool.newestChunk(), log);
+  // The first chunk of a log that follows another: the disk was rolled back.
+  const newest = spool.newestChunk();
+  if (newest === undefined || newest.log === log) return undefined;
+  return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: cause ?? 'rolled_back' };
 }
 
 /** Undefined when the journal holds nothing of a chunk that is not sealed. */

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { GapCause } from '../core/chunk-header.ts';
 import { unverifiedPayload } from '../core/cose.ts';
-import { OperationalError, UserError } from '../core/errors.ts';
-import { decodeSessionRecord, type LogPredecessor } from '../core/session-record.ts';
+import { UserError } from '../core/errors.ts';
+import { decodeSessionRecord } from '../core/session-record.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
@@ -21,7 +21,6 @@ import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
-import { nativeSealing } from '../hw/crypto/native-sealing.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
@@ -31,7 +30,9 @@ import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { Progress } from './commits.ts';
 import type { AgentConfig, LiveCapture, ReplayCapture } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
+import { countedEvents, countWaiting } from './counted-events.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
+import { folderBytes } from './folder.ts';
 import { openDeviceKey, openStorageKey, readDeviceKey, readStorageKey } from './keys.ts';
 import type { Watermark } from './live-pipeline.ts';
 import { LiveRun, type RunningSession } from './live-run.ts';
@@ -48,7 +49,7 @@ import type {
 } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
 import { ReplayPipeline } from './replay-pipeline.ts';
-import { logBefore, sessionBefore } from './session.ts';
+import { sessionBefore } from './session.ts';
 import { Session } from './session-run.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading, Spool } from './spool/spool.ts';
@@ -68,7 +69,7 @@ const primitives: Primitives = {
 
 /** Native where the add-on was built. */
 function newSealing(): LeafSealing {
-  return nativeSealing() ?? new PortableSealing(primitives);
+  return new PortableSealing(primitives);
 }
 
 /** @throws UserError CAPTURE_*; OperationalError CAPTURE_* */
@@ -109,6 +110,10 @@ export type RunningAgent = {
   readonly recorded: Promise<void>;
   /** Statements without a receipt. */
   waiting(): number;
+  /** Brings figures of the status up to date that are not counted as they change. */
+  refreshStatus(): void;
+  /** Puts in force what can be while the agent runs (spec/configuration.md, "Reloading"). */
+  reload(config: AgentConfig): void;
   /** Ends the recording, commits, and closes everything. */
   stop(): Promise<void>;
 };
@@ -124,6 +129,19 @@ export async function startAgent(
   if (capture.driver !== 'replay') return await startLive(config, capture, events, machine);
   // The log is read once before anything is made: an empty or unreadable one leaves no trace.
   return await startReplay(config, capture, await surveyLog(capture.path), events, machine);
+}
+
+function newStatus({ capture, spool }: AgentConfig): AgentStatus {
+  const status = new AgentStatus(Date.now());
+  status.capture.driver = capture.driver;
+  if (capture.driver === 'replay') status.clock.source = 'replay';
+  else status.capture.ringBytes = capture.ringBytes;
+  status.spool.maxBytes = spool.maxBytes;
+  return status;
+}
+
+function spoolFolder({ dataDir }: AgentConfig): string {
+  return join(dataDir, 'spool');
 }
 
 /** An opened unit: its spool, its log and the key that certifies its sessions. */
@@ -201,15 +219,10 @@ async function startReplay(
     assertSameLog(spool.sessions(log.log).at(-1)?.record, hashes.configurationHash);
     const committedBefore = spool.committedFrames();
     const bootId = adapters.readBootId();
-    let endLog: (predecessor: LogPredecessor) => void = () => undefined;
-    const uplinkEvents = {
-      ...events,
-      onRolledBack: (predecessor: LogPredecessor) => {
-        endLog(predecessor);
-        events.onRolledBack(predecessor);
-      },
-    };
-    const uplink = newUplink(config, unit, uplinkEvents, adapters);
+    const status = newStatus(config);
+    countWaiting(status, spool);
+    const counted = countedEvents(events, status, spool, Date.now);
+    const uplink = newUplink(config, unit, counted, adapters);
     const sealing = newSealing();
     const session = new Session({
       ...unit,
@@ -229,6 +242,7 @@ async function startReplay(
       sealing,
       beacon: () => uplink.beacon(),
       onCommitted: (progress) => {
+        countWaiting(status, spool);
         uplink.drain();
         events.onCommitted(progress);
       },
@@ -236,7 +250,7 @@ async function startReplay(
     const source = await openReplay({
       path: capture.path,
       speed: capture.speed,
-      startAfterLine: spool.newestChunk()?.cursor ?? 0,
+      startAfterLine: session.lastChunk?.cursor ?? 0,
     });
     const pipeline = new ReplayPipeline({
       source,
@@ -244,29 +258,25 @@ async function startReplay(
       commits: session.commits,
       chunkMs: config.chunkMs,
       buses: survey.buses,
-      sessionBefore:
-        sessionBefore(session.lastChunk, session.previous, bootId, false) ??
-        logBefore(spool.newestChunk(), log.log),
+      sessionBefore: sessionBefore(session.lastChunk, session.previous, bootId, false),
+      status,
       nowMs: () => performance.now(),
     });
-    const recorded = pipeline.run().finally(async () => await source.close());
-    endLog = (predecessor) => {
-      pipeline.stop();
-      recorded
-        .then(() => {
-          spool.beginLog(predecessor);
-          throw rolledBack();
-        })
-        .catch(events.onFatal);
-    };
+    status.restarts = session.record.number;
+    status.phase = 'recording';
     uplink.start();
+    const recorded = pipeline.run().finally(async () => await source.close());
     return {
       identity: log,
       deviceKey: deviceSigner.key,
-      status: new AgentStatus(Date.now()),
+      status,
       replay: { survey, committedBefore },
       recorded,
       waiting: () => spool.waitingCount(),
+      refreshStatus: () => {
+        status.spool.bytes = folderBytes(spoolFolder(config));
+      },
+      reload: () => undefined,
       stop: async () => {
         pipeline.stop();
         await source.close();
@@ -282,15 +292,6 @@ async function startReplay(
   }
 }
 
-/** A replay is no capture that must go on: its next start reads on in the new log. */
-function rolledBack(): OperationalError {
-  return new OperationalError(
-    'ROLLED_BACK',
-    'the disk was set back: start again to go on in a new log',
-    { retryable: true },
-  );
-}
-
 /** Pause between two attempts to write to a disk that could not be written. */
 const STORAGE_RETRY_MS = 1000;
 
@@ -300,8 +301,7 @@ async function startLive(
   events: AgentEvents,
   adapters: Adapters,
 ): Promise<RunningAgent> {
-  const status = new AgentStatus(Date.now());
-  status.capture.driver = capture.driver;
+  const status = newStatus(config);
   // Before the spool: an interface that cannot be opened at all leaves no trace.
   const source = await adapters.openCapture(capture);
   const quality = openClockQuality({ gpsd: config.clock.gpsd, readClock: readMachineClock });
@@ -318,9 +318,15 @@ async function startLive(
   try {
     const run = new LiveRun({
       begin,
-      onStorageFailed: ({ code, message }) => status.failed(code, message, Date.now()),
+      onStorageFailed: ({ code, message }) => {
+        // Trying again is all that can be done, and is a sign of life.
+        status.rounds += 1;
+        status.failed(code, message, Date.now());
+      },
       onStorageBack: () => {
-        for (const { code } of status.problems()) status.succeeded(code);
+        for (const { code } of status.problems()) {
+          if (code.startsWith('STORAGE_')) status.succeeded(code);
+        }
       },
       retryMs: STORAGE_RETRY_MS,
     });
@@ -333,7 +339,13 @@ async function startLive(
       status,
       replay: undefined,
       recorded,
-      waiting: () => status.uplink.unreceipted,
+      waiting: () => status.uplink.unreceipted + status.uplink.unaccepted,
+      refreshStatus: () => {
+        status.capture.ringFull = source.ringFullTimes?.() ?? 0;
+        Object.assign(status.clock, quality.read());
+        status.spool.bytes = folderBytes(spoolFolder(config));
+      },
+      reload: ({ clock }) => quality.follow(clock.gpsd),
       stop: async () => {
         run.stop();
         await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
@@ -362,19 +374,8 @@ function beginLive(parts: LiveParts): RunningSession {
   const bootId = adapters.readBootId();
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => undefined); // raced against the pipeline; without one nobody waits
-  let rolledBackBy: LogPredecessor | undefined;
-  let stopRecording = (): void => undefined;
   const uplinkEvents = {
-    ...events,
-    onReceipt: (seq: number) => {
-      status.uplink.unreceipted = spool.waitingCount();
-      events.onReceipt(seq);
-    },
-    onRolledBack: (predecessor: LogPredecessor) => {
-      rolledBackBy = predecessor;
-      stopRecording();
-      events.onRolledBack(predecessor);
-    },
+    ...countedEvents(events, status, spool, Date.now),
     onFatal: (error: unknown) => ended.reject(error),
   };
   const uplink = newUplink(config, unit, uplinkEvents, adapters);
@@ -395,7 +396,7 @@ function beginLive(parts: LiveParts): RunningSession {
       sealing,
       beacon: () => uplink.beacon(),
       onCommitted: (progress) => {
-        status.uplink.unreceipted = spool.waitingCount();
+        countWaiting(status, spool);
         uplink.drain();
         events.onCommitted(progress);
       },
@@ -419,24 +420,22 @@ function beginLive(parts: LiveParts): RunningSession {
         idleAfterMs: config.idleAfterMs,
       },
       clockQuality: parts.clockQuality,
+      status,
       atCommitPoint: adapters.atCommitPoint,
       onDurable: (watermark) => events.onDurable?.(watermark),
       onJournalDamaged: () => {
         status.journal.isDamaged = true;
       },
     });
+    status.restarts = session.record.number;
     status.phase = 'recording';
-    stopRecording = () => pipeline.stop();
     uplink.start();
     return {
       run: async () => {
         const recording = pipeline.run();
         try {
           await Promise.race([recording, ended.promise]);
-          if (rolledBackBy === undefined) return 'stopped';
-          // The session's last chunk and statement are committed: what comes next is of another log.
-          spool.beginLog(rolledBackBy);
-          return 'rolled_back';
+          return 'stopped';
         } catch (error) {
           pipeline.abort();
           await recording.catch(() => undefined); // the same error, or none

@@ -30,6 +30,8 @@ export type CaptureSource = {
   take(): CaptureBlock;
   /** Resolves when more than half of the memory is used or a link event came, at the latest after `timeoutMs`. */
   wait(timeoutMs: number): Promise<void>;
+  /** How often reading stood still because the memory was full; absent where that cannot be. */
+  ringFullTimes?(): number;
   close(): Promise<void>;
 };
 

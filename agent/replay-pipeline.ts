@@ -3,6 +3,7 @@ import type { ChunkSealer, SealedChunk } from './chunk/chunk-sealer.ts';
 import { Chunker, type SessionBefore, type Slice } from './chunk/chunker.ts';
 import type { Commits } from './commits.ts';
 import type { FrameSource } from './ports.ts';
+import type { AgentStatus } from './status.ts';
 
 const READ_FRAMES = 4096;
 /** A commit costs two syncs: at full speed many chunks share one, at real pace each has its own. */
@@ -18,6 +19,7 @@ export type ReplayPipelineParts = {
   readonly buses: readonly string[];
   /** None at the start of the log. */
   readonly sessionBefore: SessionBefore | undefined;
+  readonly status: AgentStatus;
   /** Monotonic. */
   readonly nowMs: () => number;
 };
@@ -36,6 +38,7 @@ export class ReplayPipeline {
     const seal = (slice: Slice): void => {
       const chunk = parts.sealer.seal(slice, parts.source.buses);
       this.#sealed.push(chunk);
+      parts.status.sealed({ ...slice, seq: chunk.seq, bodyBytes: chunk.body.length });
       this.#sealedBytes += chunk.body.length;
     };
     this.#chunker = new Chunker(parts.chunkMs, parts.buses, seal, parts.sessionBefore);
@@ -43,11 +46,12 @@ export class ReplayPipeline {
 
   /** Until the source ends or `stop`; what was read by then is sealed, batched and committed. */
   async run(): Promise<void> {
-    const { source, nowMs, commits } = this.#parts;
+    const { source, nowMs, commits, status } = this.#parts;
     while (!this.#stopped) {
       const block = await source.read(READ_FRAMES);
       if (block === undefined) break;
       this.#chunker.push(block);
+      status.countFrames(block, source.buses, Date.now());
       const due = nowMs() - this.#lastCommitMs >= COMMIT_AFTER_MS;
       if (this.#sealedBytes >= COMMIT_BYTES || (due && this.#sealed.length > 0)) this.#commit();
     }
@@ -65,6 +69,9 @@ export class ReplayPipeline {
     this.#sealed = [];
     this.#sealedBytes = 0;
     this.#lastCommitMs = this.#parts.nowMs();
-    this.#parts.commits.commit(chunks);
+    const { commits, status, nowMs } = this.#parts;
+    const beganMs = nowMs();
+    commits.commit(chunks);
+    if (chunks.length > 0) status.committed((nowMs() - beganMs) / 1000);
   }
 }

@@ -157,6 +157,18 @@ export class AgentStatus {
     this.capture.dataBytes += dataBytes;
   }
 
+  /** A block of the journal, and what it took until it was durable. */
+  journaled(bytes: number, seconds: number): void {
+    this.journal.blocks += 1;
+    this.journal.bytes += bytes;
+    this.journal.syncSeconds.observe(seconds);
+  }
+
+  /** Chunks became durable together. */
+  committed(seconds: number): void {
+    this.chunks.commitSeconds.observe(seconds);
+  }
+
   /** What the chunk's header says. */
   sealed(chunk: {
     readonly seq: number;

@@ -17,18 +17,17 @@ import type { PublicKey, VerifyDigest } from './signature.ts';
 /** The session that wrote the blocks and died: its record's id and its key. */
 export type DeadSession = { readonly id: Uint8Array; readonly key: PublicKey };
 
-export type IdentifiedBlock = { readonly block: JournalBlock; readonly id: Uint8Array };
+type SignedBlock = { readonly block: JournalBlock; readonly id: Uint8Array };
 
 /**
  * @param header with `recovered`
- * @param session none where the chunk was made from no block
  * @returns the blocks in order
  * @throws FormatError COSE_*, CBOR_*, RECORD_*, FIELD_*, BUS_*, BLOCK_PREVIOUS, BLOCK_TIME
  * @throws VerificationError SIGNATURE_INVALID, BLOCK_COUNT, BLOCK_PLACE, BLOCK_CHAIN, BLOCK_ROOT, BLOCK_SUMMARY
  */
 export function verifyBlocks(
   header: ChunkHeader,
-  session: DeadSession | undefined,
+  session: DeadSession,
   items: readonly BlockItem[],
   verify: VerifyDigest,
   hash: Hash = sha256,
@@ -42,9 +41,8 @@ export function verifyBlocks(
   }
   const structures: Uint8Array[] = [];
   const blocks: JournalBlock[] = [];
-  let before: IdentifiedBlock | undefined;
+  let before: SignedBlock | undefined;
   for (const item of items) {
-    if (session === undefined) throw new RangeError('expected the session of the blocks');
     const { payload, id } = verifySigned('journal-block', session.key, item.block, verify);
     const block = decodeJournalBlock(payload);
     if (!equalBytes(block.sessionId, session.id) || block.seq !== header.seq) {
@@ -56,7 +54,7 @@ export function verifyBlocks(
         `expected block ${blocks.length} of the chunk, got block ${block.place}`,
       );
     }
-    if (before !== undefined) assertFollows(before, block);
+    assertFollows(before, block);
     before = { block, id };
     blocks.push(block);
     structures.push(sigStructure('journal-block', session.key, payload));
@@ -68,11 +66,9 @@ export function verifyBlocks(
   return blocks;
 }
 
-/**
- * No block of the session is missing in between, and none was written before the one that it follows.
- * @throws VerificationError BLOCK_CHAIN
- */
-export function assertFollows(before: IdentifiedBlock, block: JournalBlock): void {
+/** No block is missing in between, and none was written before the one that it follows. */
+function assertFollows(before: SignedBlock | undefined, block: JournalBlock): void {
+  if (before === undefined) return;
   const isNext =
     block.index === before.block.index + 1 &&
     block.durable >= before.block.durable &&

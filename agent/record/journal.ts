@@ -73,9 +73,10 @@ export class Journal {
   /**
    * Durable when it returns. Each block is synced before the next is signed, so every block counts all those
    * before it as durable: one of them that is missing after a crash was not torn by it.
+   * @returns how many bytes the block is
    * @throws OperationalError STORAGE_*
    */
-  append(content: BlockContent): void {
+  append(content: BlockContent): number {
     const { file, session, block, random, atCommitPoint } = this.#parts;
     const { seq, rows, records, start, end, buses, gaps } = content;
     // Never used for a second block: whoever tries again after a failure is another session.
@@ -111,6 +112,7 @@ export class Journal {
     this.#nextPlace += 1;
     this.#previousId = id;
     atCommitPoint('block-synced');
+    return head.length + body.length;
   }
 
   /** The chunk of these blocks is committed: they are in it. */

@@ -180,6 +180,14 @@ export class SpoolReader {
     return row === undefined ? 0 : integer(row, 'count');
   }
 
+  /** Statements without the service's word. */
+  unacceptedCount(): number {
+    const [row] = this.#all(
+      'SELECT count(*) AS count FROM statement WHERE acceptance IS NULL AND inclusion IS NULL',
+    );
+    return row === undefined ? 0 : integer(row, 'count');
+  }
+
   statementById(id: Uint8Array): StoredStatement | undefined {
     return this.#all('SELECT * FROM statement WHERE id = ?', id).map(toStatement)[0];
   }

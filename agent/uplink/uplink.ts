@@ -36,6 +36,8 @@ const IN_FLIGHT = 64;
 const WANTED = 256;
 
 export type UplinkEvents = {
+  /** The broker is there, or gone. */
+  onConnection?(isConnected: boolean): void;
   onAccepted(statementSeq: number): void;
   onReceipt(statementSeq: number): void;
   /** The service does not take a record. Statements stay in the outbox: a person must look. */
@@ -103,6 +105,7 @@ export class Uplink {
       onConnected: () => {
         this.#connected = true;
         this.#standing = 'unknown';
+        this.#events.onConnection?.(true);
         this.#sentSessions.clear();
         const down = (['accepted', 'refused', 'receipt', 'last'] as const).map((t) =>
           vehicleTopic(tag, t),
@@ -114,6 +117,7 @@ export class Uplink {
       },
       onDisconnected: () => {
         this.#connected = false;
+        this.#events.onConnection?.(false);
       },
       onMessage: (topic, payload) => this.#receive(topic, payload),
     });

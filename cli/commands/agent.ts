@@ -1,21 +1,33 @@
 /** `witnessmark agent`: runs the agent until its replay has its receipts, or until it is told to stop. */
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { readAgentConfig } from '../../agent/config.ts';
-import { prepareUnit, startAgent } from '../../agent/main.ts';
+import { type AgentConfig, readAgentConfig } from '../../agent/config.ts';
+import { prepareUnit, type RunningAgent, startAgent } from '../../agent/main.ts';
+import { configChange, reloaded } from '../../agent/reload.ts';
+import { Reporting } from '../../agent/reporting.ts';
 import { toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
+import { type ServiceManager, serviceManager } from '../../hw/service-manager.ts';
+import { type AgentLines, agentLines } from '../agent-lines.ts';
 import { type Io, print } from '../io.ts';
-import { bar, ProgressLine } from '../progress.ts';
 
-const HELP = `usage: witnessmark agent --config FILE [--show-key] [--until-receipted]
+const HELP = `usage: witnessmark agent --config FILE [--show-key] [--until-receipted] [--json]
 
-Replays a candump log into a sealed, signed spool and sends its statements to the anchor service.
-Stops at SIGTERM or SIGINT: what was read is sealed and committed first.
+Records CAN interfaces, or replays a candump log, into a sealed, signed spool and sends its statements to the
+anchor service. SIGTERM or SIGINT: what was captured is sealed and committed, within 5 seconds. SIGHUP: reads the
+configuration again, and says what is in force at once and what after a restart.
 
   --config FILE       TOML; every key is in spec/configuration.md
   --show-key          make the unit's keys if it has none, print the public device key, and end
-  --until-receipted   end when every statement has its receipt`;
+  --until-receipted   of a replay: end when every statement has its receipt
+  --json              a line of JSON for each event, on the standard output
+
+Ends with 0 when it was told to stop; 1 when it must not go on, or was not done after 5 seconds, in which case
+the next start recovers from the journal what was not sealed; 2 when configuration, keys or arguments cannot be
+used; 70 when the fault is its own.`;
+
+/** Of a service manager's patience; what is in the journal by then is recovered at the next start. */
+const STOP_WITHIN_MS = 5000;
 
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values } = parseArgs({
@@ -24,6 +36,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       config: { type: 'string' },
       'show-key': { type: 'boolean' },
       'until-receipted': { type: 'boolean' },
+      json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -37,52 +50,118 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     print(io.stdout, toHex(prepareUnit(config.dataDir).bytes));
     return 0;
   }
-  return await runUntilStopped(config, values['until-receipted'] === true, io);
+  const lines = agentLines(io, values.json === true);
+  const untilReceipted = values['until-receipted'] === true;
+  return await new AgentRun(values.config, config, lines).run(untilReceipted);
 }
 
-async function runUntilStopped(
-  config: ReturnType<typeof readAgentConfig>,
-  untilReceipted: boolean,
-  io: Io,
-): Promise<number> {
-  const line = new ProgressLine(io.stderr);
-  const stop = new AbortController();
-  const failures: Error[] = [];
-  const fail = (error: unknown): void => {
-    failures.push(error instanceof Error ? error : new Error(String(error)));
-    stop.abort();
-  };
-  let total = 0;
-  const agent = await startAgent(config, {
-    onCommitted: (progress) => {
-      line.show(`${bar(progress.frames / Math.max(1, total))}  ${progress.frames} frames`);
-    },
-    onAccepted: () => undefined,
-    onReceipt: () => {
-      if (untilReceipted && recorded && agent.waiting() === 0) stop.abort();
-    },
-    onRefused: ({ code, detail }) =>
-      print(io.stderr, `refused by the service: ${detail} (${code})`),
-    onRolledBack: ({ log, statementSeq }) =>
-      print(
-        io.stderr,
-        `the disk was set back: it does not know statement ${statementSeq} of log ${log}`,
-      ),
-    onBadAnswer: (topic, code) => print(io.stderr, `an answer on ${topic} does not hold (${code})`),
-    onFatal: fail,
-  });
-  total = (agent.replay?.survey.frames ?? 0) - (agent.replay?.committedBefore ?? 0);
-  let recorded = false;
-  agent.recorded.then(() => {
-    recorded = true;
-    line.clear();
-    if (untilReceipted && agent.waiting() === 0) stop.abort();
-  }, fail);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
-  if (!stop.signal.aborted) await once(stop.signal, 'abort');
-  line.clear();
-  await agent.stop();
-  const [failure] = failures;
-  if (failure !== undefined) throw failure;
-  return 0;
+class AgentRun {
+  readonly #path: string;
+  readonly #lines: AgentLines;
+  readonly #manager: ServiceManager | undefined;
+  readonly #stop = new AbortController();
+  /** In force. */
+  #config: AgentConfig;
+  #failure: Error | undefined;
+
+  constructor(path: string, config: AgentConfig, lines: AgentLines) {
+    this.#path = path;
+    this.#config = config;
+    this.#lines = lines;
+    this.#manager = serviceManager();
+  }
+
+  async run(untilReceipted: boolean): Promise<number> {
+    // Before anything is opened: a signal that comes early is as good as one that comes late.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#abort());
+    let isRecorded = false;
+    const endWhenReceipted = (): void => {
+      if (untilReceipted && isRecorded && agent.waiting() === 0) this.#abort();
+    };
+    const { events } = this.#lines;
+    const agent = await startAgent(this.#config, {
+      ...events,
+      onReceipt: (statement) => {
+        events.onReceipt(statement);
+        endWhenReceipted();
+      },
+      onFatal: (error) => this.#fail(error),
+    });
+    const { survey, committedBefore = 0 } = agent.replay ?? {};
+    this.#lines.expect((survey?.frames ?? 0) - committedBefore);
+    agent.recorded.then(
+      () => {
+        isRecorded = true;
+        this.#lines.clear();
+        endWhenReceipted();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+    const reporting = await this.#report(agent);
+    if (!this.#stop.signal.aborted) await once(this.#stop.signal, 'abort');
+    this.#lines.clear();
+    reporting.stopping();
+    await this.#stopInTime(agent);
+    await reporting.stop();
+    if (this.#failure !== undefined) throw this.#failure;
+    return 0;
+  }
+
+  async #report(agent: RunningAgent): Promise<Reporting> {
+    const { dataDir, metrics } = this.#config;
+    const reporting = await Reporting.start({
+      status: agent.status,
+      dataDir,
+      metrics,
+      manager: this.#manager,
+      refresh: () => agent.refreshStatus(),
+    });
+    for (const { code, message } of agent.status.problems()) this.#lines.problem(code, message);
+    this.#lines.started({ driver: agent.status.capture.driver, metrics: reporting.url });
+    this.#manager?.tell('READY=1');
+    process.on('SIGHUP', () => void this.#reload(agent, reporting));
+    return reporting;
+  }
+
+  /** A configuration that cannot be used changes nothing: whoever edits it at night must not end the recording. */
+  async #reload(agent: RunningAgent, reporting: Reporting): Promise<void> {
+    const usec = process.hrtime.bigint() / 1000n;
+    this.#manager?.tell('RELOADING=1', `MONOTONIC_USEC=${usec}`);
+    try {
+      const next = readAgentConfig(this.#path);
+      const { reloadable, needsRestart } = configChange(this.#config, next);
+      this.#config = reloaded(this.#config, next);
+      agent.reload(this.#config);
+      if (reloadable.includes('metrics.listen')) {
+        await reporting.moveMetrics(this.#config.metrics);
+      }
+      this.#lines.reloaded(reloadable, needsRestart);
+    } catch (error) {
+      if (error instanceof UserError) this.#lines.problem(error.code, error.message);
+      else this.#fail(error);
+    } finally {
+      this.#manager?.tell('READY=1');
+    }
+  }
+
+  async #stopInTime(agent: RunningAgent): Promise<void> {
+    const timer = setTimeout(() => {
+      // Something does not answer. The journal has what was captured, and the next start reads it: whoever
+      // pulls the plug next must not be made to wait for what may never come.
+      const sentence = `not stopped after ${STOP_WITHIN_MS} ms: the next start recovers the rest`;
+      this.#lines.problem('STOP_LATE', sentence);
+      process.exit(1);
+    }, STOP_WITHIN_MS);
+    await agent.stop();
+    clearTimeout(timer);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    this.#abort();
+  }
+
+  #abort(): void {
+    this.#stop.abort();
+  }
 }

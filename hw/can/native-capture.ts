@@ -50,6 +50,7 @@ export type CaptureInterface = {
 export type CaptureFilter = { readonly id: number; readonly mask: number };
 
 export type NativeCapture = CaptureSource & {
+  ringFullTimes(): number;
   /** What has been counted so far, for metrics; buses as in `buses`. */
   counts(): NativeCounts;
 };
@@ -251,6 +252,10 @@ class ThreadCapture implements NativeCapture {
       }
       if (this.#reader.arm()) done();
     });
+  }
+
+  ringFullTimes(): number {
+    return this.#reader.counts().ringFullTimes;
   }
 
   counts(): NativeCounts {

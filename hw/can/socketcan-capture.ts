@@ -64,7 +64,7 @@ type Bus = {
   channel: Channel | undefined;
 };
 
-/** @throws OperationalError DRIVER_MISSING, CAN_UNSUPPORTED */
+/** @throws OperationalError CAPTURE_PACKAGE_MISSING, CAPTURE_NO_SOCKETCAN */
 export async function openSocketcan(options: SocketcanOptions): Promise<CaptureSource> {
   const openChannel = options.openChannel ?? (await loadPackage());
   return new SocketcanCapture(options, openChannel);
@@ -117,7 +117,7 @@ class SocketcanCapture implements CaptureSource {
     }, POLL_MS);
   }
 
-  /** @throws OperationalError CAN_UNSUPPORTED */
+  /** @throws OperationalError CAPTURE_NO_SOCKETCAN */
   take(): CaptureBlock {
     if (this.#failure !== undefined) throw this.#failure;
     return { ...this.#queue.take(), clock: this.#readClock() };
@@ -177,7 +177,7 @@ class SocketcanCapture implements CaptureSource {
     } catch (cause) {
       if (!hasCanSockets(this.#protocolsFile)) {
         const sentence = 'this kernel has no CAN sockets: the module can_raw is not there';
-        throw new OperationalError('CAN_UNSUPPORTED', sentence, { retryable: false, cause });
+        throw new OperationalError('CAPTURE_NO_SOCKETCAN', sentence, { retryable: false, cause });
       }
       return;
     }
@@ -234,6 +234,6 @@ async function loadPackage(): Promise<(name: string) => Channel> {
     return (name) => createRawChannelWithOptions(name, { timestamps: true }) as Channel;
   } catch (cause) {
     const sentence = 'the package socketcan does not load: it was installed without a C++ compiler';
-    throw new OperationalError('DRIVER_MISSING', sentence, { retryable: false, cause });
+    throw new OperationalError('CAPTURE_PACKAGE_MISSING', sentence, { retryable: false, cause });
   }
 }

@@ -13,15 +13,26 @@ export type ClockQualityOptions = {
   readonly kernelClock?: () => KernelClock | undefined;
 };
 
-export type RunningClockQuality = { readonly read: ClockQuality; close(): void };
+export type RunningClockQuality = {
+  readonly read: ClockQuality;
+  /** Another gpsd from now on, or none. */
+  follow(gpsd: ClockQualityOptions['gpsd']): void;
+  close(): void;
+};
 
 export function openClockQuality(options: ClockQualityOptions): RunningClockQuality {
-  const { gpsd, readClock } = options;
+  const { readClock } = options;
   const kernelClock = options.kernelClock ?? (() => addon?.kernelClock());
-  const client = gpsd && new GpsdClient({ ...gpsd, readClock });
+  let client: GpsdClient | undefined;
+  const follow = (gpsd: ClockQualityOptions['gpsd']): void => {
+    client?.close();
+    client = gpsd && new GpsdClient({ ...gpsd, readClock });
+  };
+  follow(options.gpsd);
   return {
     read: () => better(ofKernel(kernelClock()), ofSatellites(client)),
-    close: () => client?.close(),
+    follow,
+    close: () => follow(undefined),
   };
 }
 

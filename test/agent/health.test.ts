@@ -168,7 +168,10 @@ test.each<[string, Change]>([
         driver: 'replay',
         clock: { source: 'replay', offsetMs: null, uncertaintyMs: null, steps: 0 },
       },
-      facts: { lastChunk: { log: 0, seq: 1, endMs: NOW_MS - 900 * DAY_MS } },
+      facts: {
+        lastChunk: { log: 0, seq: 1, endMs: NOW_MS - 900 * DAY_MS },
+        lastAnchored: { log: 0, seq: 0, endMs: NOW_MS - 900 * DAY_MS },
+      },
     },
   ],
   ['events that are held', { facts: { holdCount: 2, heldBytes: 5_000_000 } }],

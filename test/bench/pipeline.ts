@@ -12,12 +12,12 @@ import type { Primitives } from '../../agent/ports.ts';
 import { ReplayPipeline } from '../../agent/replay-pipeline.ts';
 import { newSession } from '../../agent/session.ts';
 import { Spool } from '../../agent/spool/spool.ts';
+import { AgentStatus } from '../../agent/status.ts';
 import { encodeSigned } from '../../core/cose.ts';
 import { keyId } from '../../core/signature.ts';
 import { nativeAead } from '../../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../../hw/crypto/native-deflate.ts';
 import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
-import { nativeSealing } from '../../hw/crypto/native-sealing.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { loopedSource, type Recording } from './looped-source.ts';
 
@@ -97,7 +97,7 @@ async function recordInto(
   });
   spool.commitSession(identity, session);
   const place = { ...identity, sessionId: session.id, signer: sessionSigner };
-  const sealing = nativeSealing() ?? new PortableSealing(primitives);
+  const sealing = new PortableSealing(primitives);
   const streams = new StreamTable([], sealing, primitives.random);
   await new ReplayPipeline({
     source: loopedSource(recording, times),
@@ -124,6 +124,7 @@ async function recordInto(
     chunkMs,
     buses: recording.buses,
     sessionBefore: undefined,
+    status: new AgentStatus(0),
     nowMs: () => performance.now(),
   }).run();
   // Read back what was committed, as the definition of the figure asks.

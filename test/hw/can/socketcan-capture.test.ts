@@ -271,7 +271,7 @@ test('a kernel without CAN sockets is refused by its code, and one that has them
     },
   };
   writeFileSync(protocolsFile, 'protocol  size sockets\nUDP       1344      1\n');
-  await expect(openSocketcan(options)).rejects.toMatchObject({ code: 'CAN_UNSUPPORTED' });
+  await expect(openSocketcan(options)).rejects.toMatchObject({ code: 'CAPTURE_NO_SOCKETCAN' });
   writeFileSync(protocolsFile, 'protocol  size sockets\nCAN_RAW   1080      0\n');
   open.push(await openSocketcan(options));
 });
