@@ -20,7 +20,7 @@ import { Journal } from './record/journal.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import { findSurvivors, type Survivors } from './record/survivors.ts';
 import { recoverChunk } from './recovery.ts';
-import { crashCause, sessionBefore } from './session.ts';
+import { crashCause, logBefore, sessionBefore } from './session.ts';
 import type { Session } from './session-run.ts';
 import type { Spool } from './spool/spool.ts';
 import type { AgentStatus } from './status.ts';
@@ -91,10 +91,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
 function gapBefore({ session, bootId, cause, spool, log }: LiveSessionParts) {
   const before = sessionBefore(session.lastChunk, session.previous, bootId, true);
   if (before !== undefined) return { ...before, cause: cause ?? before.cause };
-  // The first chunk of a log that follows another: the disk was rolled back.
-  const newest = spool.newestChunk();
-  if (newest === undefined || newest.log === log) return undefined;
-  return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: cause ?? 'rolled_back' };
+  return logBefore(spool.newestChunk(), log);
 }
 
 /** Undefined when the journal holds nothing of a chunk that is not sealed. */

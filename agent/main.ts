@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import type { GapCause } from '../core/chunk-header.ts';
 import { unverifiedPayload } from '../core/cose.ts';
-import { UserError } from '../core/errors.ts';
-import { decodeSessionRecord } from '../core/session-record.ts';
+import { OperationalError, UserError } from '../core/errors.ts';
+import { decodeSessionRecord, type LogPredecessor } from '../core/session-record.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
@@ -21,6 +21,7 @@ import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
+import { nativeSealing } from '../hw/crypto/native-sealing.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
@@ -49,7 +50,7 @@ import type {
 } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
 import { ReplayPipeline } from './replay-pipeline.ts';
-import { sessionBefore } from './session.ts';
+import { logBefore, sessionBefore } from './session.ts';
 import { Session } from './session-run.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading, Spool } from './spool/spool.ts';
@@ -69,7 +70,7 @@ const primitives: Primitives = {
 
 /** Native where the add-on was built. */
 function newSealing(): LeafSealing {
-  return new PortableSealing(primitives);
+  return nativeSealing() ?? new PortableSealing(primitives);
 }
 
 /** @throws UserError CAPTURE_*; OperationalError CAPTURE_* */
@@ -221,8 +222,15 @@ async function startReplay(
     const bootId = adapters.readBootId();
     const status = newStatus(config);
     countWaiting(status, spool);
-    const counted = countedEvents(events, status, spool, Date.now);
-    const uplink = newUplink(config, unit, counted, adapters);
+    let endLog: (predecessor: LogPredecessor) => void = () => undefined;
+    const uplinkEvents = {
+      ...countedEvents(events, status, spool, Date.now),
+      onRolledBack: (predecessor: LogPredecessor) => {
+        endLog(predecessor);
+        events.onRolledBack(predecessor);
+      },
+    };
+    const uplink = newUplink(config, unit, uplinkEvents, adapters);
     const sealing = newSealing();
     const session = new Session({
       ...unit,
@@ -250,7 +258,7 @@ async function startReplay(
     const source = await openReplay({
       path: capture.path,
       speed: capture.speed,
-      startAfterLine: session.lastChunk?.cursor ?? 0,
+      startAfterLine: spool.newestChunk()?.cursor ?? 0,
     });
     const pipeline = new ReplayPipeline({
       source,
@@ -258,14 +266,25 @@ async function startReplay(
       commits: session.commits,
       chunkMs: config.chunkMs,
       buses: survey.buses,
-      sessionBefore: sessionBefore(session.lastChunk, session.previous, bootId, false),
+      sessionBefore:
+        sessionBefore(session.lastChunk, session.previous, bootId, false) ??
+        logBefore(spool.newestChunk(), log.log),
       status,
       nowMs: () => performance.now(),
     });
     status.restarts = session.record.number;
     status.phase = 'recording';
-    uplink.start();
     const recorded = pipeline.run().finally(async () => await source.close());
+    endLog = (predecessor) => {
+      pipeline.stop();
+      recorded
+        .then(() => {
+          spool.beginLog(predecessor);
+          throw rolledBack();
+        })
+        .catch(events.onFatal);
+    };
+    uplink.start();
     return {
       identity: log,
       deviceKey: deviceSigner.key,
@@ -290,6 +309,15 @@ async function startReplay(
     spool.close();
     throw error;
   }
+}
+
+/** A replay is no capture that must go on: its next start reads on in the new log. */
+function rolledBack(): OperationalError {
+  return new OperationalError(
+    'ROLLED_BACK',
+    'the disk was set back: start again to go on in a new log',
+    { retryable: true },
+  );
 }
 
 /** Pause between two attempts to write to a disk that could not be written. */
@@ -374,8 +402,15 @@ function beginLive(parts: LiveParts): RunningSession {
   const bootId = adapters.readBootId();
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => undefined); // raced against the pipeline; without one nobody waits
+  let rolledBackBy: LogPredecessor | undefined;
+  let stopRecording = (): void => undefined;
   const uplinkEvents = {
     ...countedEvents(events, status, spool, Date.now),
+    onRolledBack: (predecessor: LogPredecessor) => {
+      rolledBackBy = predecessor;
+      stopRecording();
+      events.onRolledBack(predecessor);
+    },
     onFatal: (error: unknown) => ended.reject(error),
   };
   const uplink = newUplink(config, unit, uplinkEvents, adapters);
@@ -429,13 +464,17 @@ function beginLive(parts: LiveParts): RunningSession {
     });
     status.restarts = session.record.number;
     status.phase = 'recording';
+    stopRecording = () => pipeline.stop();
     uplink.start();
     return {
       run: async () => {
         const recording = pipeline.run();
         try {
           await Promise.race([recording, ended.promise]);
-          return 'stopped';
+          if (rolledBackBy === undefined) return 'stopped';
+          // The session's last chunk and statement are committed: what comes next is of another log.
+          spool.beginLog(rolledBackBy);
+          return 'rolled_back';
         } catch (error) {
           pipeline.abort();
           await recording.catch(() => undefined); // the same error, or none

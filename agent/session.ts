@@ -88,6 +88,15 @@ export function sessionBefore(
   return { wallEndNs, cause: crashCause(newest, bootId) };
 }
 
+/**
+ * For the first chunk of a log that follows another: the disk was set back in between.
+ * @param newest chunk of whichever log
+ */
+export function logBefore(newest: StoredChunk | undefined, log: number): SessionBefore | undefined {
+  if (newest === undefined || newest.log === log) return undefined;
+  return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: 'rolled_back' };
+}
+
 /** Under the same boot id the machine ran on and the agent died. */
 export function crashCause(
   session: StoredSession,

@@ -32,11 +32,18 @@ export function blocksSummary(blocks: readonly JournalBlock[]): BlocksSummary {
 /** A block lists the part of an outage that lies in it: parts that follow on from each other are one gap. */
 function joinedGaps(parts: readonly Gap[]): readonly Gap[] {
   const joined: Gap[] = [];
+  // Thousands of blocks with 64 gaps each: a search back through all of them would hold a verifier up for minutes.
+  const newest = new Map<string, number>();
   for (const part of parts) {
-    const at = joined.findLastIndex(({ bus, cause }) => bus === part.bus && cause === part.cause);
+    const kind = `${part.cause} ${part.bus}`;
+    const at = newest.get(kind) ?? -1;
     const before = joined[at];
-    if (before?.toNs === part.fromNs) joined[at] = { ...before, toNs: part.toNs };
-    else joined.push(part);
+    if (before?.toNs === part.fromNs) {
+      joined[at] = { ...before, toNs: part.toNs };
+    } else {
+      newest.set(kind, joined.length);
+      joined.push(part);
+    }
   }
   return joined;
 }

@@ -17,17 +17,18 @@ import type { PublicKey, VerifyDigest } from './signature.ts';
 /** The session that wrote the blocks and died: its record's id and its key. */
 export type DeadSession = { readonly id: Uint8Array; readonly key: PublicKey };
 
-type SignedBlock = { readonly block: JournalBlock; readonly id: Uint8Array };
+export type IdentifiedBlock = { readonly block: JournalBlock; readonly id: Uint8Array };
 
 /**
  * @param header with `recovered`
+ * @param session none where the chunk was made from no block
  * @returns the blocks in order
  * @throws FormatError COSE_*, CBOR_*, RECORD_*, FIELD_*, BUS_*, BLOCK_PREVIOUS, BLOCK_TIME
  * @throws VerificationError SIGNATURE_INVALID, BLOCK_COUNT, BLOCK_PLACE, BLOCK_CHAIN, BLOCK_ROOT, BLOCK_SUMMARY
  */
 export function verifyBlocks(
   header: ChunkHeader,
-  session: DeadSession,
+  session: DeadSession | undefined,
   items: readonly BlockItem[],
   verify: VerifyDigest,
   hash: Hash = sha256,
@@ -41,8 +42,9 @@ export function verifyBlocks(
   }
   const structures: Uint8Array[] = [];
   const blocks: JournalBlock[] = [];
-  let before: SignedBlock | undefined;
+  let before: IdentifiedBlock | undefined;
   for (const item of items) {
+    if (session === undefined) throw new RangeError('expected the session of the blocks');
     const { payload, id } = verifySigned('journal-block', session.key, item.block, verify);
     const block = decodeJournalBlock(payload);
     if (!equalBytes(block.sessionId, session.id) || block.seq !== header.seq) {
@@ -54,7 +56,7 @@ export function verifyBlocks(
         `expected block ${blocks.length} of the chunk, got block ${block.place}`,
       );
     }
-    assertFollows(before, block);
+    if (before !== undefined) assertFollows(before, block);
     before = { block, id };
     blocks.push(block);
     structures.push(sigStructure('journal-block', session.key, payload));
@@ -66,9 +68,11 @@ export function verifyBlocks(
   return blocks;
 }
 
-/** No block is missing in between, and none was written before the one that it follows. */
-function assertFollows(before: SignedBlock | undefined, block: JournalBlock): void {
-  if (before === undefined) return;
+/**
+ * No block of the session is missing in between, and none was written before the one that it follows.
+ * @throws VerificationError BLOCK_CHAIN
+ */
+export function assertFollows(before: IdentifiedBlock, block: JournalBlock): void {
   const isNext =
     block.index === before.block.index + 1 &&
     block.durable >= before.block.durable &&

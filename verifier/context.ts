@@ -33,7 +33,7 @@ export function readContext(
   const inclusions = readInclusions(evidence.inclusions, trail.statements, anchoring.windows, hash);
   return {
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions },
-    readings: readOpenedChunks(evidence, trail, hash),
+    readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
     bounds: readBounds(trail.headers, inclusions, anchoring),
   };
 }

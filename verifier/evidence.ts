@@ -6,6 +6,7 @@
 import { decodeBrokenPromise } from '../core/broken-promise.ts';
 import { type BundleParts, decodeBundle, type SectionName } from '../core/bundle.ts';
 import {
+  type BlockItem,
   decodeBlockItem,
   decodeEnrolmentItem,
   decodeHeaderItem,
@@ -23,7 +24,7 @@ import { decodeHeaderLink } from '../core/evm/header-link-record.ts';
 import { decodeForkProof, type ForkProof } from '../core/fork-proof.ts';
 import { decodeGrant } from '../core/grant.ts';
 import type { Hash } from '../core/hash.ts';
-import { decodeJournalBlock } from '../core/journal-block.ts';
+import { decodeJournalBlock, type JournalBlock } from '../core/journal-block.ts';
 import {
   type Anchor,
   decodeAnchoredWindow,
@@ -44,6 +45,12 @@ export type HeaderEntry = {
   readonly payload: Uint8Array;
   readonly signature: Uint8Array | undefined;
   readonly header: ChunkHeader;
+};
+
+export type BlockEntry = {
+  readonly item: BlockItem;
+  readonly payload: Uint8Array;
+  readonly block: JournalBlock;
 };
 
 export type StatementEntry = {
@@ -77,6 +84,8 @@ export type Evidence = {
   readonly sessions: readonly SessionItem[];
   /** Not descending by log and seq; that each is there once is a check's business. */
   readonly headers: readonly HeaderEntry[];
+  /** Those of the first opened recovered chunk, then those of the next. */
+  readonly blocks: readonly BlockEntry[];
   /** Ascending by name. */
   readonly streams: readonly Stream[];
   /** Ascending by log and seq. */
@@ -93,7 +102,6 @@ export type Evidence = {
 
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
-  blocks: (item: Uint8Array) => decodeJournalBlock(unverifiedPayload(decodeBlockItem(item).block)),
   stamps: decodeTimeStamp,
   enrolments: (item: Uint8Array) =>
     decodeEnrolment(unverifiedPayload(decodeEnrolmentItem(item).enrolment)),
@@ -134,6 +142,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     sections: measured(parts),
     sessions,
     headers,
+    blocks: items(parts, 'blocks', readBlock),
     streams,
     chunks,
     statements,
@@ -171,6 +180,12 @@ function items<T>(
 function readHeader(item: Uint8Array): HeaderEntry {
   const { payload, signature } = decodeHeaderItem(item);
   return { payload, signature, header: decodeChunkHeader(payload) };
+}
+
+function readBlock(bytes: Uint8Array): BlockEntry {
+  const item = decodeBlockItem(bytes);
+  const payload = unverifiedPayload(item.block);
+  return { item, payload, block: decodeJournalBlock(payload) };
 }
 
 function readStream(item: Uint8Array): Stream {
@@ -248,4 +263,25 @@ function measured({ sections }: BundleParts): Evidence['sections'] {
       items: list.length,
       bytes: list.reduce((sum, item) => sum + item.length, 0),
     }));
+}
+
+/**
+ * The blocks of each opened recovered chunk, by position of its header. The section has nothing else in it, so
+ * their order alone says whose they are.
+ */
+export function blocksByHeader(evidence: Pick<Evidence, 'headers' | 'chunks' | 'blocks'>): {
+  readonly byHeader: ReadonlyMap<number, readonly BlockEntry[]>;
+  /** Blocks behind those of the last such chunk. */
+  readonly left: number;
+} {
+  const opened = new Set(evidence.chunks.map(({ log, seq }) => `${log}/${seq}`));
+  const byHeader = new Map<number, readonly BlockEntry[]>();
+  let at = 0;
+  evidence.headers.forEach(({ header: { log, seq, recovered } }, i) => {
+    if (recovered === undefined || !opened.has(`${log}/${seq}`)) return;
+    const blocks = evidence.blocks.slice(at, at + recovered.blockCount);
+    at += blocks.length;
+    byHeader.set(i, blocks);
+  });
+  return { byHeader, left: evidence.blocks.length - at };
 }

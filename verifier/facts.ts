@@ -48,6 +48,16 @@ export type Facts = {
   readonly ranges: readonly SeqRange[];
   readonly openedChunks: number;
   readonly frames: number;
+  /** Opened chunks that were recovered from the journal of a session that died. */
+  readonly recovered: readonly {
+    readonly log: number;
+    readonly seq: number;
+    /** Number of that session; null where its first block was damaged. */
+    readonly session: number | null;
+    readonly blocks: number;
+    /** False: not all streams are opened, so where one is silent is the word of the session after the crash. */
+    readonly silenceProven: boolean;
+  }[];
   /** Ascending by log and name; `count` is frames of a raw stream, records of any other. */
   readonly streams: readonly (SeqRange & {
     readonly stream: string;
@@ -103,6 +113,7 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
     ranges: rangesOf(headers),
     openedChunks: readings.chunks,
     frames: readings.frames,
+    recovered: recoveredOf(context),
     streams: shownStreams(context),
     withheld: {
       least: readings.chunks === 0 ? 0 : readings.withheldLeast,
@@ -125,14 +136,29 @@ function rangesOf(headers: readonly { readonly log: number; readonly seq: number
   return ranges;
 }
 
+function recoveredOf({ trail, readings }: Context): Facts['recovered'] {
+  const claimed = new Set(readings.claimedSilent);
+  return trail.headers.flatMap(({ header, journal }, at) =>
+    journal === undefined
+      ? []
+      : {
+          log: header.log,
+          seq: header.seq,
+          session: journal.session?.record.number ?? null,
+          blocks: journal.blocks.length,
+          silenceProven: !claimed.has(at),
+        },
+  );
+}
+
 function shownStreams({ trail, readings }: Context): Facts['streams'] {
   return streamsOf(readings)
-    .map(({ stream, log, leaves, silent, count, firstHeader, lastHeader }) => ({
+    .map(({ stream, log, chunks, silent, count, firstHeader, lastHeader }) => ({
       stream,
       log,
       firstSeq: trail.headers[firstHeader]?.header.seq ?? 0,
       lastSeq: trail.headers[lastHeader]?.header.seq ?? 0,
-      chunks: leaves,
+      chunks,
       silent,
       count,
     }))

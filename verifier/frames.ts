@@ -6,15 +6,18 @@ import { decodeArrivalOrder } from '../core/arrival-order.ts';
 import { VerificationError } from '../core/errors.ts';
 import type { FrameBlock } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
-import type { Evidence } from './evidence.ts';
+import { blocksByHeader, type Evidence } from './evidence.ts';
 import {
   arrivalOrder,
+  type Budget,
   budgetFor,
+  type ChunkPart,
   decodeFrames,
-  proveLeaves,
+  proveChunk,
   type StreamFrames,
 } from './opened-chunk.ts';
-import { headerOf } from './trail.ts';
+import { proveRecovered } from './recovered-chunk.ts';
+import { firstAt } from './trail.ts';
 
 export type FrameChunk = {
   readonly log: number;
@@ -31,28 +34,48 @@ export function busesOf({ streams }: Evidence): readonly string[] {
   return [...new Set(buses)].sort();
 }
 
-/** @throws FormatError, VerificationError as the check LEAVES, STREAMS or ORDER would fail */
+/**
+ * A recovered chunk gives one block of frames for each of its journal blocks, in their order.
+ * @throws FormatError, VerificationError as the check LEAVES, STREAMS or ORDER would fail
+ */
 export function* framesOf(evidence: Evidence, hash: Hash): Generator<FrameChunk> {
   const buses = busesOf(evidence);
   const budget = budgetFor(evidence.bytes);
+  const { byHeader } = blocksByHeader(evidence);
   for (const chunk of evidence.chunks) {
-    const entry = headerOf(evidence.headers, chunk.log, chunk.seq);
-    if (entry === undefined) {
+    const { log, seq } = chunk;
+    const at = firstAt(evidence.headers, log, seq);
+    const header = evidence.headers[at]?.header;
+    if (header?.log !== log || header.seq !== seq) {
       throw new VerificationError(
         'LEAF_HEADER_MISSING',
-        `chunk ${chunk.log}/${chunk.seq} is opened, but its header is not in the bundle`,
+        `chunk ${log}/${seq} is opened, but its header is not in the bundle`,
       );
     }
-    const { header } = entry;
-    const leaves = proveLeaves(chunk, header, evidence.streams, budget, hash);
-    const streams = decodeFrames(leaves, budget);
-    if (streams.length === 0) continue;
-    const order = arrivalOrder(leaves, header.entryCount, streams);
-    const arrived = order.kind === 'recorded' ? order.arrived : byTime(streams);
-    const block = merged(streams, arrived, header.wallStartNs, buses);
-    const shown = order.kind === 'recorded' ? 'recorded' : 'by_time';
-    yield { log: chunk.log, seq: chunk.seq, block, order: shown };
+    const blocks = byHeader.get(at);
+    const { parts } =
+      blocks === undefined
+        ? proveChunk(chunk, header, evidence.streams, budget, hash)
+        : proveRecovered(chunk, header, blocks, evidence.streams, hash);
+    for (const part of parts) {
+      const frames = framesOfPart(part, budget, buses);
+      if (frames !== undefined) yield { log, seq, ...frames };
+    }
   }
+}
+
+/** Undefined when there are none. */
+function framesOfPart(
+  part: ChunkPart,
+  budget: Budget,
+  buses: readonly string[],
+): Pick<FrameChunk, 'block' | 'order'> | undefined {
+  const streams = decodeFrames(part.leaves, budget);
+  if (streams.length === 0) return undefined;
+  const order = arrivalOrder(part, streams);
+  const arrived = order.kind === 'recorded' ? order.arrived : byTime(streams);
+  const block = merged(streams, arrived, part.baseNs, buses);
+  return { block, order: order.kind === 'recorded' ? 'recorded' : 'by_time' };
 }
 
 /** No departures: the order that times and names imply. */

@@ -5,15 +5,19 @@
 import type { OpenedChunk } from '../core/bundle-items.ts';
 import { FormatError, VerificationError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
+import { verifyBlocks } from '../core/recovered.ts';
+import type { VerifyDigest } from '../core/signature.ts';
 import type { Evidence } from './evidence.ts';
 import {
   arrivalOrder,
   type Budget,
   budgetFor,
+  type ChunkPart,
   decodeFrames,
-  type ProvenLeaf,
-  proveLeaves,
+  type ProvenChunk,
+  proveChunk,
 } from './opened-chunk.ts';
+import { proveRecovered } from './recovered-chunk.ts';
 import { firstAt, type HeaderTrail, type Trail } from './trail.ts';
 
 export type Problem = { readonly code: string; readonly message: string };
@@ -22,7 +26,10 @@ export type Problem = { readonly code: string; readonly message: string };
 export type StreamReading = {
   readonly stream: string;
   readonly log: number;
-  leaves: number;
+  /** In which any leaf of it is opened. */
+  chunks: number;
+  /** In which all leaves of it are opened, so that nothing of it is held back. */
+  complete: number;
   silent: number;
   /** Frames of a raw stream, records of any other. */
   count: number;
@@ -35,14 +42,16 @@ export type Readings = {
   chunks: number;
   leaves: number;
   frames: number;
-  /** Entries that stay closed: least and most in one opened chunk. */
+  /** Streams that stay closed: least and most in one opened chunk. */
   withheldLeast: number;
   withheldMost: number;
   /** By log and place in the section `streams`. */
   readonly streams: Map<number, Map<number, StreamReading>>;
-  /** Positions of the headers whose chunk has an opened leaf. */
-  readonly opened: Set<number>;
-  recoveredOpened: number;
+  /** Of opened recovered chunks: how many, and of how many blocks. */
+  recovered: number;
+  blocks: number;
+  /** Positions of headers of recovered chunks in which silence is claimed: not all of their streams are opened. */
+  readonly claimedSilent: number[];
   /** Chunks with frames: how many show their order, and how many do not. */
   ordered: number;
   unordered: number;
@@ -52,7 +61,15 @@ export type Readings = {
   orderProblem: Problem | undefined;
 };
 
-export function readOpenedChunks(evidence: Evidence, trail: Trail, hash: Hash): Readings {
+/** What cannot be told because the policy does not name a device key, in place of a code. */
+export const NOT_REACHED = 'NOT_REACHED';
+
+export function readOpenedChunks(
+  evidence: Evidence,
+  trail: Trail,
+  verifyDigest: VerifyDigest,
+  hash: Hash,
+): Readings {
   const readings: Readings = {
     chunks: 0,
     leaves: 0,
@@ -60,8 +77,9 @@ export function readOpenedChunks(evidence: Evidence, trail: Trail, hash: Hash): 
     withheldLeast: Number.POSITIVE_INFINITY,
     withheldMost: 0,
     streams: new Map(),
-    opened: new Set(),
-    recoveredOpened: 0,
+    recovered: 0,
+    blocks: 0,
+    claimedSilent: [],
     ordered: 0,
     unordered: 0,
     leafProblem: undefined,
@@ -72,53 +90,134 @@ export function readOpenedChunks(evidence: Evidence, trail: Trail, hash: Hash): 
   for (const chunk of evidence.chunks) {
     const at = firstAt(trail.headers, chunk.log, chunk.seq);
     const entry = trail.headers[at];
-    if (entry?.header.log !== chunk.log || entry.header.seq !== chunk.seq) {
-      readings.leafProblem = {
-        code: 'LEAF_HEADER_MISSING',
-        message: `chunk ${chunk.log}/${chunk.seq} is opened, but its header is not in the bundle`,
-      };
+    const proven = attempt(() => {
+      if (entry?.header.log !== chunk.log || entry.header.seq !== chunk.seq) {
+        throw new VerificationError(
+          'LEAF_HEADER_MISSING',
+          `chunk ${chunk.log}/${chunk.seq} is opened, but its header is not in the bundle`,
+        );
+      }
+      return prove(chunk, entry, evidence, budget, verifyDigest, hash);
+    });
+    if ('problem' in proven) {
+      readings.leafProblem = proven.problem;
       return readings;
     }
-    readings.opened.add(at);
-    const leaves = attempt(() => proveLeaves(chunk, entry.header, evidence.streams, budget, hash));
-    if ('problem' in leaves) {
-      readings.leafProblem = leaves.problem;
-      return readings;
-    }
-    count(readings, chunk, at, entry, leaves.value);
-    readContents(readings, entry, leaves.value, budget);
+    count(readings, chunk, at, proven.value);
+    readContents(readings, chunk, proven.value, budget);
+  }
+  if (trail.strayBlocks > 0) {
+    readings.leafProblem = {
+      code: 'BLOCK_COUNT',
+      message: `${trail.strayBlocks} journal blocks belong to no opened chunk`,
+    };
   }
   return readings;
 }
 
-function count(
-  readings: Readings,
+function prove(
   chunk: OpenedChunk,
-  at: number,
-  { header }: HeaderTrail,
-  leaves: readonly ProvenLeaf[],
-): void {
-  const withheld = header.entryCount - leaves.length;
+  entry: HeaderTrail,
+  evidence: Evidence,
+  budget: Budget,
+  verifyDigest: VerifyDigest,
+  hash: Hash,
+): ProvenChunk {
+  const { header, journal } = entry;
+  if (journal === undefined) return proveChunk(chunk, header, evidence.streams, budget, hash);
+  requireDeadSession(entry);
+  verifyBlocks(
+    header,
+    deadSessionOf(entry),
+    journal.blocks.map(({ item }) => item),
+    verifyDigest,
+    hash,
+  );
+  return proveRecovered(chunk, header, journal.blocks, evidence.streams, hash);
+}
+
+/** The blocks were signed by a session of the same log that began before the one that recovered them. */
+function requireDeadSession({ header, journal, session }: HeaderTrail): void {
+  const where = `chunk ${header.log}/${header.seq}`;
+  const dead = journal?.session;
+  if (journal === undefined || journal.blocks.length === 0) return;
+  if (dead?.id === undefined || session === undefined) {
+    throw new VerificationError(NOT_REACHED, `the session of the blocks of ${where} is not known`);
+  }
+  if (dead.record.log !== session.record.log || dead.record.number >= session.record.number) {
+    throw new VerificationError(
+      'BLOCK_SESSION',
+      `the blocks of ${where} are not of an earlier session of its log`,
+    );
+  }
+}
+
+function deadSessionOf({ journal }: HeaderTrail): Parameters<typeof verifyBlocks>[1] {
+  const dead = journal?.session;
+  return dead?.id === undefined ? undefined : { id: dead.id, key: dead.record.sessionKey };
+}
+
+function count(readings: Readings, chunk: OpenedChunk, at: number, proven: ProvenChunk): void {
+  const { parts, presence } = proven;
   readings.chunks += 1;
-  readings.leaves += leaves.length;
+  readings.leaves += chunk.leaves.length;
+  const shown = presence?.leaves.length ?? chunk.leaves.length;
+  const withheld = (presence?.streams ?? parts[0]?.entryCount ?? 0) - shown;
   readings.withheldLeast = Math.min(readings.withheldLeast, withheld);
   readings.withheldMost = Math.max(readings.withheldMost, withheld);
-  if (header.recovered !== undefined) readings.recoveredOpened += 1;
-  const inLog = readings.streams.get(chunk.log) ?? new Map<number, StreamReading>();
-  readings.streams.set(chunk.log, inLog);
-  for (const leaf of leaves) {
-    let stream = inLog.get(leaf.place);
-    if (stream === undefined) {
-      const { log } = chunk;
-      const none = { leaves: 0, silent: 0, count: 0, firstHeader: at, lastHeader: at };
-      stream = { stream: leaf.stream, log, ...none };
-      inLog.set(leaf.place, stream);
-    }
-    stream.leaves += 1;
-    if (leaf.count === 0) stream.silent += 1;
-    stream.count += leaf.count;
+  if (presence !== undefined) {
+    readings.recovered += 1;
+    readings.blocks += parts.length;
+    const isSilentSomewhere = presence.leaves.some((leaf) => leaf.count < parts.length);
+    if (withheld > 0 && isSilentSomewhere) readings.claimedSilent.push(at);
+  }
+  for (const [place, own] of tallies(proven)) {
+    const stream = readingOf(readings, chunk.log, place, own.stream, at);
+    stream.chunks += 1;
+    if (own.expected === own.leaves) stream.complete += 1;
+    if (own.expected === own.leaves && own.count === 0) stream.silent += 1;
+    stream.count += own.count;
     stream.lastHeader = at;
   }
+}
+
+type Tally = {
+  readonly stream: string;
+  leaves: number;
+  /** How many leaves there are; not known while the presence leaf of a recovered chunk is closed. */
+  readonly expected: number | undefined;
+  count: number;
+};
+
+/** What one opened chunk shows of each of its streams, by place. */
+function tallies({ parts, presence }: ProvenChunk): ReadonlyMap<number, Tally> {
+  const out = new Map<number, Tally>();
+  for (const { place, stream, count: expected } of presence?.leaves ?? []) {
+    out.set(place, { stream, leaves: 0, expected, count: 0 });
+  }
+  const expected = presence === undefined ? 1 : undefined;
+  for (const leaf of parts.flatMap(({ leaves }) => leaves)) {
+    const own = out.get(leaf.place) ?? { stream: leaf.stream, leaves: 0, expected, count: 0 };
+    out.set(leaf.place, own);
+    own.leaves += 1;
+    own.count += leaf.count;
+  }
+  return out;
+}
+
+function readingOf(
+  readings: Readings,
+  log: number,
+  place: number,
+  stream: string,
+  at: number,
+): StreamReading {
+  const inLog = readings.streams.get(log) ?? new Map<number, StreamReading>();
+  readings.streams.set(log, inLog);
+  const none = { chunks: 0, complete: 0, silent: 0, count: 0, firstHeader: at, lastHeader: at };
+  const known = inLog.get(place) ?? { stream, log, ...none };
+  inLog.set(place, known);
+  return known;
 }
 
 /** Of all logs, in the order in which they were first opened. */
@@ -128,26 +227,37 @@ export function streamsOf(readings: Readings): readonly StreamReading[] {
 
 function readContents(
   readings: Readings,
-  { header }: HeaderTrail,
-  leaves: readonly ProvenLeaf[],
+  { log, seq }: OpenedChunk,
+  { parts }: ProvenChunk,
   budget: Budget,
 ): void {
   if (readings.streamProblem !== undefined) return;
-  const frames = attempt(() => decodeFrames(leaves, budget));
-  if ('problem' in frames) {
-    readings.streamProblem = frames.problem;
-    return;
-  }
-  if (frames.value.length === 0) return;
-  for (const stream of frames.value) readings.frames += stream.frames.count;
-  const order = attempt(() => arrivalOrder(leaves, header.entryCount, frames.value));
-  if ('problem' in order) {
+  let isOrdered: boolean | undefined;
+  for (const part of parts) {
+    const order = attempt(() => readPart(readings, part, budget));
+    if ('value' in order) {
+      if (order.value !== undefined) isOrdered = order.value && isOrdered !== false;
+      continue;
+    }
+    if (order.problem.code !== 'ARRIVAL_ORDER') {
+      readings.streamProblem = order.problem;
+      return;
+    }
     readings.orderProblem ??= {
       code: order.problem.code,
-      message: `chunk ${header.log}/${header.seq}: ${order.problem.message}`,
+      message: `chunk ${log}/${seq}: ${order.problem.message}`,
     };
-  } else if (order.value.kind === 'recorded') readings.ordered += 1;
-  else readings.unordered += 1;
+  }
+  if (isOrdered === true) readings.ordered += 1;
+  if (isOrdered === false) readings.unordered += 1;
+}
+
+/** @returns whether the order across streams is shown; undefined without frames */
+function readPart(readings: Readings, part: ChunkPart, budget: Budget): boolean | undefined {
+  const frames = decodeFrames(part.leaves, budget);
+  if (frames.length === 0) return undefined;
+  for (const stream of frames) readings.frames += stream.frames.count;
+  return arrivalOrder(part, frames).kind === 'recorded';
 }
 
 /** The value, or why there is none; our own mistakes are not caught. */

@@ -59,6 +59,7 @@ function factLines(facts: Facts): readonly string[] {
     `  chunks       ${grouped(facts.chunks)}: ${facts.ranges.map((range) => `${range.log}/${range.firstSeq} to ${range.log}/${range.lastSeq}`).join(', ')}`,
     `  sessions     ${facts.sessions.length}, buses ${[...buses].join(', ')}`,
     `  opened       ${counted(names, 'stream')} in ${counted(facts.openedChunks, 'chunk')}, ${counted(facts.frames, 'frame')}`,
+    ...facts.recovered.map(recoveredLine),
     `  withheld     ${least === most ? grouped(most) : `${least} to ${most}`} in each opened chunk`,
     ...(facts.deviceClock === null
       ? []
@@ -70,6 +71,17 @@ function factLines(facts: Facts): readonly string[] {
     ...facts.time.map(timeLine),
   ];
 }
+
+function recoveredLine({ log, seq, session, blocks, silenceProven }: Recovered): string {
+  const from =
+    session === null
+      ? 'a damaged journal'
+      : `the journal of session ${log}/${session} after a crash`;
+  const silence = silenceProven ? '' : '; silence within it is claimed, not proven';
+  return `  recovered    ${log}/${seq}: ${counted(blocks, 'block')} from ${from}${silence}`;
+}
+
+type Recovered = Facts['recovered'][number];
 
 function secondsOf(ns: string): bigint {
   return BigInt(ns) / 1_000_000_000n;

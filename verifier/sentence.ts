@@ -22,6 +22,15 @@ export function utc(seconds: bigint): string {
   return `${isoDate(seconds)} ${isoTime(seconds)} UTC`;
 }
 
+/** `2026-11-23 03:41:07.300 UTC` of nanoseconds since 1970. */
+export function utcMillis(ns: bigint): string {
+  const inSecond = ((ns % SECOND_NS) + SECOND_NS) % SECOND_NS;
+  const seconds = (ns - inSecond) / SECOND_NS;
+  const millis = `${inSecond / 1_000_000n}`.padStart(3, '0');
+  return utc(seconds).replace(' UTC', `.${millis} UTC`);
+}
+
+const SECOND_NS = 1_000_000_000n;
 const DAY = 86_400n;
 
 function isoTime(seconds: bigint): string {

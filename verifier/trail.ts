@@ -8,7 +8,14 @@ import { sigStructure, unverifiedPayload } from '../core/cose.ts';
 import { FormatError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
-import type { Evidence, HeaderEntry, SessionItem, StatementEntry } from './evidence.ts';
+import {
+  type BlockEntry,
+  blocksByHeader,
+  type Evidence,
+  type HeaderEntry,
+  type SessionItem,
+  type StatementEntry,
+} from './evidence.ts';
 import type { TrustPolicy } from './policy.ts';
 
 export type SessionTrail = SessionItem & {
@@ -23,6 +30,14 @@ export type HeaderTrail = HeaderEntry & {
   readonly signed: { readonly structure: Uint8Array; readonly id: Uint8Array } | undefined;
   /** Position of the statement that covers it. */
   readonly statement: number | undefined;
+  /** Of an opened recovered chunk: what the dead session signed. */
+  readonly journal: JournalTrail | undefined;
+};
+
+export type JournalTrail = {
+  readonly blocks: readonly BlockEntry[];
+  /** That the first block names. */
+  readonly session: SessionTrail | undefined;
 };
 
 export type CoveredHeader = { readonly leafIndex: number; readonly header: number };
@@ -40,6 +55,8 @@ export type Trail = {
   readonly sessions: readonly SessionTrail[];
   readonly headers: readonly HeaderTrail[];
   readonly statements: readonly StatementTrail[];
+  /** Journal blocks of no opened recovered chunk. */
+  readonly strayBlocks: number;
 };
 
 export function readTrail(evidence: Evidence, policy: TrustPolicy, hash: Hash): Trail {
@@ -54,13 +71,17 @@ export function readTrail(evidence: Evidence, policy: TrustPolicy, hash: Hash): 
     if (session.id !== undefined) byId.set(toHex(session.id), session);
   }
   const { coveredBy, statements } = cover(evidence);
+  const { byHeader, left } = blocksByHeader(evidence);
   return {
     sessions,
     headers: evidence.headers.map((entry, i) => {
       const session = byId.get(toHex(entry.header.sessionId));
       const key = session?.record.sessionKey;
       const signed = idOf('chunk-header', key, entry.payload, hash);
-      return { ...entry, session, signed, statement: coveredBy.get(i) };
+      const blocks = byHeader.get(i);
+      const dead = byId.get(toHex(blocks?.[0]?.block.sessionId ?? new Uint8Array(0)));
+      const journal = blocks === undefined ? undefined : { blocks, session: dead };
+      return { ...entry, session, signed, statement: coveredBy.get(i), journal };
     }),
     statements: statements.map((entry) => {
       const session = byId.get(toHex(entry.statement.sessionId));
@@ -68,6 +89,7 @@ export function readTrail(evidence: Evidence, policy: TrustPolicy, hash: Hash): 
       const id = idOf('statement', session?.record.sessionKey, payload, hash)?.id;
       return { ...entry, session, id };
     }),
+    strayBlocks: left,
   };
 }
 
@@ -127,16 +149,6 @@ export function firstAt(headers: readonly HeaderEntry[], log: number, seq: numbe
     } else high = middle;
   }
   return low;
-}
-
-/** The header of a chunk, or undefined. */
-export function headerOf<T extends HeaderEntry>(
-  headers: readonly T[],
-  log: number,
-  seq: number,
-): T | undefined {
-  const found = headers[firstAt(headers, log, seq)];
-  return found?.header.log === log && found.header.seq === seq ? found : undefined;
 }
 
 export function sameId(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

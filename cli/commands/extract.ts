@@ -101,17 +101,18 @@ async function writeFrames(
 ): Promise<{ readonly byTime: number }> {
   const sink = out === undefined ? streamSink(io) : await fileSink(out);
   const buses = busesOf(evidence);
-  let byTime = 0;
+  // A recovered chunk comes in several pieces, one for each journal block.
+  const byTime = new Set<string>();
   try {
     await sink.write(format.start);
     for (const chunk of framesOf(evidence, nativeSha256)) {
-      if (chunk.order === 'by_time') byTime += 1;
+      if (chunk.order === 'by_time') byTime.add(`${chunk.log}/${chunk.seq}`);
       await sink.write(format.write(chunk, buses));
     }
   } finally {
     await sink.close();
   }
-  return { byTime };
+  return { byTime: byTime.size };
 }
 
 function streamSink({ stdout }: Io): Sink {

@@ -1,5 +1,7 @@
 /** Loads the native add-on, which `make -C hw/native` builds; undefined where it was not built. */
 import { createRequire } from 'node:module';
+import type { RecordsLeaf, SealedBlock, SealedLeaves } from '../../agent/ports.ts';
+import type { FrameBlock } from '../../core/frame.ts';
 
 export type Addon = {
   /** Opens every socket and starts the reading thread. @throws Error CAPTURE_* */
@@ -18,6 +20,7 @@ export type Addon = {
    * `@` is in the abstract namespace. @throws Error NOTIFY_ARGUMENT, NOTIFY_FAILED
    */
   notify(socketPath: string, text: string): void;
+  readonly Sealing: new () => NativeSealer;
 };
 
 export type NativeReaderOptions = {
@@ -103,6 +106,36 @@ export type KernelClock = {
   readonly maxErrorUs: number;
   readonly estimatedErrorUs: number;
 };
+
+/** How the frames of a stream find it. */
+export const SEALING_ROUTE = { none: 0, byId: 1, byError: 2, other: 3, unrouted: 4 } as const;
+
+/**
+ * The streams of one log, and all that seals them; see `LeafSealing` in agent/ports.ts.
+ * @throws Error SEALING_ARGUMENT, SEALING_STRANGER, SEALING_CLOSED; RAW_SHAPE, RAW_STAMP for the frames
+ */
+export type NativeSealer = {
+  /** `id`: what the name implies, with flags. */
+  addStream(name: string, root: Uint8Array, route: number, bus: string, id: number): void;
+  setJournalRoot(root: Uint8Array): void;
+  /** The next number of the bus column is this bus. */
+  addBus(name: string): void;
+  /** The first row of each stream that was not added. */
+  strangers(...rows: NativeRows): readonly number[];
+  readonly chunk: NativeSeal<SealedLeaves>;
+  readonly block: NativeSeal<SealedBlock>;
+  /** Wipes all secrets. */
+  close(): void;
+};
+
+export type NativeRows = readonly [frames: FrameBlock, from: number, to: number, shiftNs: number];
+
+type NativeSeal<T> = (
+  tag: Uint8Array,
+  seq: number,
+  nonce: Uint8Array,
+  ...rest: readonly [...rows: NativeRows, records: readonly RecordsLeaf[]]
+) => T;
 
 export const addon = loadAddon();
 

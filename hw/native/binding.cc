@@ -5,5 +5,6 @@ NAPI_MODULE_INIT() {
   witnessmark::RegisterReader(env, exports);
   witnessmark::RegisterClocks(env, exports);
   witnessmark::RegisterNotify(env, exports);
+  witnessmark::RegisterSealing(env, exports);
   return exports;
 }

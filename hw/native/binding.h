@@ -7,5 +7,6 @@ namespace witnessmark {
 void RegisterReader(napi_env env, napi_value exports);
 void RegisterClocks(napi_env env, napi_value exports);
 void RegisterNotify(napi_env env, napi_value exports);
+void RegisterSealing(napi_env env, napi_value exports);
 
 }  // namespace witnessmark

@@ -18,6 +18,7 @@ import { keyId } from '../../core/signature.ts';
 import { nativeAead } from '../../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../../hw/crypto/native-deflate.ts';
 import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
+import { nativeSealing } from '../../hw/crypto/native-sealing.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { loopedSource, type Recording } from './looped-source.ts';
 
@@ -97,7 +98,7 @@ async function recordInto(
   });
   spool.commitSession(identity, session);
   const place = { ...identity, sessionId: session.id, signer: sessionSigner };
-  const sealing = new PortableSealing(primitives);
+  const sealing = nativeSealing() ?? new PortableSealing(primitives);
   const streams = new StreamTable([], sealing, primitives.random);
   await new ReplayPipeline({
     source: loopedSource(recording, times),

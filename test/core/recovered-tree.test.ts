@@ -57,7 +57,6 @@ test('a recovered chunk repeats the times of its blocks and adds up what they lo
         const own = counters.filter((one) => one.bus === bus);
         expect(kernelDrops).toBe(own.reduce((sum, one) => sum + one.kernelDrops, 0));
       }
-      expect(summary.gaps).toEqual(blocks.flatMap(({ gaps }) => gaps));
     }),
   );
 });
@@ -71,6 +70,36 @@ test('the tree of a recovered chunk does not depend on the order of its parts', 
       expect(new MerkleTree([...entries].sort(compareBytes)).root()).toEqual(root);
     }),
   );
+});
+
+describe('the gaps of blocks', () => {
+  const part = (bus: string, fromNs: bigint, toNs: bigint): Gap => ({
+    ...{ bus, fromNs, toNs },
+    cause: 'interface_down',
+  });
+  const gapsOf = (gaps: readonly (readonly Gap[])[]) => {
+    const [one] = fc.sample(journalBlock, { numRuns: 1, seed: 1 });
+    if (one === undefined) throw new Error('no block');
+    return blocksSummary(gaps.map((own) => ({ ...one, gaps: own }))).gaps;
+  };
+
+  test('that follow on from each other are one, whatever stands between them', () => {
+    const down = [part('can0', 1n, 2n), part('can1', 1n, 2n), part('can0', 2n, 3n)];
+    expect(gapsOf(down.map((own) => [own]))).toEqual([part('can0', 1n, 3n), part('can1', 1n, 2n)]);
+  });
+
+  test('stay apart where the bus was back in between, or the cause is another', () => {
+    const apart = [part('can0', 1n, 2n), part('can0', 3n, 4n)];
+    const other: Gap = { ...part('can0', 4n, 5n), cause: 'bus_off' };
+    expect(gapsOf([apart, [other]])).toEqual([...apart, other]);
+  });
+
+  test('are joined in time that grows with their number', () => {
+    const many = Array.from({ length: 4096 }, (_, b) =>
+      Array.from({ length: 64 }, (__, i) => part(`b${(64 * b + i) % 200_000}`, 1n, 2n)),
+    );
+    expect(gapsOf(many)).toHaveLength(4096 * 64);
+  });
 });
 
 describe('a journal', () => {

@@ -60,6 +60,28 @@ describe('the frames of a bundle', () => {
     expect(rows[4]).toBe('1700001212.003000000,can1,18FEE900,1,0,0,0,0,8,0,E0E7EEF5FC030A11,0,0');
   });
 
+  it('of a recovered chunk come back block by block, each counted from its own start', () => {
+    const { chunks } = chunksOf('valid-recovered');
+    const recovered = chunks.filter(({ seq }) => seq === 2);
+    expect(recovered.map(({ order }) => order)).toEqual(['recorded', 'recorded', 'recorded']);
+    expect(recovered.map(({ block }) => block.baseNs - (recovered[0]?.block.baseNs ?? 0n))).toEqual(
+      [0n, 100_000_000n, 200_000_000n],
+    );
+    expect(recovered.map(({ block }) => Array.from(block.offsetNs))).toEqual([
+      [1e6, 2e6, 2e6, 1.5e6],
+      [1e6, 2e6],
+      [1e6],
+    ]);
+    expect(lines('valid-recovered').filter((line) => line.startsWith('(1700001214.'))).toHaveLength(
+      7,
+    );
+  });
+
+  it('of a recovered chunk do not come back when a block is missing or not whole', () => {
+    expect(() => chunksOf('invalid-recovered-count')).toThrow(VerificationError);
+    expect(() => chunksOf('invalid-recovered-leaf-moved')).toThrow(VerificationError);
+  });
+
   it('do not come back when a leaf is not what was sealed', () => {
     expect(() => chunksOf('invalid-leaf-changed')).toThrow(VerificationError);
   });

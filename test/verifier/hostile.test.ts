@@ -4,12 +4,8 @@ import { concatBytes } from '../../core/bytes.ts';
 import { encodePackedLeaf, type Leaf } from '../../core/leaf.ts';
 import { RawPayloadEncoder } from '../../core/raw-payload-encode.ts';
 import { replaceAt } from '../../fixtures/generate/bundles/case.ts';
-import {
-  COMPLETE,
-  chunkTree,
-  makeBundle,
-  openedChunk,
-} from '../../fixtures/generate/bundles/make-bundle.ts';
+import { chunkTree, openedChunk } from '../../fixtures/generate/bundles/chunk-tree.ts';
+import { COMPLETE, makeBundle } from '../../fixtures/generate/bundles/make-bundle.ts';
 import { driveLeaves } from '../../fixtures/generate/bundles/test-drive.ts';
 import { seededBytes } from '../../fixtures/generate/seeded-bytes.ts';
 import { nativeDeflate } from '../../hw/crypto/native-deflate.ts';

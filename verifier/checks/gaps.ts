@@ -1,9 +1,11 @@
 /** GAPS: every interval without frames that should have some has its cause (spec/verification.md, "GAPS"). */
+import { toHex } from '../../core/bytes.ts';
 import type { ChunkHeader } from '../../core/chunk-header.ts';
-import { indeterminate, type Outcome, passed } from '../check.ts';
+import type { LogPredecessor } from '../../core/session-record.ts';
+import { indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { chunkName, counted } from '../sentence.ts';
-import type { HeaderTrail } from '../trail.ts';
+import type { HeaderTrail, Trail } from '../trail.ts';
 
 export function checkGaps({ trail }: Context): Outcome {
   const { headers } = trail;
@@ -15,10 +17,14 @@ export function checkGaps({ trail }: Context): Outcome {
       return [header.log, header.seq, gap.bus, `${gap.fromNs}`, `${gap.toNs}`, gap.cause];
     }),
   );
-  const values = { gaps };
+  const rolledBack = rolledBackLogs(trail);
+  const values = {
+    gaps,
+    ...(rolledBack.length === 0 ? {} : { rolledBack: rolledBack.map(rolledBackValues) }),
+  };
   for (let i = 1; i < headers.length; i++) {
-    const [before, after] = [headers[i - 1], headers[i]];
-    const reason = before && after && unexplained(before, after);
+    const reason = unexplained(headers, i);
+    const after = headers[i];
     if (after !== undefined && reason !== undefined) {
       return indeterminate(
         reason,
@@ -27,7 +33,17 @@ export function checkGaps({ trail }: Context): Outcome {
       );
     }
   }
+  const [first] = rolledBack;
+  if (first !== undefined) return indeterminate('rolled_back', sentenceOf(first), values);
   const unknown = causes.get('unknown') ?? 0;
+  const back = causes.get('rolled_back') ?? 0;
+  if (back > 0) {
+    return indeterminate(
+      'rolled_back',
+      `${counted(back, 'gap')} from a disk that lost its newest part`,
+      values,
+    );
+  }
   if (unknown > 0) {
     return indeterminate('unknown_cause', `${counted(unknown, 'gap')} of unknown cause`, values);
   }
@@ -42,10 +58,15 @@ const SENTENCE = {
   overlap: 'a chunk that ends after it starts',
 } as const;
 
-function unexplained(before: HeaderTrail, after: HeaderTrail): keyof typeof SENTENCE | undefined {
+function unexplained(
+  headers: readonly HeaderTrail[],
+  at: number,
+): keyof typeof SENTENCE | undefined {
+  const [before, after] = [headers[at - 1], headers[at]];
+  if (before === undefined || after === undefined) return undefined;
   const [a, b] = [before.header, after.header];
   if (a.log !== b.log || before.session !== after.session) {
-    return longestGapNs(b) === undefined ? 'unrecorded_restart' : undefined;
+    return explainsRestart(headers, at) ? undefined : 'unrecorded_restart';
   }
   // A recovered chunk repeats the clock of the session that died.
   if (a.recovered !== undefined || b.recovered !== undefined) return undefined;
@@ -57,6 +78,63 @@ function unexplained(before: HeaderTrail, after: HeaderTrail): keyof typeof SENT
   // Gaps are in wall time, whose length says nothing once the clock was set.
   const explains = longest !== undefined && (b.clock.steps > 0 || longest >= holeNs);
   return explains ? undefined : 'unrecorded_hole';
+}
+
+/**
+ * The gap of a restart stands behind the frames of the session that died: in the last chunk recovered from it, or
+ * in the first that follows. A range that ends before that does not show it.
+ */
+function explainsRestart(headers: readonly HeaderTrail[], at: number): boolean {
+  for (let i = at; i < headers.length; i++) {
+    const header = headers[i]?.header;
+    if (header === undefined || header.log !== headers[at]?.header.log) return true;
+    if (longestGapNs(header) !== undefined) return true;
+    if (header.recovered === undefined) return false;
+  }
+  return true;
+}
+
+/** A log that a rolled-back disk made necessary, and what is known of the one before. */
+type RolledBackLog = {
+  readonly log: number;
+  readonly predecessor: LogPredecessor;
+  /** Newest statement that the older log itself made and the bundle has. */
+  readonly newestStatement: number | undefined;
+  /** Newest chunk of the older log in the bundle. */
+  readonly newestChunk: number | undefined;
+};
+
+function rolledBackLogs({ sessions, headers, statements }: Trail): readonly RolledBackLog[] {
+  const logs = new Map<number, LogPredecessor>();
+  for (const { record } of sessions) {
+    if (record.predecessor !== undefined) logs.set(record.log, record.predecessor);
+  }
+  return [...logs].map(([log, predecessor]) => ({
+    log,
+    predecessor,
+    newestStatement: statements.findLast(({ statement }) => statement.log === predecessor.log)
+      ?.statement.seq,
+    newestChunk: headers.findLast(({ header }) => header.log === predecessor.log)?.header.seq,
+  }));
+}
+
+function rolledBackValues({ log, predecessor, newestStatement, newestChunk }: RolledBackLog): Json {
+  return {
+    log,
+    predecessor: [predecessor.log, predecessor.statementSeq, toHex(predecessor.statementId)],
+    newestStatement: newestStatement ?? null,
+    newestChunk: newestChunk ?? null,
+  };
+}
+
+function sentenceOf({ log, predecessor, newestStatement, newestChunk }: RolledBackLog): string {
+  const { log: older, statementSeq } = predecessor;
+  const known = [
+    ...(newestStatement === undefined ? [] : [`statement ${older}/${newestStatement}`]),
+    ...(newestChunk === undefined ? [] : [`chunk ${older}/${newestChunk}`]),
+  ].join(' and ');
+  const behind = known === '' ? '' : ` after ${known}`;
+  return `log ${log} began because statement ${older}/${statementSeq} was lost with the newest part of the disk: what it and others covered in log ${older}${behind} is missing`;
 }
 
 /** Of the gaps on all buses. */

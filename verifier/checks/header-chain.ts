@@ -1,9 +1,11 @@
 /** HEADER_CHAIN: in each log no header is missing, and each names the one before it (spec/verification.md, "HEADER_CHAIN"). */
-
+import { recordId } from '../../core/cose.ts';
+import { assertFollows } from '../../core/recovered.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
+import { attempt } from '../readings.ts';
 import { chunkName, counted } from '../sentence.ts';
-import { type HeaderTrail, sameId } from '../trail.ts';
+import { type HeaderTrail, type SessionTrail, sameId } from '../trail.ts';
 
 export function checkHeaderChain({ trail }: Context): Outcome {
   const { headers } = trail;
@@ -29,7 +31,8 @@ export function checkHeaderChain({ trail }: Context): Outcome {
   });
 }
 
-function checkStep(before: HeaderTrail, { header, session }: HeaderTrail): Outcome | undefined {
+function checkStep(before: HeaderTrail, entry: HeaderTrail): Outcome | undefined {
+  const { header, session } = entry;
   const { seq } = before.header;
   if (header.seq === seq)
     return failed('HEADER_TWICE', `the bundle has two headers of ${chunkName(header)}`);
@@ -46,11 +49,56 @@ function checkStep(before: HeaderTrail, { header, session }: HeaderTrail): Outco
   if (!sameId(signed.id, header.previousId)) {
     return failed('HEADER_PREVIOUS_ID', `${chunkName(header)} does not follow the chunk before it`);
   }
-  if (session === undefined || session === before.session) return undefined;
-  return sameId(signed.id, session.record.lastHeaderId)
+  if (session !== undefined && session !== before.session) {
+    if (!sameId(signed.id, session.record.lastHeaderId)) return otherStart(header);
+  }
+  return checkJournalStep(before, signed.id, entry);
+}
+
+function otherStart(header: HeaderTrail['header']): Outcome {
+  return failed(
+    'HEADER_SESSION_START',
+    `${chunkName(header)} begins a session that found another last header than the chunk before it`,
+  );
+}
+
+/** Blocks of a session stand behind what that session sealed, or behind its earlier blocks, or begin it. */
+function checkJournalStep(
+  before: HeaderTrail,
+  beforeId: Uint8Array,
+  { header, journal }: HeaderTrail,
+): Outcome | undefined {
+  const first = journal?.blocks[0]?.block;
+  const dead = journal?.session;
+  if (first === undefined || dead === undefined) return undefined;
+  const beforeSession = sessionOfContents(before);
+  if (beforeSession === 'unknown') return undefined;
+  const isSame = beforeSession === dead || before.session === dead;
+  if (!isSame && first.index > 0) {
+    return failed(
+      'BLOCK_CHAIN',
+      `${chunkName(header)} begins with block ${first.index} of a session that the chunk before it is not of`,
+    );
+  }
+  if (!isSame) return sameId(beforeId, dead.record.lastHeaderId) ? undefined : otherStart(header);
+  const last = before.journal?.blocks.at(-1);
+  if (beforeSession !== dead || last === undefined) return undefined;
+  const id = recordId('journal-block', dead.record.sessionKey, last.payload);
+  const result = attempt(() => {
+    assertFollows({ block: last.block, id }, first);
+  });
+  return 'value' in result
     ? undefined
     : failed(
-        'HEADER_SESSION_START',
-        `${chunkName(header)} begins a session that found another last header than the chunk before it`,
+        result.problem.code,
+        `${chunkName(header)} does not continue the blocks of the chunk before it`,
       );
+}
+
+/** Whose frames a chunk holds; unknown where a recovered chunk is not opened. None where it has no block. */
+function sessionOfContents(entry: HeaderTrail): SessionTrail | 'unknown' | undefined {
+  const { header, journal, session } = entry;
+  if (header.recovered === undefined) return session;
+  if (header.recovered.blockCount === 0) return undefined;
+  return journal?.session ?? 'unknown';
 }

@@ -1,35 +1,54 @@
 /** LOSS: what kernel and controller reported lost, bus by bus (spec/verification.md, "LOSS"). */
 
-import { indeterminate, type Outcome, passed } from '../check.ts';
+import type { BusCounters, ChunkHeader } from '../../core/chunk-header.ts';
+import { indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { counted } from '../sentence.ts';
+import { counted, grouped, utcMillis } from '../sentence.ts';
+
+/** Between two readings of the device's wall clock. */
+type Interval = { readonly fromNs: bigint; readonly toNs: bigint };
+
+/** Losses of one bus: in one chunk, or in all. */
+type Loss = Interval & { readonly frames: number };
 
 export function checkLoss({ trail }: Context): Outcome {
   if (trail.headers.length === 0) return indeterminate('absent', 'the bundle has no chunk header');
-  const lost: [string, number, number, number, number][] = [];
+  const lost: Json[] = [];
+  const byBus = new Map<string, Loss>();
   const accountings = new Set<string>();
+  const uncounted = new Map<string, Loss>();
   const strangers = new Set<string>();
-  let total = 0;
   for (const { header, session } of trail.headers) {
     if (session === undefined) return indeterminate('not_reached', 'a session is not known');
     const buses = new Map(session.record.buses.map((bus) => [bus.bus, bus]));
-    for (const { bus, kernelDrops, controllerOverruns } of header.buses) {
+    for (const counters of header.buses) {
+      const { bus, kernelDrops, controllerOverruns } = counters;
       // '' stands for every bus that is not named: a replay learns its buses while it reads.
       const capture = buses.get(bus) ?? buses.get('');
       if (capture === undefined) strangers.add(bus);
       else accountings.add(capture.lossAccounting);
       if (kernelDrops + controllerOverruns === 0) continue;
-      total += kernelDrops + controllerOverruns;
-      lost.push([bus, header.log, header.seq, kernelDrops, controllerOverruns]);
+      const intervals = intervalsOf(header, counters);
+      lost.push(shownLoss(header, counters, intervals));
+      add(byBus, bus, intervals, kernelDrops + controllerOverruns);
     }
-    for (const { lossAccounting } of session.record.buses) accountings.add(lossAccounting);
+    for (const { bus, lossAccounting } of session.record.buses) {
+      accountings.add(lossAccounting);
+      if (lossAccounting === 'none') add(uncounted, bus, [chunkOf(header)], 0);
+    }
   }
-  const values = { accountings: [...accountings].sort(), lost };
-  if (total > 0) {
-    const buses = [...new Set(lost.map(([bus]) => bus))].join(', ');
+  const values = {
+    accountings: [...accountings].sort(),
+    lost,
+    notCounted: [...uncounted].map(([bus, { fromNs, toNs }]) => [bus, `${fromNs}`, `${toNs}`]),
+  };
+  if (lost.length > 0) {
+    const buses = [...byBus].map(
+      ([bus, loss]) => `${grouped(loss.frames)} on ${bus} ${times(loss)}`,
+    );
     return indeterminate(
       'frames_lost',
-      `up to ${counted(total, 'frame')} lost on ${buses} in ${counted(lost.length, 'interval')}: streams of these buses may miss as many there`,
+      `up to so many frames lost in ${counted(lost.length, 'interval')}: ${buses.join(', ')}; any stream of these buses may miss as many there`,
       values,
     );
   }
@@ -40,10 +59,13 @@ export function checkLoss({ trail }: Context): Outcome {
       values,
     );
   }
-  if (accountings.has('none')) {
+  if (uncounted.size > 0) {
+    const buses = [...uncounted].map(
+      ([bus, interval]) => `${bus === '' ? 'all buses' : bus} ${times(interval)}`,
+    );
     return indeterminate(
       'not_counted',
-      'a bus was recorded by a driver that counts no losses',
+      `recorded by a driver that counts no losses: ${buses.join(', ')}`,
       values,
     );
   }
@@ -56,4 +78,46 @@ export function checkLoss({ trail }: Context): Outcome {
   }
   if (accountings.size === 0) return indeterminate('absent', 'no bus was recorded', values);
   return passed(`no frame reported lost in ${counted(trail.headers.length, 'chunk')}`, values);
+}
+
+/** The header may know better than its own ends when the queue ran over. */
+function intervalsOf(header: ChunkHeader, { bus }: BusCounters): readonly Interval[] {
+  const overflows = header.gaps.filter(
+    (gap) => gap.cause === 'overflow' && (gap.bus === bus || gap.bus === ''),
+  );
+  return overflows.length === 0 ? [chunkOf(header)] : overflows;
+}
+
+function chunkOf({ wallStartNs, wallEndNs }: ChunkHeader): Interval {
+  return { fromNs: wallStartNs, toNs: wallEndNs };
+}
+
+function shownLoss(
+  { log, seq }: ChunkHeader,
+  { bus, kernelDrops, controllerOverruns }: BusCounters,
+  intervals: readonly Interval[],
+): Json {
+  const shown = intervals.map(({ fromNs, toNs }) => [`${fromNs}`, `${toNs}`]);
+  return [bus, log, seq, kernelDrops, controllerOverruns, shown];
+}
+
+/** The earliest and the latest reading: the clock may have been set back in between. */
+function add(
+  losses: Map<string, Loss>,
+  bus: string,
+  intervals: readonly Interval[],
+  frames: number,
+): void {
+  const known = losses.get(bus);
+  let [fromNs, toNs] = [known?.fromNs, known?.toNs];
+  for (const ns of intervals.flatMap((interval) => [interval.fromNs, interval.toNs])) {
+    if (fromNs === undefined || ns < fromNs) fromNs = ns;
+    if (toNs === undefined || ns > toNs) toNs = ns;
+  }
+  if (fromNs === undefined || toNs === undefined) return;
+  losses.set(bus, { fromNs, toNs, frames: (known?.frames ?? 0) + frames });
+}
+
+function times({ fromNs, toNs }: Interval): string {
+  return `between ${utcMillis(fromNs)} and ${utcMillis(toNs)}`;
 }

@@ -48,6 +48,11 @@ export function checkSession({ trail }: Context): Outcome {
       );
     }
   }
+  for (const { journal } of headers) {
+    if (journal === undefined || journal.blocks.length === 0) continue;
+    if (journal.session === undefined) unknown += 1;
+    else used.add(journal.session);
+  }
   if (unknown > 0) return unknownSessions(sessions, unknown);
   const unused = sessions.find((session) => !used.has(session));
   if (unused !== undefined) {
@@ -81,8 +86,16 @@ function unknownSessions(sessions: readonly SessionTrail[], unknown: number): Ou
 
 /** A log that starts after a rolled-back disk names the statement that showed it. */
 function predecessor({ sessions, statements }: Context['trail']): Outcome | undefined {
+  let before: SessionRecord | undefined;
   for (const { record } of sessions) {
     const named = record.predecessor;
+    if (before?.log === record.log && !isSamePredecessor(before, record)) {
+      return failed(
+        'SESSION_PREDECESSOR',
+        `the sessions of log ${record.log} do not name one statement as the one before the log`,
+      );
+    }
+    before = record;
     const found = statements.find(
       ({ statement }) => statement.log === named?.log && statement.seq === named.statementSeq,
     );
@@ -94,6 +107,14 @@ function predecessor({ sessions, statements }: Context['trail']): Outcome | unde
     }
   }
   return undefined;
+}
+
+function isSamePredecessor({ predecessor: a }: SessionRecord, { predecessor: b }: SessionRecord) {
+  return (
+    a?.log === b?.log &&
+    a?.statementSeq === b?.statementSeq &&
+    sameId(a?.statementId, b?.statementId)
+  );
 }
 
 function isSameVehicle(a: SessionRecord, b: SessionRecord): boolean {

@@ -3,12 +3,13 @@
  * (spec/verification.md, "STREAMS").
  */
 
-import { failed, indeterminate, type Outcome, passed } from '../check.ts';
+import { failed, indeterminate, type Outcome, passed, type Values } from '../check.ts';
 import type { Context } from '../context.ts';
 import { type StreamReading, streamsOf } from '../readings.ts';
-import { counted } from '../sentence.ts';
+import { chunkName, counted } from '../sentence.ts';
 
-export function checkStreams({ trail, readings }: Context): Outcome {
+export function checkStreams(context: Context): Outcome {
+  const { readings } = context;
   if (readings.leafProblem !== undefined) {
     return indeterminate('not_reached', 'the leaves are not proven');
   }
@@ -17,15 +18,8 @@ export function checkStreams({ trail, readings }: Context): Outcome {
     return code === 'LEAF_BUDGET' ? indeterminate('leaf_budget', message) : failed(code, message);
   }
   if (readings.chunks === 0) return indeterminate('absent', 'the bundle opens no leaf');
-  // Recovered chunks hold only the streams that were there: they are counted out up to each position.
-  const regularBefore = new Uint32Array(trail.headers.length + 1);
-  trail.headers.forEach(({ header }, i) => {
-    regularBefore[i + 1] = (regularBefore[i] ?? 0) + (header.recovered === undefined ? 1 : 0);
-  });
   const missing = (stream: StreamReading): number =>
-    (regularBefore[stream.lastHeader + 1] ?? 0) -
-    (regularBefore[stream.firstHeader] ?? 0) -
-    stream.leaves;
+    stream.lastHeader - stream.firstHeader + 1 - stream.complete;
   const streams = streamsOf(readings);
   const incomplete = streams.filter((stream) => missing(stream) > 0);
   const [first] = incomplete;
@@ -34,14 +28,28 @@ export function checkStreams({ trail, readings }: Context): Outcome {
   if (first !== undefined) {
     return indeterminate(
       'not_disclosed',
-      `${first.stream} is not opened in ${counted(missing(first), 'chunk')} between its first and its last${incomplete.length > 1 ? `, and ${counted(incomplete.length - 1, 'other stream')} likewise` : ''}`,
+      `${first.stream} is not opened, or not wholly, in ${counted(missing(first), 'chunk')} between its first and its last${incomplete.length > 1 ? `, and ${counted(incomplete.length - 1, 'other stream')} likewise` : ''}`,
       { withheld },
     );
   }
   const closed =
     withheld.least === withheld.most ? `${withheld.most}` : `${withheld.least} to ${withheld.most}`;
   return passed(
-    `${counted(names, 'stream')} opened without a hole, ${counted(readings.frames, 'frame')}; ${closed} withheld in each chunk`,
-    { streams: names, frames: readings.frames, withheld },
+    `${counted(names, 'stream')} opened without a hole, ${counted(readings.frames, 'frame')}; ${closed} withheld in each chunk${claims(context)}`,
+    { streams: names, frames: readings.frames, withheld, ...claimedSilent(context) },
   );
+}
+
+/** In a recovered chunk the session after the crash says in which blocks a stream is silent. */
+function claims({ trail, readings }: Context): string {
+  const headers = readings.claimedSilent.flatMap((at) => trail.headers[at]?.header ?? []);
+  const [first] = headers;
+  if (first === undefined) return '';
+  const more = headers.length > 1 ? ` and ${counted(headers.length - 1, 'other')}` : '';
+  return `; in ${chunkName(first)}${more}, silence within the chunk is claimed by the session that recovered it, and not proven`;
+}
+
+function claimedSilent({ trail, readings }: Context): Values {
+  const headers = readings.claimedSilent.flatMap((at) => trail.headers[at]?.header ?? []);
+  return headers.length === 0 ? {} : { claimedSilent: headers.map(({ log, seq }) => [log, seq]) };
 }

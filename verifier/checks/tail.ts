@@ -1,37 +1,114 @@
 /** TAIL: could the end of a session have been cut away? (spec/verification.md, "TAIL"). */
 
-import { indeterminate, type Outcome, passed } from '../check.ts';
+import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { chunkName, counted } from '../sentence.ts';
+import { chunkName, counted, utc } from '../sentence.ts';
+import type { HeaderTrail, SessionTrail } from '../trail.ts';
 
-export function checkTail({ trail }: Context): Outcome {
-  const { headers } = trail;
+type Header = HeaderTrail['header'];
+
+/** An end without a shutdown that the session recorded. */
+type OpenEnd = {
+  /** Of the last chunk that the session sealed, or that was recovered from it. */
+  readonly header: Header;
+  readonly outside: Outside | undefined;
+  /** Whether something of a later session is there: every recovered chunk is itself signed by one. */
+  readonly isFollowed: boolean;
+};
+
+/** The last chunk that a statement of its own session had anchored: from then on others could know of it. */
+type Outside = {
+  readonly header: Header;
+  readonly seconds: bigint;
+  readonly chainId: bigint;
+  readonly block: bigint;
+};
+
+export function checkTail(context: Context): Outcome {
+  const { headers } = context.trail;
   if (headers.length === 0) return indeterminate('absent', 'the bundle has no chunk header');
-  const open = headers.filter(({ header, session }, i) => {
-    const next = headers[i + 1];
-    const ends = next === undefined || next.session !== session || next.header.log !== header.log;
-    return ends && header.state !== 'shutdown';
-  });
-  const values = { openEnds: open.map(({ header }) => [header.log, header.seq]) };
-  const last = headers.at(-1);
-  if (open.length === 0)
-    return passed('every session ends with a shutdown that it recorded', values);
+  const damaged = headers.filter(({ header }) => header.recovered?.ending === 'damaged');
+  const [broken] = damaged;
+  if (broken !== undefined) {
+    return failed(
+      'JOURNAL_DAMAGED',
+      `${chunkName(broken.header)} was recovered from a journal with a block that had been on the disk whole and is not what it was`,
+      { damaged: damaged.map(({ header }) => [header.log, header.seq]) },
+    );
+  }
+  const open = openEnds(context);
+  const values = { openEnds: open.map(endValues) };
   const [first] = open;
-  if (open.length === 1 && first !== undefined && first === last) {
+  if (first === undefined) {
+    return passed('every session ends with a shutdown that it recorded', values);
+  }
+  const cut = open.find(({ isFollowed }) => isFollowed);
+  if (cut === undefined) {
     return indeterminate(
       'open_end',
       `whether more was sealed after ${chunkName(first.header)} is not shown: the range ends there without a shutdown`,
       values,
     );
   }
+  const others = open.length > 1 ? `, as after ${counted(open.length - 1, 'other end')}` : '';
   return indeterminate(
-    'open_end',
-    `${counted(open.length, 'end')} without a recorded shutdown, after ${open
-      .slice(0, 3)
-      .map(({ header }) => chunkName(header))
-      .join(
-        ', ',
-      )}${open.length > 3 ? ' and others' : ''}: what came last there could have been cut`,
+    'tail_may_be_cut',
+    `what came after ${chunkName(cut.header)}, before the next session began, could have been cut${others}: ${outsideSentence(cut.outside)}`,
     values,
   );
+}
+
+function openEnds({ trail, bounds }: Context): readonly OpenEnd[] {
+  const { headers, statements } = trail;
+  const ends: OpenEnd[] = [];
+  let session = contentsOf(headers[0], undefined);
+  let outside: Outside | undefined;
+  headers.forEach((entry, at) => {
+    const { header } = entry;
+    if (headers[at - 1]?.header.log !== header.log) outside = undefined;
+    const bound = bounds.notAfter[at];
+    // What a later session covered was anchored after the end, and says nothing about the time before it.
+    const isOwn = statements[entry.statement ?? -1]?.session === entry.session;
+    if (bound !== undefined && isOwn && header.recovered === undefined) {
+      outside = { header, ...bound };
+    }
+    const next = headers[at + 1];
+    const nextSession = contentsOf(next, session);
+    const isEnd = next?.header.log !== header.log || nextSession !== session;
+    session = nextSession;
+    if (!isEnd || (header.state === 'shutdown' && header.recovered === undefined)) return;
+    const isFollowed = next !== undefined || header.recovered !== undefined;
+    ends.push({ header, outside, isFollowed });
+  });
+  return ends;
+}
+
+/** A recovered chunk belongs to the session that died; while it is closed, to the one before it, as a rule. */
+function contentsOf(
+  entry: HeaderTrail | undefined,
+  before: SessionTrail | undefined,
+): SessionTrail | undefined {
+  if (entry?.header.recovered === undefined) return entry?.session;
+  return entry.journal?.session ?? before;
+}
+
+function outsideSentence(outside: Outside | undefined): string {
+  return outside === undefined
+    ? 'nothing before it is shown to have been known outside by then'
+    : `the last that was known outside is ${chunkName(outside.header)}, by ${utc(outside.seconds)} (block ${outside.block} of chain ${outside.chainId})`;
+}
+
+function endValues({ header, outside }: OpenEnd): Json {
+  return {
+    chunk: [header.log, header.seq],
+    knownOutside:
+      outside === undefined
+        ? null
+        : {
+            chunk: [outside.header.log, outside.header.seq],
+            chainId: `${outside.chainId}`,
+            block: `${outside.block}`,
+            seconds: `${outside.seconds}`,
+          },
+  };
 }

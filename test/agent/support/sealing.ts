@@ -5,7 +5,7 @@ import { Chunker, type Slice } from '../../../agent/chunk/chunker.ts';
 import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
 import { StreamTable } from '../../../agent/chunk/stream-table.ts';
 import { type DisclosableChunk, openChunk } from '../../../agent/disclose/open-chunk.ts';
-import type { SourceBlock, StoredChunk, StoredStream } from '../../../agent/ports.ts';
+import type { LeafSealing, SourceBlock, StoredChunk, StoredStream } from '../../../agent/ports.ts';
 import type { Frame } from '../../../core/frame.ts';
 import { KeyTreeWalk } from '../../../core/key-tree.ts';
 import { decodePackedLeaf, type Leaf } from '../../../core/leaf.ts';
@@ -32,8 +32,8 @@ type Last = { readonly seq: number; readonly id: Uint8Array };
 export function newSealer(
   known: readonly StoredStream[] = [],
   last?: Last,
+  sealing: LeafSealing = new PortableSealing(PRIMITIVES),
 ): { readonly sealer: ChunkSealer; readonly streams: StreamTable } {
-  const sealing = new PortableSealing(PRIMITIVES);
   const streams = new StreamTable(known, sealing, PRIMITIVES.random);
   const parts = { streams, sealing, random: PRIMITIVES.random };
   const end = { last, announced: known.length };

@@ -1,0 +1,266 @@
+// The class Sealing, as hw/native/addon.ts describes it.
+#include <cstring>
+#include <memory>
+
+#include "arguments.h"
+#include "binding.h"
+#include "seal-arguments.h"
+#include "seal-leaves.h"
+
+namespace witnessmark {
+
+namespace sealing {
+
+namespace {
+
+/** So that no other object's memory is taken for ours. */
+constexpr napi_type_tag kTypeTag = {0x5b8e1f0c6a2d4937, 0x9c41e7d25f80ab63};
+constexpr size_t kMaxBusBytes = 15;
+constexpr size_t kMaxBuses = 256;
+
+/** How frames find a stream; hw/native/addon.ts has the same numbers. */
+enum Route : uint32_t { kNone, kById, kByError, kOther, kUnrouted };
+
+struct Handle {
+  std::unique_ptr<Leaves> leaves;
+};
+
+napi_value Refuse(napi_env env, const char* expected) {
+  return Throw(env, "SEALING_ARGUMENT", std::string("expected ") + expected);
+}
+
+void Finalize(napi_env, void* data, void*) { delete static_cast<Handle*>(data); }
+
+napi_value Construct(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments;
+  napi_value newTarget = nullptr;
+  if (!ReadArguments(env, info, &arguments) || napi_get_new_target(env, info, &newTarget) != napi_ok ||
+      newTarget == nullptr) {
+    return Refuse(env, "new");
+  }
+  auto* const handle = new Handle{std::make_unique<Leaves>()};
+  if (napi_wrap(env, arguments.self, handle, Finalize, nullptr, nullptr) != napi_ok) {
+    delete handle;
+    return Refuse(env, "a new object");
+  }
+  if (napi_type_tag_object(env, arguments.self, &kTypeTag) != napi_ok) return Refuse(env, "a new object");
+  return arguments.self;
+}
+
+/** Null after an error, which is thrown. */
+Handle* HandleOf(napi_env env, napi_value self) {
+  bool isOurs = false;
+  void* data = nullptr;
+  if (napi_check_object_type_tag(env, self, &kTypeTag, &isOurs) != napi_ok || !isOurs ||
+      napi_unwrap(env, self, &data) != napi_ok) {
+    Refuse(env, "a sealing");
+    return nullptr;
+  }
+  return static_cast<Handle*>(data);
+}
+
+/** Null after an error, which is thrown. What it gives holds until JavaScript runs. */
+Leaves* LeavesOf(napi_env env, napi_value self) {
+  Handle* const handle = HandleOf(env, self);
+  if (handle == nullptr) return nullptr;
+  if (handle->leaves == nullptr) Throw(env, "SEALING_CLOSED", "the sealing is closed");
+  return handle->leaves.get();
+}
+
+/** addStream(name, root, route, bus, id) */
+napi_value AddStream(napi_env env, napi_callback_info info) {
+  Arguments<5> arguments;
+  if (!ReadArguments(env, info, &arguments)) return nullptr;
+  Leaves* const leaves = LeavesOf(env, arguments.self);
+  if (leaves == nullptr) return nullptr;
+  std::string name;
+  std::string bus;
+  double route = 0;
+  double idNumber = 0;
+  if (!ReadText(env, arguments.values[0], kMaxNameBytes, &name)) return Refuse(env, "the name of a stream");
+  const uint8_t* const root = ReadBytes(env, arguments.values[1], kNodeBytes);
+  if (root == nullptr) return Refuse(env, "a root of 32 bytes");
+  if (!ReadUint(env, arguments.values[2], kUnrouted, &route)) return Refuse(env, "a route");
+  if (!ReadText(env, arguments.values[3], kMaxBusBytes, &bus)) return Refuse(env, "a bus");
+  if (!ReadUint(env, arguments.values[4], UINT32_MAX, &idNumber)) return Refuse(env, "an id");
+  const auto id = static_cast<uint32_t>(idNumber);
+  if (route == kById && (StreamKey(id) != id || id == kErrFlag)) return Refuse(env, "the id of a stream");
+  if (leaves->streamCount() == kMaxStreams) return Refuse(env, "fewer streams");
+  const auto ordinal = static_cast<uint32_t>(leaves->streamCount());
+  const Leaves::Kind kind = route == kNone   ? Leaves::Kind::kRecords
+                            : route == kById ? Leaves::Kind::kId
+                                             : Leaves::Kind::kRaw;
+  leaves->AddStream(name, root, kind, id);
+  if (route == kById) leaves->routes().AddKey(bus, id, ordinal);
+  if (route == kByError) leaves->routes().AddKey(bus, kErrFlag, ordinal);
+  if (route == kOther) leaves->routes().AddOther(bus, ordinal);
+  return nullptr;
+}
+
+/** setJournalRoot(root) */
+napi_value SetJournalRoot(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments;
+  if (!ReadArguments(env, info, &arguments)) return nullptr;
+  Leaves* const leaves = LeavesOf(env, arguments.self);
+  if (leaves == nullptr) return nullptr;
+  const uint8_t* const root = ReadBytes(env, arguments.values[0], kNodeBytes);
+  if (root == nullptr) return Refuse(env, "a root of 32 bytes");
+  leaves->SetJournalRoot(root);
+  return nullptr;
+}
+
+/** addBus(name) */
+napi_value AddBus(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments;
+  std::string bus;
+  if (!ReadArguments(env, info, &arguments)) return nullptr;
+  Leaves* const leaves = LeavesOf(env, arguments.self);
+  if (leaves == nullptr) return nullptr;
+  if (!ReadText(env, arguments.values[0], kMaxBusBytes, &bus)) return Refuse(env, "a bus");
+  if (leaves->routes().busCount() == kMaxBuses) return Refuse(env, "at most 256 buses");
+  leaves->routes().AddBus(bus);
+  return nullptr;
+}
+
+/** False, and something is thrown, for what cannot be sealed. */
+bool IsOk(napi_env env, Status status) {
+  switch (status) {
+    case Status::kOk:
+      return true;
+    case Status::kRawShape:
+      Throw(env, "RAW_SHAPE", "expected the shape of a CAN frame of this stream");
+      return false;
+    case Status::kRawStamp:
+      Throw(env, "RAW_STAMP", "expected stamps within 2^50 ns of the base");
+      return false;
+    case Status::kStranger:
+      Throw(env, "SEALING_STRANGER", "expected frames of streams that were added");
+      return false;
+    case Status::kOutside:
+      Refuse(env, "buses and data that are there");
+      return false;
+  }
+  return false;
+}
+
+/** strangers(frames, from, to, shiftNs): numbers of rows */
+napi_value Strangers(napi_env env, napi_callback_info info) {
+  Arguments<4> arguments;
+  RowsValues values;
+  Rows rows;
+  if (!ReadArguments(env, info, &arguments)) return nullptr;
+  if (!GatherRows(env, arguments.values[0], &values)) return Refuse(env, "columns of frames");
+  values.from = arguments.values[1];
+  values.to = arguments.values[2];
+  values.shiftNs = arguments.values[3];
+  Leaves* const leaves = LeavesOf(env, arguments.self);
+  if (leaves == nullptr) return nullptr;
+  if (!ReadRows(env, values, &rows)) return Refuse(env, "rows of frames");
+  std::vector<uint32_t> strangers;
+  if (!IsOk(env, leaves->routes().Strangers(rows, &strangers))) return nullptr;
+  napi_value list = nullptr;
+  bool isMade = napi_create_array_with_length(env, strangers.size(), &list) == napi_ok;
+  for (uint32_t i = 0; isMade && i < strangers.size(); i++) {
+    napi_value row = nullptr;
+    isMade = napi_create_uint32(env, strangers[i], &row) == napi_ok && napi_set_element(env, list, i, row) == napi_ok;
+  }
+  return isMade ? list : nullptr;
+}
+
+/** A Uint8Array of its own. */
+napi_value CopyOf(napi_env env, const uint8_t* bytes, size_t length) {
+  void* memory = nullptr;
+  napi_value buffer = nullptr;
+  napi_value view = nullptr;
+  if (napi_create_arraybuffer(env, length, &memory, &buffer) != napi_ok) return nullptr;
+  if (length > 0) std::memcpy(memory, bytes, length);
+  if (napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &view) != napi_ok) return nullptr;
+  return view;
+}
+
+napi_value ObjectOf(napi_env env, const Sealed& sealed, bool withBodyHash) {
+  napi_value object = nullptr;
+  const auto set = [&](const char* name, const uint8_t* bytes, size_t length) {
+    const napi_value value = CopyOf(env, bytes, length);
+    return value != nullptr && napi_set_named_property(env, object, name, value) == napi_ok;
+  };
+  if (napi_create_object(env, &object) != napi_ok) return nullptr;
+  SetNumber(env, object, "entryCount", sealed.entryCount);
+  bool isMade =
+      set("root", sealed.root, sizeof sealed.root) && set("body", sealed.body, sealed.bodyLength);
+  if (isMade && withBodyHash) {
+    uint8_t hash[kHashBytes];
+    Sha256(sealed.body, sealed.bodyLength, hash);
+    isMade = set("bodyHash", hash, sizeof hash);
+  }
+  return isMade ? object : nullptr;
+}
+
+/** chunk(tag, seq, nonce, frames, from, to, shiftNs, records), and block likewise */
+napi_value Seal(napi_env env, napi_callback_info info, bool isBlock) {
+  Arguments<8> arguments;
+  RowsValues values;
+  std::vector<RecordsValues> recordsValues;
+  if (!ReadArguments(env, info, &arguments)) return nullptr;
+  if (!GatherRows(env, arguments.values[3], &values)) return Refuse(env, "columns of frames");
+  if (!GatherRecords(env, arguments.values[7], &recordsValues)) return Refuse(env, "a list of leaves");
+  values.from = arguments.values[4];
+  values.to = arguments.values[5];
+  values.shiftNs = arguments.values[6];
+
+  Leaves* const leaves = LeavesOf(env, arguments.self);
+  if (leaves == nullptr) return nullptr;
+  double seq = 0;
+  Rows rows;
+  std::vector<RecordsLeaf> records;
+  const uint8_t* const tag = ReadBytes(env, arguments.values[0], kTagBytes);
+  const uint8_t* const nonce = ReadBytes(env, arguments.values[2], kNonceBytes);
+  if (tag == nullptr || nonce == nullptr) return Refuse(env, "a tag and a nonce of 16 bytes");
+  if (!ReadUint(env, arguments.values[1], UINT32_MAX, &seq)) return Refuse(env, "a seq");
+  if (!ReadRows(env, values, &rows)) return Refuse(env, "rows of frames");
+  if (!ReadRecords(env, recordsValues, leaves->streamCount(), &records)) {
+    return Refuse(env, "leaves of streams that were added, each with a count and a payload");
+  }
+  if (isBlock && !leaves->hasJournal()) return Refuse(env, "a root of the journal first");
+  const Place place = {tag, static_cast<uint32_t>(seq), nonce};
+  Sealed sealed;
+  const Status status = isBlock ? leaves->SealBlock(place, rows, records, &sealed)
+                                : leaves->SealChunk(place, rows, records, &sealed);
+  return IsOk(env, status) ? ObjectOf(env, sealed, isBlock) : nullptr;
+}
+
+napi_value SealChunk(napi_env env, napi_callback_info info) { return Seal(env, info, false); }
+napi_value SealBlock(napi_env env, napi_callback_info info) { return Seal(env, info, true); }
+
+/** close(): wipes all secrets */
+napi_value Close(napi_env env, napi_callback_info info) {
+  Arguments<1> arguments;
+  if (!ReadArguments(env, info, &arguments)) return nullptr;
+  Handle* const handle = HandleOf(env, arguments.self);
+  if (handle != nullptr) handle->leaves.reset();
+  return nullptr;
+}
+
+napi_property_descriptor Method(const char* name, napi_callback callback) {
+  return {name, nullptr, callback, nullptr, nullptr, nullptr, napi_default_method, nullptr};
+}
+
+}  // namespace
+
+}  // namespace sealing
+
+void RegisterSealing(napi_env env, napi_value exports) {
+  using namespace sealing;
+  const napi_property_descriptor methods[] = {
+      Method("addStream", AddStream), Method("setJournalRoot", SetJournalRoot), Method("addBus", AddBus),
+      Method("strangers", Strangers), Method("chunk", SealChunk),               Method("block", SealBlock),
+      Method("close", Close),
+  };
+  napi_value constructor = nullptr;
+  if (napi_define_class(env, "Sealing", NAPI_AUTO_LENGTH, Construct, nullptr, sizeof methods / sizeof methods[0],
+                        methods, &constructor) == napi_ok) {
+    napi_set_named_property(env, exports, "Sealing", constructor);
+  }
+}
+
+}  // namespace witnessmark
