@@ -62,7 +62,8 @@ export class LivePipeline {
   readonly #watch: CaptureWatch;
   readonly #chunker: LiveChunker;
   readonly #frames: number[];
-  #unsaved = { fromRow: 0, start: { monoNs: 0n, wallNs: 0n, bootNs: 0n } as ClockReading };
+  /** What the newest block of the chunk being filled holds and where it ended; none before its first. */
+  #saved: { readonly rows: number; readonly end: ClockReading } | undefined;
   /** Streams that a block of the chunk being filled, or a chunk before it, has named. */
   #named: number;
   /** Streams whose roots are durable: more than are named where a crash took the block that named them. */
@@ -79,7 +80,6 @@ export class LivePipeline {
     const start = parts.first.clock;
     this.#watch = new CaptureWatch({ buses: this.#buses, start, idleAfterMs: parts.idleAfterMs });
     this.#frames = this.#buses.map(() => 0);
-    this.#unsaved = { fromRow: 0, start };
     const { chunkGaps, blockGaps, chunkLosses } = this.#watch;
     if (parts.before !== undefined) {
       const { wallEndNs: fromNs, cause } = parts.before;
@@ -102,7 +102,7 @@ export class LivePipeline {
     );
   }
 
-  /** Until `stop` or `leave`; what was captured by then is sealed, batched and committed. */
+  /** Until `stop` or `leave`; what was captured by then is sealed and committed, and on `stop` batched. */
   async run(): Promise<void> {
     const { source, nowMs, blockMs, commits } = this.#parts;
     let next = nowMs();
@@ -118,7 +118,8 @@ export class LivePipeline {
     if (this.#isLast) await source.close();
     this.#takeAll();
     this.#chunker.end();
-    commits.closeBatch();
+    // In a log that is left nothing more is signed: its chunks are covered by the next one.
+    if (this.#isLast) commits.closeBatch();
   }
 
   /** The capture ends with this session. */
@@ -127,7 +128,7 @@ export class LivePipeline {
     this.#isLast = true;
   }
 
-  /** The capture goes on in another session. */
+  /** The capture goes on in a session of another log. */
   leave(): void {
     this.#stopped = true;
   }
@@ -163,7 +164,7 @@ export class LivePipeline {
   /** Makes durable what no chunk has taken, and tells how far everything is. */
   #save(end: ClockReading): void {
     const { blockGaps, blockLosses } = this.#watch;
-    const hasFrames = this.#chunker.frames.count > this.#unsaved.fromRow;
+    const hasFrames = this.#chunker.frames.count > (this.#saved?.rows ?? 0);
     if (hasFrames || blockGaps.hasNews || !blockLosses.isZero) this.#journal(end);
     this.#parts.status.journal.durableMs = Number(end.wallNs / 1_000_000n);
     this.#parts.onDurable({ frames: [...this.#frames], wallNs: end.wallNs });
@@ -176,14 +177,15 @@ export class LivePipeline {
   #journal(end: ClockReading): void {
     const { journal, streams, sealer, commitStreams, status, nowMs } = this.#parts;
     const { blockGaps, blockLosses } = this.#watch;
-    const { frames, baseNs } = this.#chunker;
-    const { fromRow, start } = this.#unsaved;
+    const { frames, start: chunkStart } = this.#chunker;
+    // Not where the chunk before ended: the clock may have been set there, and stamps lie near the new time.
+    const start = this.#saved?.end ?? chunkStart;
     const rows = {
       frames,
       buses: this.#buses,
-      from: fromRow,
+      from: this.#saved?.rows ?? 0,
       to: frames.count,
-      shiftNs: Number(baseNs - start.wallNs),
+      shiftNs: Number(chunkStart.wallNs - start.wallNs),
     };
     streams.addStrangers(rows);
     // Their roots first: a block that survives without the root of one of its leaves could not be opened. A kill
@@ -208,7 +210,7 @@ export class LivePipeline {
     });
     status.journaled(bytes, (nowMs() - beganMs) / 1000);
     this.#named += fresh.length;
-    this.#unsaved = { fromRow: frames.count, start: end };
+    this.#saved = { rows: frames.count, end };
   }
 
   /**
@@ -226,12 +228,9 @@ export class LivePipeline {
     journal.free();
     this.#named = this.#parts.streams.size;
     this.#stored = this.#parts.streams.size;
-    // The chunk took the losses and gaps that no block has named; the next block starts where it ended.
+    // The chunk took the losses and gaps that no block has named.
     this.#watch.blockLosses.take();
     this.#watch.blockGaps.take(slice.wallEndNs);
-    this.#unsaved = {
-      fromRow: 0,
-      start: { monoNs: slice.monoEndNs, wallNs: slice.wallEndNs, bootNs: 0n },
-    };
+    this.#saved = undefined;
   }
 }

@@ -464,7 +464,7 @@ function beginLive(parts: LiveParts): RunningSession {
     });
     status.restarts = session.record.number;
     status.phase = 'recording';
-    stopRecording = () => pipeline.stop();
+    stopRecording = () => pipeline.leave();
     uplink.start();
     return {
       run: async () => {
@@ -472,7 +472,7 @@ function beginLive(parts: LiveParts): RunningSession {
         try {
           await Promise.race([recording, ended.promise]);
           if (rolledBackBy === undefined) return 'stopped';
-          // The session's last chunk and statement are committed: what comes next is of another log.
+          // The session's last chunk is committed: what comes next is of another log.
           spool.beginLog(rolledBackBy);
           return 'rolled_back';
         } catch (error) {

@@ -57,9 +57,9 @@ export class LiveChunker {
     return this.#buffer.frames(this.#start.wallNs);
   }
 
-  /** Wall clock at the start of the chunk being filled: the base of its stamps. */
-  get baseNs(): bigint {
-    return this.#start.wallNs;
+  /** Of the chunk being filled; the wall clock in it is the base of its stamps. */
+  get start(): ClockReading {
+    return this.#start;
   }
 
   /** Before anything of a block is looked at: a chunk of sleep ends where the buses were last found silent. */

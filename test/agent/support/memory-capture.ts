@@ -53,14 +53,18 @@ export class MemoryCapture implements CaptureSource {
   }
 
   take(): CaptureBlock {
+    // A block ends where a stamp is too far from the first for one base.
+    const [first] = this.#frames;
+    const far = this.#frames.findIndex(({ timeNs }) => isFar(timeNs - (first?.timeNs ?? timeNs)));
+    const frames = far < 0 ? this.#frames : this.#frames.slice(0, far);
     const block = {
-      ...frameBlock(this.#frames),
+      ...frameBlock(frames),
       losses: this.#losses,
       links: this.#links,
       clock: this.now(),
-      isFull: false,
+      isFull: far >= 0,
     };
-    this.#frames = [];
+    this.#frames = this.#frames.slice(frames.length);
     this.#losses = [];
     this.#links = [];
     return block;
@@ -77,3 +81,7 @@ export class MemoryCapture implements CaptureSource {
 }
 
 const ORIGIN_NS = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+
+function isFar(ns: bigint): boolean {
+  return ns > 2n ** 50n || ns < -(2n ** 50n);
+}

@@ -1,0 +1,86 @@
+/** A unit with a live agent on a capture that the test fills, and what it left on its disk. */
+import { join } from 'node:path';
+import type { AgentConfig } from '../../../agent/config.ts';
+import {
+  type Adapters,
+  exportFromUnit,
+  type RunningAgent,
+  startAgent,
+} from '../../../agent/main.ts';
+import { openSpoolForReading } from '../../../agent/spool/spool.ts';
+import { type ChunkHeader, decodeChunkHeader } from '../../../core/chunk-header.ts';
+import { readKeyFile } from '../../../hw/keys/key-file.ts';
+import { framesText } from './evidence.ts';
+import type { MemoryCapture } from './memory-capture.ts';
+import { PRIMITIVES } from './primitives.ts';
+import { configFor } from './run-agent.ts';
+
+export class LiveUnit implements AsyncDisposable {
+  readonly dataDir: string;
+  readonly source: MemoryCapture;
+  /** Frames of each bus that the agent called durable, newest last. */
+  readonly durable: (readonly number[])[] = [];
+  /** Since the last start. */
+  receipts = 0;
+  #agent: RunningAgent | undefined;
+
+  constructor(folder: string, source: MemoryCapture) {
+    this.dataDir = join(folder, 'unit');
+    this.source = source;
+  }
+
+  get agent(): RunningAgent {
+    if (this.#agent === undefined) throw new Error('no agent runs');
+    return this.#agent;
+  }
+
+  async start(change: Partial<AgentConfig> = {}, adapters: Partial<Adapters> = {}): Promise<void> {
+    this.receipts = 0;
+    const interfaces = this.source.buses.map(({ bus }) => ({ name: bus, filters: [] }));
+    const config = configFor(this.dataDir, '', {
+      chunkMs: 300,
+      journal: { blockMs: 20 },
+      capture: { driver: 'native', interfaces, receiveBufferBytes: 1 << 20, ringBytes: 1 << 20 },
+      ...change,
+    });
+    const events = {
+      onCommitted: () => undefined,
+      onAccepted: () => undefined,
+      onReceipt: () => {
+        this.receipts += 1;
+      },
+      onRefused: () => undefined,
+      onRolledBack: () => undefined,
+      onBadAnswer: () => undefined,
+      onFatal: () => undefined,
+      onDurable: ({ frames }: { readonly frames: readonly number[] }) => this.durable.push(frames),
+    };
+    const openCapture = () => Promise.resolve(this.source);
+    this.#agent = await startAgent(config, events, { openCapture, ...adapters });
+  }
+
+  async stop(): Promise<void> {
+    await this.#agent?.stop();
+    this.#agent = undefined;
+  }
+
+  headers(log = 0): readonly ChunkHeader[] {
+    const key = readKeyFile(join(this.dataDir, 'keys/storage.key'), 'storage-key');
+    using spool = openSpoolForReading(join(this.dataDir, 'spool'), key, PRIMITIVES);
+    return spool.chunks(log, 0, 0xffff_ffff).map(({ header }) => decodeChunkHeader(header));
+  }
+
+  evidence(): Uint8Array {
+    return exportFromUnit(this.dataDir, {}, () => undefined);
+  }
+
+  /** The captured frames as candump lines, without their stamps. */
+  frames(): readonly string[] {
+    const text = framesText(this.evidence()).trimEnd();
+    return text === '' ? [] : text.split('\n').map((line) => line.replace(/^\(.*?\) /, ''));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
