@@ -3,27 +3,27 @@
  * Implements spec/bundle.md, "Items".
  */
 import { encodeBundle, MAX_BUNDLE_BYTES, MAX_ITEMS } from '../../core/bundle.ts';
-import {
-  encodeHeaderItem,
-  encodeOpenedChunk,
-  encodeStatementItem,
-} from '../../core/bundle-items.ts';
+import { encodeHeaderItem, encodeStatementItem } from '../../core/bundle-items.ts';
+import { equalBytes } from '../../core/bytes.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { sigStructure, unverifiedPayload } from '../../core/cose.ts';
-import { UserError } from '../../core/errors.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
+import { decodeJournalBlock } from '../../core/journal-block.ts';
 import { KeyTreeWalk } from '../../core/key-tree.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
 import type { Archive, Primitives, StoredChunk, StoredStatement } from '../ports.ts';
+import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
 import { joinLinks } from './join-links.ts';
-import { type DisclosableChunk, openChunk } from './open-chunk.ts';
+import { openChunk } from './open-chunk.ts';
+import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
 
 export type ExportSelection = {
-  /** The one that is written now when absent. */
-  readonly log?: number;
+  /** The one that is written now when absent; `all` has every log of the unit, and no range. */
+  readonly log?: number | 'all';
   /** Inclusive; the whole log when absent. */
   readonly fromSeq?: number;
   readonly toSeq?: number;
@@ -38,34 +38,47 @@ export function exportEvidence(
   primitives: Primitives,
   onChunk: (done: number, total: number) => void,
 ): Uint8Array {
-  const log = selection.log ?? archive.identity()?.log ?? 0;
-  const last = archive.lastChunk(log);
-  const chunks = archive.chunks(log, selection.fromSeq ?? 0, selection.toSeq ?? last?.seq ?? 0);
-  if (last === undefined || chunks.length === 0) {
+  const logs = chosenLogs(archive, selection);
+  const chunks = logs.flatMap((one) => one.chunks);
+  if (chunks.length === 0) {
     throw new UserError('EXPORT_EMPTY', 'the spool has no chunk in that range');
   }
   if (chunks.length > MAX_ITEMS) throw tooLarge(`${chunks.length} chunks`);
-  const names = streamsUpTo(archive, chunks.at(-1));
+  const names = new Set(logs.flatMap(({ streams }) => streams.map(({ name }) => name)));
   for (const wanted of selection.streams ?? []) {
-    if (!names.includes(wanted)) {
+    if (!names.has(wanted)) {
       throw new UserError('EXPORT_STREAM_UNKNOWN', `that range has no stream "${wanted}"`);
     }
   }
   // ASCII, so that texts sort as their bytes do.
-  const shown = names.filter((name) => selection.streams?.has(name) ?? true).sort();
-  const opened = openedChunks(archive, chunks, shown, primitives, onChunk);
-  const [first, end] = [chunks[0], chunks.at(-1)];
-  const statements = archive.statementsOver(log, first?.seq ?? 0, end?.seq ?? 0);
+  const shown = [...names].filter((name) => selection.streams?.has(name) ?? true).sort();
+  const places = new Map(shown.map((name, i) => [name, i]));
+  const opened: OpenedRow[] = [];
+  let done = 0;
+  for (const { chunks: rows, streams } of logs) {
+    const keyed = streams.map(({ name, root }) => keyedStream(name, root, primitives));
+    for (const stored of rows) {
+      opened.push(...openedRow(archive, stored, keyed, places, primitives));
+      done += 1;
+      onChunk(done, chunks.length);
+    }
+  }
+  const statements = statementsOf(archive, logs);
   const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
   const windows = windowsOf(archive, statements);
   const bundle = encodeBundle(
     {
-      sessions: sessionsOf(archive, [...chunks, ...statements]),
+      sessions: sessionsOf(archive, [
+        ...chunks,
+        ...statements,
+        ...opened.flatMap(({ dead }) => dead ?? []),
+      ]),
       headers: headerItems(
         chunks,
-        new Set(opened.map(({ seq }) => seq)),
+        new Set(opened.map(({ stored }) => placeName(stored.log, stored.seq))),
         new Map(statements.map((row) => [placeName(row.log, row.seq), sessionOf(row)])),
       ),
+      blocks: opened.flatMap(({ blocks }) => blocks),
       streams: shown.map((name) => new TextEncoder().encode(name)),
       leaves: opened.map(({ item }) => item),
       statements: statements.map((statement) =>
@@ -86,64 +99,106 @@ function tooLarge(size: string): UserError {
   return new UserError('EXPORT_TOO_LARGE', `choose a shorter range, this one has ${size}`);
 }
 
-/** Not those that were first seen later: their names are nobody's business who gets this range. */
-function streamsUpTo(archive: Archive, last: StoredChunk | undefined): readonly string[] {
-  if (last === undefined) return [];
-  const streams = archive.streams(last.log).slice(0, last.announced);
-  return streams.map((stream) => stream.name);
+/** Chunks of one log that are exported, at least one, and the streams that they may have. */
+type ChosenLog = {
+  readonly chunks: readonly StoredChunk[];
+  /** By ordinal. */
+  readonly streams: ReturnType<Archive['streams']>;
+};
+
+function chosenLogs(archive: Archive, selection: ExportSelection): readonly ChosenLog[] {
+  const current = archive.identity()?.log ?? 0;
+  const { log = current, fromSeq = 0, toSeq } = selection;
+  const numbers = log === 'all' ? Array.from({ length: current + 1 }, (_, i) => i) : [log];
+  return numbers.flatMap((number) => {
+    const end = toSeq ?? archive.lastChunk(number)?.seq;
+    const chunks = end === undefined ? [] : archive.chunks(number, fromSeq, end);
+    const last = chunks.at(-1);
+    if (last === undefined) return [];
+    // Not those that were first seen later: their names are nobody's business who gets this range.
+    return [{ chunks, streams: archive.streams(number).slice(0, last.announced) }];
+  });
 }
 
-function openedChunks(
+function keyedStream(name: string, root: Uint8Array, { sha512 }: Primitives): DisclosableStream {
+  return { name, keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, sha512) };
+}
+
+type OpenedRow = OpenedLeaves & {
+  readonly stored: StoredChunk;
+  /** The session whose blocks a recovered chunk holds. */
+  readonly dead: OfSession | undefined;
+};
+
+/** None when the chosen streams have no leaf in the chunk yet, or retention has let go of its leaves. */
+function openedRow(
   archive: Archive,
-  chunks: readonly StoredChunk[],
-  shown: readonly string[],
+  stored: StoredChunk,
+  streams: readonly DisclosableStream[],
+  places: ReadonlyMap<string, number>,
   primitives: Primitives,
-  onChunk: (done: number, total: number) => void,
-): readonly { readonly seq: number; readonly item: Uint8Array }[] {
-  const places = new Map(shown.map((name, i) => [name, i]));
-  const streams = archive.streams(chunks[0]?.log ?? 0).map(({ name, root }) => ({
-    name,
-    keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, primitives.sha512),
-  }));
-  return chunks.flatMap((stored, done) => {
-    const chunk = openChunk(archive, stored, streams, primitives);
-    onChunk(done + 1, chunks.length);
-    const item = openedChunkItem(chunk, places);
-    return item === undefined ? [] : [{ seq: stored.seq, item }];
-  });
+): readonly OpenedRow[] {
+  let chunk: DisclosableChunk;
+  try {
+    chunk = openChunk(archive, stored, streams, primitives);
+  } catch (error) {
+    // Its header still shows that there was one: the verifier says for which chunks a stream is not disclosed.
+    if (error instanceof OperationalError && error.code === 'SPOOL_BODY_EVICTED') return [];
+    throw error;
+  }
+  const leaves = openedLeaves(chunk, places);
+  return leaves === undefined
+    ? []
+    : [{ ...leaves, stored, dead: deadSessionOf(archive, stored, chunk) }];
 }
 
-/** Undefined when none of the streams has a leaf in this chunk yet. */
-function openedChunkItem(
-  chunk: DisclosableChunk,
-  places: ReadonlyMap<string, number>,
-): Uint8Array | undefined {
-  const leaves = chunk.leaves.flatMap(({ stream, handle, salt, packed }, index) => {
-    const place = places.get(stream);
-    return place === undefined ? [] : { index, stream: place, handle, salt, packed };
-  });
-  if (leaves.length === 0) return undefined;
-  const { log, seq } = chunk.header;
-  const proof = chunk.tree.multiProof(leaves.map((leaf) => leaf.index));
-  return encodeOpenedChunk({ log, seq, proof, leaves });
+function deadSessionOf(
+  archive: Archive,
+  { log }: StoredChunk,
+  { blocks: [first] }: DisclosableChunk,
+): OfSession | undefined {
+  if (first === undefined) return undefined;
+  const { sessionId } = decodeJournalBlock(unverifiedPayload(first.head));
+  const session = archive.sessions(log).find(({ id }) => equalBytes(id, sessionId));
+  if (session === undefined) {
+    throw new OperationalError(
+      'SPOOL_DAMAGED',
+      `the session that wrote the blocks of a chunk of log ${log} is not in the spool`,
+      { retryable: false },
+    );
+  }
+  return { log, session: session.number };
 }
 
 /** With the signatures that a check reads, and no others. */
 function headerItems(
   chunks: readonly StoredChunk[],
-  opened: ReadonlySet<number>,
+  opened: ReadonlySet<string>,
   signedBy: ReadonlyMap<string, string>,
 ): readonly Uint8Array[] {
   return chunks.map((chunk) => {
-    const { seq, header, signature, statement } = chunk;
+    const { log, seq, header, signature, statement } = chunk;
     const isRead = needsSignature({
-      isOpened: opened.has(seq),
+      isOpened: opened.has(placeName(log, seq)),
       isRecovered: decodeChunkHeader(header).recovered !== undefined,
       session: sessionOf(chunk),
       statementSession: statement && signedBy.get(placeName(statement.log, statement.seq)),
     });
     return encodeHeaderItem({ payload: header, signature: isRead ? signature : undefined });
   });
+}
+
+/** Each once, ascending: a statement may cover chunks of several logs. */
+function statementsOf(archive: Archive, logs: readonly ChosenLog[]): readonly StoredStatement[] {
+  const found = new Map<string, StoredStatement>();
+  for (const { chunks } of logs) {
+    const [first, last] = [chunks[0], chunks.at(-1)];
+    if (first === undefined || last === undefined) continue;
+    for (const row of archive.statementsOver(first.log, first.seq, last.seq)) {
+      found.set(placeName(row.log, row.seq), row);
+    }
+  }
+  return [...found.values()].sort((a, b) => a.log - b.log || a.seq - b.seq);
 }
 
 function windowsOf(

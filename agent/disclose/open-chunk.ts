@@ -2,34 +2,21 @@
  * Opens one stored chunk: every stream's leaf again, and the tree that they give.
  * Implements spec/keys.md and spec/leaf.md, "Verification".
  */
-import { compareBytes, equalBytes } from '../../core/bytes.ts';
+import { equalBytes } from '../../core/bytes.ts';
 import { decodeChunkBody } from '../../core/chunk-body.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../core/chunk-header.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
-import { type KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { leafSecrets } from '../../core/key-tree.ts';
 import { encodePackedLeaf, hashOfLeaf, treeEntry } from '../../core/leaf.ts';
-import { MerkleTree } from '../../core/merkle.ts';
 import { leafFromPacked, openSealedLeaf, silentLeaf } from '../../core/sealed-leaf.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
-
-export type DisclosableStream = { readonly name: string; readonly keys: KeyTreeWalk };
-
-/** A leaf with all that a stranger needs to check it. */
-export type DisclosableLeaf = {
-  readonly stream: string;
-  readonly handle: Uint8Array;
-  readonly salt: Uint8Array;
-  /** Empty when silent. */
-  readonly packed: Uint8Array;
-  readonly entry: Uint8Array;
-};
-
-export type DisclosableChunk = {
-  readonly header: ChunkHeader;
-  /** In the order of the chunk tree. */
-  readonly leaves: readonly DisclosableLeaf[];
-  readonly tree: MerkleTree;
-};
+import {
+  type DisclosableChunk,
+  type DisclosableLeaf,
+  type DisclosableStream,
+  treeOver,
+} from './disclosable-chunk.ts';
+import { openRecovered } from './open-recovered.ts';
 
 /**
  * @param streams of the log, by ordinal
@@ -41,31 +28,30 @@ export function openChunk(
   streams: readonly DisclosableStream[],
   primitives: Primitives,
 ): DisclosableChunk {
+  const body = archive.body(stored.log, stored.seq);
   try {
-    return openSound(archive, stored, streams, primitives);
+    const header = decodeChunkHeader(stored.header);
+    const open = header.recovered === undefined ? openSealed : openRecovered;
+    const chunk = open(header, body, streams, primitives);
+    // GCM does not commit to its key: what opened is believed only because the tree is the signed one.
+    if (!equalBytes(chunk.tree.root(), header.root)) throw damaged(stored, undefined);
+    return chunk;
   } catch (cause) {
     // The unit sealed it itself, so whatever does not parse or open was changed on the disk.
     if (!(cause instanceof FormatError || cause instanceof VerificationError)) throw cause;
-    throw damaged(stored.seq, cause);
+    throw damaged(stored, cause);
   }
 }
 
-function openSound(
-  archive: Archive,
-  stored: StoredChunk,
+function openSealed(
+  header: ChunkHeader,
+  body: Uint8Array,
   streams: readonly DisclosableStream[],
-  primitives: Primitives,
+  { sha256, sha512, aead }: Primitives,
 ): DisclosableChunk {
-  const header = decodeChunkHeader(stored.header);
-  const { sha256, sha512, aead } = primitives;
-  const sealed = new Map(
-    decodeChunkBody(archive.body(stored.log, stored.seq)).map((leaf) => [
-      leaf.ordinal,
-      leaf.sealed,
-    ]),
-  );
+  const sealed = new Map(decodeChunkBody(body).map((leaf) => [leaf.ordinal, leaf.sealed]));
   // Streams have a leaf in every chunk from their first on, so the chunk has the first ones by ordinal.
-  const leaves = streams.slice(0, header.entryCount).map((stream, ordinal) => {
+  const opened = streams.slice(0, header.entryCount).map((stream, ordinal): DisclosableLeaf => {
     const secrets = leafSecrets(stream.keys.nodeOf(header.seq), header.nonce, sha512);
     const { handle, salt } = secrets;
     const ciphertext = sealed.get(ordinal);
@@ -84,18 +70,11 @@ function openSound(
       entry: treeEntry(handle, hash),
     };
   });
-  leaves.sort((a, b) => compareBytes(a.entry, b.entry));
-  const tree = new MerkleTree(
-    leaves.map((leaf) => leaf.entry),
-    sha256,
-  );
-  // GCM does not commit to its key: what opened is believed only because the tree is the signed one.
-  if (!equalBytes(tree.root(), header.root)) throw damaged(header.seq, undefined);
-  return { header, leaves, tree };
+  return { header, ...treeOver(opened, sha256), blocks: [] };
 }
 
-function damaged(seq: number, cause: unknown): OperationalError {
-  return new OperationalError('SPOOL_DAMAGED', `chunk ${seq} is not what was sealed`, {
+function damaged({ log, seq }: StoredChunk, cause: unknown): OperationalError {
+  return new OperationalError('SPOOL_DAMAGED', `chunk ${log}/${seq} is not what was sealed`, {
     retryable: false,
     cause,
   });

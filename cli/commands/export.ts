@@ -6,12 +6,13 @@ import { UserError } from '../../core/errors.ts';
 import { type Io, print } from '../io.ts';
 import { bar, ProgressLine } from '../progress.ts';
 
-const HELP = `usage: witnessmark export --data DIR --out FILE [--from SEQ] [--to SEQ] [--stream NAME]…
+const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]…
 
 Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent.
 
   --data DIR      the unit's data folder (keys/ and spool/)
   --out FILE      is not written over
+  --log N         a log of the unit; by default all of them, or the newest where --from or --to is given
   --from, --to    chunk sequence numbers, inclusive; the whole log by default
   --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
 
@@ -25,6 +26,7 @@ function runExport(args: readonly string[], io: Io): number {
     options: {
       data: { type: 'string' },
       out: { type: 'string' },
+      log: { type: 'string' },
       from: { type: 'string' },
       to: { type: 'string' },
       stream: { type: 'string', multiple: true },
@@ -35,7 +37,7 @@ function runExport(args: readonly string[], io: Io): number {
     print(io.stdout, HELP);
     return 0;
   }
-  const { data, out, from, to, stream } = values;
+  const { data, out, log, from, to, stream } = values;
   if (data === undefined || out === undefined) {
     throw new UserError('ARGUMENTS', 'expected --data DIR and --out FILE');
   }
@@ -43,6 +45,9 @@ function runExport(args: readonly string[], io: Io): number {
   const bundle = exportFromUnit(
     data,
     {
+      ...(log === undefined ? {} : { log: toNumber('--log', log, Number.MAX_SAFE_INTEGER) }),
+      // A disk that was set back begins a new log: who asks for everything gets the old one too.
+      ...(log === undefined && from === undefined && to === undefined ? { log: 'all' } : {}),
       ...(from === undefined ? {} : { fromSeq: toSeq('--from', from) }),
       ...(to === undefined ? {} : { toSeq: toSeq('--to', to) }),
       ...(stream === undefined ? {} : { streams: new Set(stream) }),
@@ -60,12 +65,13 @@ function runExport(args: readonly string[], io: Io): number {
 }
 
 function toSeq(option: string, text: string): number {
-  const seq = Number(text);
-  if (!/^\d+$/.test(text) || seq > 0xffff_ffff) {
-    throw new UserError(
-      'ARGUMENTS',
-      `expected ${option} to be a chunk sequence number, got "${text}"`,
-    );
+  return toNumber(option, text, 0xffff_ffff);
+}
+
+function toNumber(option: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > most) {
+    throw new UserError('ARGUMENTS', `expected ${option} to be a number, got "${text}"`);
   }
-  return seq;
+  return value;
 }

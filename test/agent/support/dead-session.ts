@@ -14,17 +14,25 @@ import { PRIMITIVES } from './primitives.ts';
 export const TAG = new Uint8Array(16).fill(7);
 const BUSES = ['can0', 'can1'] as const;
 
+type Who = { readonly id: Uint8Array; readonly signer: DigestSigner; readonly tag: Uint8Array };
+
 export class WritingSession {
   readonly id: Uint8Array;
-  readonly signer: DigestSigner = ephemeralSigner();
+  readonly signer: DigestSigner;
   readonly file: JournalFile;
   readonly table: StreamTable;
   readonly #journal: Journal;
   #named = 0;
   #ms = 0;
 
-  constructor(folder: string, idByte = 9, known: readonly StoredStream[] = []) {
-    this.id = new Uint8Array(32).fill(idByte);
+  /** @param who a session that a unit knows, or a byte that all of its id is made of */
+  constructor(folder: string, who: number | Who = 9, known: readonly StoredStream[] = []) {
+    const { id, signer, tag } =
+      typeof who === 'number'
+        ? { id: new Uint8Array(32).fill(who), signer: ephemeralSigner(), tag: TAG }
+        : who;
+    this.id = id;
+    this.signer = signer;
     this.file = JournalFile.open(folder);
     const sealing = new PortableSealing(PRIMITIVES);
     this.table = new StreamTable(known, sealing, PRIMITIVES.random);
@@ -32,7 +40,7 @@ export class WritingSession {
     this.#named = known.length;
     this.#journal = new Journal({
       file: this.file,
-      session: { tag: TAG, sessionId: this.id, signer: this.signer },
+      session: { tag, sessionId: id, signer },
       block: (place, rows, records) => sealing.block(place, rows, records),
       random: PRIMITIVES.random,
       atCommitPoint: () => undefined,

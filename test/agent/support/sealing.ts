@@ -4,7 +4,8 @@ import { ChunkSealer, type SealedChunk } from '../../../agent/chunk/chunk-sealer
 import { Chunker, type Slice } from '../../../agent/chunk/chunker.ts';
 import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
 import { StreamTable } from '../../../agent/chunk/stream-table.ts';
-import { type DisclosableChunk, openChunk } from '../../../agent/disclose/open-chunk.ts';
+import type { DisclosableChunk } from '../../../agent/disclose/disclosable-chunk.ts';
+import { openChunk } from '../../../agent/disclose/open-chunk.ts';
 import type { LeafSealing, SourceBlock, StoredChunk, StoredStream } from '../../../agent/ports.ts';
 import type { Frame } from '../../../core/frame.ts';
 import { KeyTreeWalk } from '../../../core/key-tree.ts';

@@ -1,5 +1,5 @@
 /** A unit with a real spool whose chunks and statements are made one by one. */
-import { Batcher } from '../../../agent/batch/batcher.ts';
+import { Batcher, type SignedStatement } from '../../../agent/batch/batcher.ts';
 import { ChunkSealer } from '../../../agent/chunk/chunk-sealer.ts';
 import { Chunker } from '../../../agent/chunk/chunker.ts';
 import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
@@ -57,7 +57,8 @@ export class TestUnit {
     const chunker = new Chunker(1000, ['can0'], (slice) => {
       const chunk = sealer.seal(slice, ['can0']);
       this.spool.commitChunks(session.number, [chunk]);
-      batcher.add({ ...chunk, sessionKey: signer.key });
+      const statement = batcher.add({ ...chunk, sessionKey: signer.key });
+      if (statement !== undefined) this.#commit(statement);
     });
     this.#seconds += 10;
     for (const block of blocksOf([frameAtMs(this.#seconds * 1000, 1)], 1)) chunker.push(block);
@@ -67,12 +68,16 @@ export class TestUnit {
   /** A chunk, and the statement over it and those that waited. @returns its seq */
   addStatement(): number {
     this.addChunk();
-    const { session, signer, batcher } = this.#running;
-    const statement = batcher.close();
+    const statement = this.#running.batcher.close();
     if (statement === undefined) throw new Error('no statement');
+    this.#commit(statement);
+    return statement.seq;
+  }
+
+  #commit(statement: SignedStatement): void {
+    const { session, signer } = this.#running;
     const bytes = encodeSigned('statement', signer.key, statement);
     this.spool.commitStatement(session.number, { ...statement, bytes });
-    return statement.seq;
   }
 
   #start(): Running {
