@@ -49,6 +49,15 @@ export const PARTS = [
     show: false,
     totals: (_report, printed) => forgeTotals(printed),
   },
+  {
+    name: 'sanitizers',
+    needs: 'test/hw/native/sanitized.ts',
+    packages: 'test',
+    takes: () => false,
+    command: () => [process.execPath, 'test/hw/native/sanitized.ts'],
+    show: false,
+    totals: (_report, printed) => sanitizerTotals(printed),
+  },
 ];
 
 /**
@@ -94,4 +103,15 @@ export function forgeTotals(printed) {
   const [passed = 0, failed = 0, skipped = 0] = line.slice(1).map(Number);
   // A skipped test shows nothing, so it is not let through.
   return { passed, failed: failed + skipped };
+}
+
+/**
+ * @param {string} printed by test/hw/native/sanitized.ts
+ * @returns {Totals}
+ */
+export function sanitizerTotals(printed) {
+  const line = /^sanitizers: (\d+) passed, (\d+) failed$/m.exec(printed);
+  if (!line) throw new Error('expected a line "sanitizers: N passed, N failed", got none');
+  const [passed = 0, failed = 0] = line.slice(1).map(Number);
+  return { passed, failed };
 }

@@ -1,7 +1,5 @@
 // What the kernel says beside a datagram: when it came, and how many were dropped before it.
 #pragma once
-#include <sys/socket.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -20,6 +18,7 @@ struct Control {
 /** Room for SCM_TIMESTAMPING and SO_RXQ_OVFL, and as much again for what nobody asked for. */
 constexpr size_t kControlBytes = 192;
 
-Control ReadControl(msghdr* message);
+/** `bytes`: the control messages of one datagram, one after the other. */
+Control ReadControl(const uint8_t* bytes, size_t length);
 
 }  // namespace witnessmark

@@ -65,8 +65,8 @@ void Receiver::Pop() {
 
 void Receiver::Decode() {
   for (; next_ < count_; next_++) {
-    msghdr* message = &messages_[next_].msg_hdr;
-    const Control control = ReadControl(message);
+    const Control control =
+        ReadControl(slots_[next_].control, messages_[next_].msg_hdr.msg_controllen);
     if (control.hasDrops) lossBefore_ += drops_.Advance(control.drops);
     // A longer datagram was cut to the size of the slot, which is the size of no frame.
     if (!DecodeFrame(slots_[next_].bytes, messages_[next_].msg_len, &frame_)) {

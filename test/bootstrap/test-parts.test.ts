@@ -1,7 +1,7 @@
 /** How the totals of each part of `npm test` are read. */
 
 import { describe, expect, test } from 'vitest';
-import { forgeTotals, vitestTotals } from '../../bootstrap/test-parts.mjs';
+import { forgeTotals, sanitizerTotals, vitestTotals } from '../../bootstrap/test-parts.mjs';
 
 describe('the totals of vitest', () => {
   const report = (testResults: readonly { status: string; assertionResults: object[] }[]) =>
@@ -28,4 +28,14 @@ describe('the totals of forge', () => {
   test('are missing when forge did not run', () => {
     expect(() => forgeTotals('forge did not run')).toThrow(/expected a line/);
   });
+});
+
+test('the totals of the sanitizers are in their last line, or missing', () => {
+  expect(
+    sanitizerTotals('fuzz: 8 passed, 0 failed, 3 s\nsanitizers: 67 passed, 1 failed\n'),
+  ).toEqual({
+    passed: 67,
+    failed: 1,
+  });
+  expect(() => sanitizerTotals('fuzz: 8 passed, 0 failed, 3 s\n')).toThrow(/expected a line/);
 });
