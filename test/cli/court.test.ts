@@ -52,6 +52,25 @@ async function codeOf(command: Command, ...args: readonly string[]): Promise<str
 }
 
 describe('witnessmark verify', () => {
+  it('ends with 0 for a bundle with a crash, by what a policy requires when it does not say', async () => {
+    const { bundle, input } = vectorNamed('valid-recovered');
+    const { required, ...policy } = input.policy as { readonly required: readonly string[] };
+    expect(required).not.toContain('TAIL');
+    writeFileSync(file('crash.wmk'), bundle);
+    writeFileSync(file('crash-trust.json'), JSON.stringify(policy));
+    const { status, out } = await ran(
+      verify,
+      file('crash.wmk'),
+      '--trust',
+      file('crash-trust.json'),
+    );
+    expect(status).toBe(0);
+    expect(out).toMatch(/INDETERMINATE\s+TAIL\s+tail_may_be_cut: .* known outside is chunk 0\/1/);
+    expect(out).toContain(
+      'recovered    0/2: 3 blocks from the journal of session 0/0 after a crash',
+    );
+  });
+
   it('ends with 0 for a bundle that is accepted', async () => {
     const { status, out } = await ran(verify, file('good.wmk'), '--trust', file('trust.json'));
     expect(status).toBe(0);

@@ -43,12 +43,14 @@ export function checkLoss({ trail }: Context): Outcome {
     notCounted: [...uncounted].map(([bus, { fromNs, toNs }]) => [bus, `${fromNs}`, `${toNs}`]),
   };
   if (lost.length > 0) {
-    const buses = [...byBus].map(
-      ([bus, loss]) => `${grouped(loss.frames)} on ${bus} ${times(loss)}`,
-    );
+    // A driver that does not count sees some losses all the same: those are not all.
+    const buses = [...byBus].map(([bus, loss]) => {
+      const most = uncounted.has(bus) || uncounted.has('') ? 'at least' : 'up to';
+      return `${most} ${grouped(loss.frames)} on ${bus} ${times(loss)}`;
+    });
     return indeterminate(
       'frames_lost',
-      `up to so many frames lost in ${counted(lost.length, 'interval')}: ${buses.join(', ')}; any stream of these buses may miss as many there`,
+      `frames lost in ${counted(lost.length, 'interval')}: ${buses.join(', ')}; any stream of these buses may miss as many there`,
       values,
     );
   }
