@@ -154,3 +154,11 @@ export function firstAt(headers: readonly HeaderEntry[], log: number, seq: numbe
 export function sameId(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === undefined || b === undefined ? a === b : equalBytes(a, b);
 }
+
+/** Whose frames a chunk holds; unknown where a recovered chunk is not opened. None where it has no block. */
+export function sessionOfContents(entry: HeaderTrail): SessionTrail | 'unknown' | undefined {
+  const { header, journal, session } = entry;
+  if (header.recovered === undefined) return session;
+  if (header.recovered.blockCount === 0) return undefined;
+  return journal?.session ?? 'unknown';
+}

@@ -1,11 +1,11 @@
 /** GAPS: every interval without frames that should have some has its cause (spec/verification.md, "GAPS"). */
 import { toHex } from '../../core/bytes.ts';
-import type { ChunkHeader } from '../../core/chunk-header.ts';
+import type { Gap } from '../../core/chunk-header.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
 import { indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { chunkName, counted } from '../sentence.ts';
-import type { HeaderTrail, Trail } from '../trail.ts';
+import { type HeaderTrail, sessionOfContents, type Trail } from '../trail.ts';
 
 export function checkGaps({ trail }: Context): Outcome {
   const { headers } = trail;
@@ -22,13 +22,13 @@ export function checkGaps({ trail }: Context): Outcome {
     gaps,
     ...(rolledBack.length === 0 ? {} : { rolledBack: rolledBack.map(rolledBackValues) }),
   };
-  for (let i = 1; i < headers.length; i++) {
-    const reason = unexplained(headers, i);
-    const after = headers[i];
-    if (after !== undefined && reason !== undefined) {
+  const named = restartsNamed(headers);
+  for (const [i, entry] of headers.entries()) {
+    const reason = unexplained(headers[i - 1], entry, named[i] ?? false);
+    if (reason !== undefined) {
       return indeterminate(
         reason,
-        `before ${chunkName(after.header)} there is ${SENTENCE[reason]}`,
+        `before ${chunkName(entry.header)}, or in it, there is ${SENTENCE[reason]}`,
         values,
       );
     }
@@ -58,40 +58,74 @@ const SENTENCE = {
   overlap: 'a chunk that ends after it starts',
 } as const;
 
+type Unexplained = keyof typeof SENTENCE;
+
+/** @param isNamed whether the gap of a restart at `after` is named */
 function unexplained(
-  headers: readonly HeaderTrail[],
-  at: number,
-): keyof typeof SENTENCE | undefined {
-  const [before, after] = [headers[at - 1], headers[at]];
-  if (before === undefined || after === undefined) return undefined;
-  const [a, b] = [before.header, after.header];
-  if (a.log !== b.log || before.session !== after.session) {
-    return explainsRestart(headers, at) ? undefined : 'unrecorded_restart';
+  before: HeaderTrail | undefined,
+  after: HeaderTrail,
+  isNamed: boolean,
+): Unexplained | undefined {
+  if (before !== undefined && !isNamed) {
+    const isRestart = before.header.log !== after.header.log || before.session !== after.session;
+    if (isRestart) return 'unrecorded_restart';
   }
+  if (after.header.recovered !== undefined) return unexplainedInJournal(before, after);
+  if (before === undefined || before.session !== after.session) return undefined;
+  const [a, b] = [before.header, after.header];
   // A recovered chunk repeats the clock of the session that died.
-  if (a.recovered !== undefined || b.recovered !== undefined) return undefined;
-  // Within a session one monotonic clock runs, so a chunk starts exactly where the one before ended.
-  const holeNs = b.monoStartNs - a.monoEndNs;
+  if (a.log !== b.log || a.recovered !== undefined) return undefined;
+  return unexplainedAt(a.monoEndNs, b.monoStartNs, b.gaps, b.clock.steps > 0);
+}
+
+/** Within a session one monotonic clock runs, so a chunk or block starts exactly where the one before ended. */
+function unexplainedAt(
+  endNs: bigint,
+  startNs: bigint,
+  gaps: readonly Gap[],
+  isClockSet: boolean,
+): Unexplained | undefined {
+  const holeNs = startNs - endNs;
   if (holeNs < 0n) return 'overlap';
   if (holeNs === 0n) return undefined;
-  const longest = longestGapNs(b);
+  const longest = longestGapNs(gaps);
   // Gaps are in wall time, whose length says nothing once the clock was set.
-  const explains = longest !== undefined && (b.clock.steps > 0 || longest >= holeNs);
+  const explains = longest !== undefined && (isClockSet || longest >= holeNs);
   return explains ? undefined : 'unrecorded_hole';
 }
 
-/**
- * The gap of a restart stands behind the frames of the session that died: in the last chunk recovered from it, or
- * in the first that follows. A range that ends before that does not show it.
- */
-function explainsRestart(headers: readonly HeaderTrail[], at: number): boolean {
-  for (let i = at; i < headers.length; i++) {
-    const header = headers[i]?.header;
-    if (header === undefined || header.log !== headers[at]?.header.log) return true;
-    if (longestGapNs(header) !== undefined) return true;
-    if (header.recovered === undefined) return false;
+/** The blocks of an opened recovered chunk, and what the dead session had before them. */
+function unexplainedInJournal(
+  before: HeaderTrail | undefined,
+  { header, journal }: HeaderTrail,
+): Unexplained | undefined {
+  if (journal?.session === undefined) return undefined;
+  const isBehind =
+    before?.header.log === header.log && sessionOfContents(before) === journal.session;
+  let endNs = isBehind ? before.header.monoEndNs : undefined;
+  for (const { block } of journal.blocks) {
+    const reason =
+      endNs === undefined ? undefined : unexplainedAt(endNs, block.monoStartNs, block.gaps, false);
+    if (reason !== undefined) return reason;
+    endNs = block.monoEndNs;
   }
-  return true;
+  return undefined;
+}
+
+/**
+ * For each header, whether a restart there is named. The gap stands behind the frames of the session that died: in
+ * the last chunk recovered from it, or in the first that follows. A range that ends before that does not show it.
+ */
+function restartsNamed(headers: readonly HeaderTrail[]): readonly boolean[] {
+  const named: boolean[] = [];
+  for (let i = headers.length - 1; i >= 0; i--) {
+    const [header, next] = [headers[i]?.header, headers[i + 1]?.header];
+    if (header === undefined) continue;
+    const isOpen = header.recovered !== undefined && next?.log !== header.log;
+    const isLater = header.recovered !== undefined && named[i + 1] === true;
+    named[i] = longestGapNs(header.gaps) !== undefined || isOpen || isLater;
+  }
+  return named;
 }
 
 /** A log that a rolled-back disk made necessary, and what is known of the one before. */
@@ -109,12 +143,14 @@ function rolledBackLogs({ sessions, headers, statements }: Trail): readonly Roll
   for (const { record } of sessions) {
     if (record.predecessor !== undefined) logs.set(record.log, record.predecessor);
   }
+  // Both ascend, so the last one of a log stays.
+  const newestStatement = new Map(statements.map(({ statement: { log, seq } }) => [log, seq]));
+  const newestChunk = new Map(headers.map(({ header: { log, seq } }) => [log, seq]));
   return [...logs].map(([log, predecessor]) => ({
     log,
     predecessor,
-    newestStatement: statements.findLast(({ statement }) => statement.log === predecessor.log)
-      ?.statement.seq,
-    newestChunk: headers.findLast(({ header }) => header.log === predecessor.log)?.header.seq,
+    newestStatement: newestStatement.get(predecessor.log),
+    newestChunk: newestChunk.get(predecessor.log),
   }));
 }
 
@@ -138,9 +174,9 @@ function sentenceOf({ log, predecessor, newestStatement, newestChunk }: RolledBa
 }
 
 /** Of the gaps on all buses. */
-function longestGapNs(header: ChunkHeader): bigint | undefined {
+function longestGapNs(gaps: readonly Gap[]): bigint | undefined {
   let longest: bigint | undefined;
-  for (const { bus, fromNs, toNs } of header.gaps) {
+  for (const { bus, fromNs, toNs } of gaps) {
     const length = toNs - fromNs;
     if (bus === '' && (longest === undefined || length > longest)) longest = length;
   }

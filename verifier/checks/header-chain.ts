@@ -5,7 +5,7 @@ import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
 import { chunkName, counted } from '../sentence.ts';
-import { type HeaderTrail, type SessionTrail, sameId } from '../trail.ts';
+import { type HeaderTrail, sameId, sessionOfContents } from '../trail.ts';
 
 export function checkHeaderChain({ trail }: Context): Outcome {
   const { headers } = trail;
@@ -93,12 +93,4 @@ function checkJournalStep(
         result.problem.code,
         `${chunkName(header)} does not continue the blocks of the chunk before it`,
       );
-}
-
-/** Whose frames a chunk holds; unknown where a recovered chunk is not opened. None where it has no block. */
-function sessionOfContents(entry: HeaderTrail): SessionTrail | 'unknown' | undefined {
-  const { header, journal, session } = entry;
-  if (header.recovered === undefined) return session;
-  if (header.recovered.blockCount === 0) return undefined;
-  return journal?.session ?? 'unknown';
 }
