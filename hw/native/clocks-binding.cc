@@ -1,20 +1,14 @@
 // clocks() and kernelClock(): the machine's clocks at one moment, and how well the kernel knows the time.
 #include <errno.h>
 #include <sys/timex.h>
-#include <time.h>
 
 #include "arguments.h"
 #include "binding.h"
+#include "clocks.h"
 
 namespace witnessmark {
 
 namespace {
-
-int64_t ClockNs(clockid_t clock) {
-  timespec now = {};
-  clock_gettime(clock, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
-}
 
 /** clocks(out: BigInt64Array of at least 3): CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME in ns. */
 napi_value Clocks(napi_env env, napi_callback_info info) {
@@ -25,10 +19,11 @@ napi_value Clocks(napi_env env, napi_callback_info info) {
       !ReadTypedArray(env, arguments.values[0], napi_bigint64_array, &memory, &length) || length < 3) {
     return Throw(env, "CLOCKS_ARGUMENT", "expected a BigInt64Array of at least 3 elements");
   }
-  auto* clocks = static_cast<int64_t*>(memory);
-  clocks[0] = ClockNs(CLOCK_MONOTONIC);
-  clocks[1] = ClockNs(CLOCK_REALTIME);
-  clocks[2] = ClockNs(CLOCK_BOOTTIME);
+  const ClockReading clocks = ReadClocks();
+  auto* out = static_cast<int64_t*>(memory);
+  out[0] = clocks.monoNs;
+  out[1] = clocks.wallNs;
+  out[2] = clocks.bootNs;
   return nullptr;
 }
 

@@ -1,11 +1,11 @@
 // The class Reader, as hw/native/addon.ts describes it, and probeInterface().
 #include <errno.h>
-#include <time.h>
 
 #include <cstring>
 
 #include "arguments.h"
 #include "binding.h"
+#include "clocks.h"
 #include "interface.h"
 #include "reader.h"
 
@@ -165,12 +165,6 @@ BoundReader* Self(napi_env env, napi_value self) {
   return static_cast<BoundReader*>(data);
 }
 
-int64_t ClockNs(clockid_t clock) {
-  timespec now = {};
-  clock_gettime(clock, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
-}
-
 template <typename T>
 bool ReadColumn(napi_env env, napi_value value, napi_typedarray_type type, T** memory, size_t* length) {
   void* bytes = nullptr;
@@ -215,16 +209,15 @@ napi_value Take(napi_env env, napi_callback_info info) {
     return Throw(env, "CAPTURE_COLUMNS", "expected room for one frame and one event");
   }
   const Taken taken = bound->reader->Take(columns);
-  const int64_t monoNs = ClockNs(CLOCK_MONOTONIC);
-  const int64_t wallNs = ClockNs(CLOCK_REALTIME);
+  const ClockReading clocks = ReadClocks();
   const int64_t fields[kHeadFields] = {static_cast<int64_t>(taken.count),
                                        static_cast<int64_t>(taken.dataBytes),
                                        static_cast<int64_t>(taken.eventCount),
                                        taken.isFull ? 1 : 0,
-                                       taken.count > 0 ? taken.baseNs : wallNs,
-                                       monoNs,
-                                       wallNs,
-                                       ClockNs(CLOCK_BOOTTIME)};
+                                       taken.count > 0 ? taken.baseNs : clocks.wallNs,
+                                       clocks.monoNs,
+                                       clocks.wallNs,
+                                       clocks.bootNs};
   std::memcpy(head, fields, sizeof fields);
   return nullptr;
 }

@@ -21,6 +21,8 @@ export type GuestOptions = {
   /** The longest that the machine may live; then it is killed, which fails. */
   readonly timeoutMs: number;
   readonly memoryMiB?: number;
+  /** A folder of the host that the job sees as `/run/shared` and may write to. */
+  readonly shared?: string;
   /** An image made by `makeDisk`, which the job finds mounted at `/run/disk`. */
   readonly disk?: string;
   /** Each line that the job prints, as it is printed. */
@@ -37,32 +39,31 @@ export type GuestOutcome = {
 };
 
 export type Guest = {
-  /** A folder of the host that the job sees as `/run/shared`; gone once `finished` has been resolved. */
-  readonly shared: string;
   readonly finished: Promise<GuestOutcome>;
   /** Pulls the plug: no process of the machine runs another instruction. */
   kill(): void;
 };
 
 export function bootGuest(options: GuestOptions): Guest {
-  const shared = mkdtempSync(join(tmpdir(), 'witnessmark-guest-'));
-  // Both travel in the kernel's command line, which knows no quoting.
-  for (const path of [shared, INIT]) {
+  const own = mkdtempSync(join(tmpdir(), 'witnessmark-guest-'));
+  const shared = options.shared ?? own;
+  // They travel in the kernel's command line, which knows no quoting.
+  for (const path of [own, shared, INIT]) {
     if (/[\s,]/.test(path))
       throw new Error(`expected a path without blanks and commas, got ${path}`);
   }
   const command = options.job.map(quoted).join(' ');
-  writeFileSync(join(shared, 'job.sh'), `cd ${quoted(ROOT)} && exec ${command}\n`);
+  writeFileSync(join(own, 'job.sh'), `cd ${quoted(ROOT)} && exec ${command}\n`);
 
   const memoryMiB = options.memoryMiB ?? 1024;
-  const machine = spawn('linux.uml', kernelArguments(shared, memoryMiB, options), {
+  const machine = spawn('linux.uml', kernelArguments(own, shared, memoryMiB, options), {
     // User-mode Linux is several processes, one for each address space of the guest, in the group that it leads.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
       TMPDIR: memoryFolder(memoryMiB),
-      LD_PRELOAD: xstateShim(shared),
+      LD_PRELOAD: xstateShim(own),
     },
   });
   const kill = (): void => killGroup(machine);
@@ -71,9 +72,9 @@ export function bootGuest(options: GuestOptions): Guest {
   const finished = outcomeOf(machine, options.onLine).finally(() => {
     clearTimeout(deadline);
     process.off('exit', kill);
-    rmSync(shared, { recursive: true, force: true });
+    rmSync(own, { recursive: true, force: true });
   });
-  return { shared, finished, kill };
+  return { finished, kill };
 }
 
 /** @returns an ext4 file system in a file: what it was told to keep survives the machine */
@@ -85,9 +86,10 @@ export function makeDisk(path: string, mebibytes: number): string {
 }
 
 function kernelArguments(
+  own: string,
   shared: string,
   memoryMiB: number,
-  { disk, timeoutMs }: GuestOptions,
+  { disk }: GuestOptions,
 ): string[] {
   return [
     `mem=${memoryMiB}M`,
@@ -100,9 +102,9 @@ function kernelArguments(
     'con0=fd:0,fd:1',
     'ssl=null',
     'ssl0=fd:3,fd:3',
-    `uml_dir=${shared}/`,
+    `uml_dir=${own}/`,
+    `job=${own}/job.sh`,
     `shared=${shared}`,
-    `seconds=${Math.ceil(timeoutMs / 1000)}`,
     ...(disk === undefined ? [] : [`ubd0=${disk}`]),
   ];
 }

@@ -29,6 +29,27 @@ test('counts every frame that small buffers lose', () => {
   expect(delivered + lost).toBe(5000);
 });
 
+test('records whatever cangen makes up', () => {
+  const { seen, dropped, recorded } = found('mixed');
+  expect([dropped, recorded.length]).toEqual([0, 2000]);
+  expect(recorded).toEqual(seen);
+  for (const kind of [/ [0-9A-F]{8}#/, /#R/, /##4/, /##5/, /##6/, /##7/]) {
+    expect(recorded.some((line) => kind.test(line))).toBe(true);
+  }
+});
+
+test('counts losses where they happened', () => {
+  const { data, holes } = found('holes');
+  // The counter of the frames, and the one that would have come after the last.
+  const numbers = [...data.map((hex) => Buffer.from(hex, 'hex').readUInt32LE()), 20_000];
+  const missing = numbers.map((number, i) => number - (numbers[i - 1] ?? -1) - 1);
+  const told = numbers.map((_, i) =>
+    holes.reduce((sum, [at, drops]) => (at === i ? sum + drops : sum), 0),
+  );
+  expect(told).toEqual(missing);
+  expect(holes.length).toBeGreaterThan(1);
+});
+
 test('the kernel filters as configured, and lets every error frame in', () => {
   expect(found('filters')).toEqual([
     '100#01',

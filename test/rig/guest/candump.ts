@@ -74,8 +74,29 @@ export function cansend(name: string, frame: string): void {
 
 /** Frames of one id with a counter as data, so that a receiver can say which it missed. */
 export async function cangen(name: string, count: number, gapMs: number): Promise<void> {
-  const args = ['-g', `${gapMs}`, '-n', `${count}`, '-I', '123', '-L', '8', '-D', 'i', '-i'];
-  await run('cangen', [name, ...args]);
+  const counted = ['-I', '123', '-L', '8', '-D', 'i', '-i'];
+  await run('cangen', [name, '-g', `${gapMs}`, '-n', `${count}`, ...counted]);
+}
+
+/** As `cangen`, as fast as the guest can; they come even while this process stands still. */
+export async function flood(name: string, count: number): Promise<void> {
+  await cangen(name, count, 0);
+}
+
+/** Frames until they are stopped, whether the interface is up or not. */
+export function endlessTraffic(name: string, gapMs = 1): { stop(): void } {
+  const loop = `while :; do cangen ${name} -g ${gapMs} -i 2>/dev/null; sleep 0.01; done`;
+  const shell = spawn('/bin/sh', ['-c', loop], { stdio: 'inherit', detached: true });
+  return {
+    stop: () => {
+      if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL');
+    },
+  };
+}
+
+/** Frames of random kind, id, length and data: standard, extended and remote ones, and FD with its flags. */
+export async function cangenMixed(name: string, count: number): Promise<void> {
+  await run('cangen', [name, '-g', '1', '-n', `${count}`, '-m', '-R', '-f', '-b', '-E', '-i']);
 }
 
 /** Plays a log at its own pace into the interfaces that it names. */

@@ -13,11 +13,13 @@ export async function runExperiments(experiments: Experiments): Promise<void> {
     const startedMs = performance.now();
     let line: string;
     try {
-      line = `found ${name} ${JSON.stringify(await experiment())}`;
+      line = `found ${name} ${JSON.stringify((await experiment()) ?? null)}`;
     } catch (error) {
       line = `broke ${name} ${JSON.stringify(error instanceof Error ? error.stack : String(error))}`;
     }
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     process.stdout.write(`${line}\ntook ${name} ${seconds} s\n`);
   }
+  // What an experiment that threw has left running ends with the machine.
+  process.exit();
 }

@@ -26,8 +26,9 @@ stty raw -echo <&3
 
 argument() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 
-# Nobody is left to end this machine when the process that booted it was killed.
-(sleep "$(argument seconds)"; /bin/busybox poweroff -f) &
+# Nobody sends anything on the line. It hangs up when the process that booted this machine is gone, killed
+# before it could end what it started.
+(cat <&3 >/dev/null; /bin/busybox poweroff -f) &
 
 shared=$(argument shared)
 mkdir -p /run/shared
@@ -45,7 +46,7 @@ if [ -b /dev/ubda ]; then
 fi
 
 set +e
-/bin/sh /run/shared/job.sh </dev/null >&3 2>&3
+/bin/sh "$(argument job)" </dev/null >&3 2>&3
 echo "exit $?" >&3
 sync
 /bin/busybox poweroff -f

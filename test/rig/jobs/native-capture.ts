@@ -1,6 +1,5 @@
 /** In the guest: the native capture on real CAN sockets, with candump as its witness. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { formatCandumpBlock } from '../../../core/candump-format.ts';
 import {
   type CaptureInterface,
@@ -8,10 +7,11 @@ import {
   openNativeCapture,
 } from '../../../hw/can/native-capture.ts';
 import { addon } from '../../../hw/native/addon.ts';
-import { Candump, cangen, cansend } from '../guest/candump.ts';
+import { Candump, cangen, cangenMixed, cansend, endlessTraffic, flood } from '../guest/candump.ts';
 import { type Experiments, runExperiments } from '../guest/experiments.ts';
 import { addVcan, controllerState, ip, removeLink } from '../guest/interfaces.ts';
 import { SerialAdapter } from '../guest/serial-adapter.ts';
+import { standStill } from '../guest/stand-still.ts';
 import { until } from '../guest/until.ts';
 
 /** What a capture gave, in the form in which it is compared. */
@@ -22,6 +22,8 @@ class Record {
   /** `can0 up`, in the order in which they were told. */
   readonly states: string[] = [];
   readonly lost: number[];
+  /** [index of the line that came next, how many were lost before it] */
+  readonly holes: [number, number][] = [];
 
   constructor(capture: NativeCapture) {
     this.capture = capture;
@@ -32,8 +34,9 @@ class Record {
     const names = this.capture.buses.map(({ bus }) => bus);
     for (;;) {
       const block = this.capture.take();
-      for (const { bus, kernelDrops } of block.losses) {
+      for (const { bus, kernelDrops, beforeRow } of block.losses) {
         this.lost[bus] = (this.lost[bus] ?? 0) + kernelDrops;
+        this.holes.push([this.lines.length + beforeRow, kernelDrops]);
       }
       for (const { bus, state } of block.links) this.states.push(`${names[bus]} ${state}`);
       this.lines.push(...linesOf(formatCandumpBlock(block, names, { nanoseconds: true })));
@@ -67,27 +70,6 @@ function linesOf(text: Uint8Array): string[] {
 const frameOf = (line: string): string => line.split(' ')[2] ?? '';
 const ofBus = (lines: readonly string[], bus: string): string[] =>
   lines.filter((line) => line.split(' ')[1] === bus);
-
-/** Stops the event loop as a slow disk does. */
-function block(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
-function flood(name: string, frames: number): ChildProcess {
-  const counted = ['-I', '123', '-L', '8', '-D', 'i', '-i'];
-  return spawn('cangen', [name, '-g', '0', '-n', `${frames}`, ...counted], { stdio: 'inherit' });
-}
-
-/** Frames without end, whether the interface is up or not. */
-function endlessTraffic(name: string): { stop(): void } {
-  const loop = `while :; do cangen ${name} -g 1 2>/dev/null; sleep 0.01; done`;
-  const child = spawn('/bin/sh', ['-c', loop], { stdio: 'inherit', detached: true });
-  return {
-    stop: () => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    },
-  };
-}
 
 const experiments = {
   witnessed: async () => {
@@ -128,9 +110,9 @@ const experiments = {
     addVcan('vcan0');
     addVcan('vcan1');
     const record = open([{ name: 'vcan0' }, { name: 'vcan1' }]);
-    const senders = [flood('vcan0', 4500), flood('vcan1', 4500)];
-    block(1000);
-    await Promise.all(senders.map((sender) => once(sender, 'close')));
+    const senders = Promise.all([flood('vcan0', 4500), flood('vcan1', 4500)]);
+    standStill(1000);
+    await senders;
     await record.close();
     for (const name of ['vcan0', 'vcan1']) removeLink(name);
     return {
@@ -144,11 +126,44 @@ const experiments = {
     addVcan('vcan0');
     const record = open([{ name: 'vcan0' }], { receiveBufferBytes: 16_384, ringBytes: 16_384 });
     const sender = flood('vcan0', 5000);
-    block(1500);
-    await once(sender, 'close');
+    standStill(1500);
+    await sender;
     await record.close();
     removeLink('vcan0');
     return { delivered: record.lines.length, lost: record.lost[0] ?? 0 };
+  },
+
+  /** Everything that cangen can make up, at random. */
+  mixed: async () => {
+    addVcan('vcan0', { fd: true });
+    const candump = await Candump.start(['vcan0']);
+    const record = open([{ name: 'vcan0' }]);
+    await cangenMixed('vcan0', 2000);
+    const { lines, dropped } = await candump.stop();
+    await record.close();
+    removeLink('vcan0');
+    return { seen: lines, dropped, recorded: record.lines };
+  },
+
+  /** Taken from while the burst lasts, so that there are holes in many places. */
+  holes: async () => {
+    addVcan('vcan0');
+    const record = open([{ name: 'vcan0' }], { receiveBufferBytes: 4096, ringBytes: 16_384 });
+    const sender = flood('vcan0', 20_000);
+    let isOver = false;
+    void sender.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await record.capture.wait(50);
+      record.take();
+    }
+    await record.close();
+    removeLink('vcan0');
+    return {
+      data: record.lines.map((line) => frameOf(line).split('#')[1] ?? ''),
+      holes: record.holes,
+    };
   },
 
   filters: async () => {
@@ -277,14 +292,14 @@ const experiments = {
   /** The process ends with the reader open, under traffic. */
   exit: () => {
     addVcan('vcan0');
-    const traffic = flood('vcan0', 1_000_000);
+    const traffic = endlessTraffic('vcan0', 0);
     const capture = new URL('../../../hw/can/native-capture.ts', import.meta.url).href;
     const script = `import { openNativeCapture } from '${capture}';
       openNativeCapture({ interfaces: [{ name: 'vcan0' }] }).take();
       setTimeout(() => process.exit(7), 50);`;
     const args = ['--input-type=module', '-e', script];
     const { status, signal } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-    traffic.kill();
+    traffic.stop();
     removeLink('vcan0');
     return { status, signal };
   },

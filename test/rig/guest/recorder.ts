@@ -1,0 +1,82 @@
+/** The agent under test, in the job's own process: on the native driver, and with a service that nobody runs. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { DEFAULTS, type LiveCapture } from '../../../agent/config.ts';
+import { exportFromUnit, type RunningAgent, startAgent } from '../../../agent/main.ts';
+import { toHex } from '../../../core/bytes.ts';
+import { testKey } from '../../../fixtures/generate/test-key.ts';
+
+export type RecorderOptions = {
+  readonly interfaces: readonly string[];
+  readonly driver?: LiveCapture['driver'];
+  readonly buffers?: Pick<LiveCapture, 'receiveBufferBytes' | 'ringBytes'>;
+};
+
+export class Recorder {
+  readonly #dataDir: string;
+  readonly #agent: RunningAgent;
+  #fatal: Error | undefined;
+
+  private constructor(dataDir: string, agent: RunningAgent) {
+    this.#dataDir = dataDir;
+    this.#agent = agent;
+  }
+
+  /** Resolves when it captures. */
+  static async start(
+    dataDir: string,
+    { interfaces, driver = 'native', buffers }: RecorderOptions,
+  ): Promise<Recorder> {
+    rmSync(dataDir, { recursive: true, force: true });
+    const agent = await startAgent(
+      {
+        ...DEFAULTS,
+        dataDir,
+        batchMs: 5000,
+        capture: {
+          driver,
+          interfaces: interfaces.map((name) => ({ name, filters: [] })),
+          ...(buffers ?? { receiveBufferBytes: 8 << 20, ringBytes: 8 << 20 }),
+        },
+        service: {
+          // Nobody listens there: an agent that cannot reach its broker records all the same.
+          mqttUrl: 'mqtt://127.0.0.1:9',
+          key: testKey('service', 'ES256K').key,
+          chainId: 1n,
+          contract: new Uint8Array(20),
+          publishers: [],
+          resendEveryMs: 60_000,
+        },
+      },
+      {
+        onCommitted: () => undefined,
+        onAccepted: () => undefined,
+        onReceipt: () => undefined,
+        onRefused: () => undefined,
+        onBadAnswer: () => undefined,
+        onRolledBack: () => undefined,
+        onFatal: (error) => {
+          throw new Error('the agent must stop', { cause: error });
+        },
+      },
+    );
+    const recorder = new Recorder(dataDir, agent);
+    agent.recorded.catch((error: Error) => {
+      recorder.#fatal = error;
+    });
+    return recorder;
+  }
+
+  /**
+   * Seals what it has, and writes the evidence of all its frames to a file.
+   * @returns the public key that it rests on, in hexadecimal
+   */
+  async stop(bundle: string): Promise<string> {
+    await this.#agent.stop();
+    if (this.#fatal !== undefined) throw this.#fatal;
+    writeFileSync(
+      bundle,
+      exportFromUnit(this.#dataDir, {}, () => undefined),
+    );
+    return toHex(this.#agent.deviceKey.bytes);
+  }
+}
