@@ -149,15 +149,8 @@ const experiments = {
   holes: async () => {
     addVcan('vcan0');
     const record = open([{ name: 'vcan0' }], { receiveBufferBytes: 4096, ringBytes: 16_384 });
-    const sender = flood('vcan0', 20_000);
-    let isOver = false;
-    void sender.then(() => {
-      isOver = true;
-    });
-    while (!isOver) {
-      await record.capture.wait(50);
-      record.take();
-    }
+    const ended = flood('vcan0', 20_000).then(() => 'ended');
+    while ((await Promise.race([record.capture.wait(50), ended])) !== 'ended') record.take();
     await record.close();
     removeLink('vcan0');
     return {
