@@ -153,6 +153,7 @@ Taken Reader::Take(const Columns& columns) {
 }
 
 bool Reader::Arm() {
+  if (!isRunning_) return true;  // nobody would come to wake
   isArmed_ = true;
   // What was published before this line is seen here, what is published after it finds the reader armed.
   return ring_.WantsReader() && isArmed_.exchange(false);

@@ -59,6 +59,17 @@ test('the kernel filters as configured, and lets every error frame in', () => {
   ]);
 });
 
+test('takes any filter', () => {
+  expect(found('anyFilter')).toBe('no crash');
+});
+
+test('an interruption is told even when the kernel had to throw its news away', () => {
+  expect(found('lostNews')).toEqual({
+    states: ['vcan0 up', 'vcan0 down', 'vcan0 up'],
+    accounted: 1001,
+  });
+});
+
 test('tells each of 20 interruptions under traffic, and records on', () => {
   const cycle = Array.from({ length: 20 }, () => ['vcan0 down', 'vcan0 up']).flat();
   expect(found('downAndUp')).toEqual(['vcan0 up', ...cycle]);

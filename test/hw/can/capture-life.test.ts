@@ -196,10 +196,11 @@ test('a socket that somebody else opened is read, and stays theirs', async () =>
   theirs.close();
 });
 
-test('closing twice is closing once, and a closed capture gives empty blocks', async () => {
+test('closing twice is closing once, and a closed capture gives empty blocks at once', async () => {
   const capture = openLoopback(['can0']);
   await capture.close();
   await capture.close();
   capture.take();
+  await capture.wait(1_000_000);
   expect(capture.take()).toMatchObject({ count: 0, links: [], losses: [], isFull: false });
 });

@@ -180,6 +180,21 @@ const experiments = {
     return record.lines.map(frameOf);
   },
 
+  anyFilter: async () => {
+    addVcan('vcan0');
+    const word = () => Math.floor(Math.random() * 2 ** 32);
+    for (let i = 0; i < 100; i++) {
+      const filters = Array.from({ length: Math.floor(Math.random() * 513) }, () => ({
+        id: word(),
+        mask: Math.random() < 0.5 ? word() : 0,
+      }));
+      const record = open([{ name: 'vcan0', filters }]);
+      await record.close();
+    }
+    removeLink('vcan0');
+    return 'no crash';
+  },
+
   downAndUp: async () => {
     addVcan('vcan0');
     const record = open([{ name: 'vcan0' }]);
@@ -212,6 +227,24 @@ const experiments = {
     await record.close();
     removeLink('vcan0');
     return record.states;
+  },
+
+  /** The reader's memory is full, so it reads no news, until the kernel throws news away. */
+  lostNews: async () => {
+    for (const name of ['vcan0', 'vcan1']) addVcan(name);
+    const record = open([{ name: 'vcan0' }], { receiveBufferBytes: 524_288, ringBytes: 16_384 });
+    await once(flood('vcan0', 1000), 'close');
+    await until('the memory is full', () => record.capture.counts().ringFullTimes > 0);
+    const toggle = (name: string) => `link set ${name} down\nlink set ${name} up\n`;
+    const input = toggle('vcan1').repeat(2000) + toggle('vcan0');
+    spawnSync('ip', ['-batch', '-'], { input, stdio: ['pipe', 'inherit', 'inherit'] });
+    await record.untilTold('vcan0 up', 2);
+    const before = record.lines.length;
+    cansend('vcan0', '124#00');
+    await until('the frame', () => record.take().lines.length > before);
+    await record.close();
+    for (const name of ['vcan0', 'vcan1']) removeLink(name);
+    return { states: record.states, accounted: record.lines.length + (record.lost[0] ?? 0) };
   },
 
   comesAndGoes: async () => {
