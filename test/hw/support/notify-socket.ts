@@ -3,12 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 const RECEIVER = `
-import socket, sys
+import select, socket, sys
 receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 path = sys.argv[1]
 receiver.bind('\\0' + path[1:] if path.startswith('@') else path)
 print('bound', flush=True)
-while True:
+# Its standard input ends with the test, however that ends.
+while sys.stdin not in select.select([receiver, sys.stdin], [], [])[0]:
     print(receiver.recv(8192).decode().replace('\\n', ' '), flush=True)
 `;
 
@@ -21,7 +22,7 @@ export class NotifySocket implements AsyncDisposable {
   private constructor(path: string) {
     this.path = path;
     const child = spawn('python3', ['-c', RECEIVER, path], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#child = child;
     let partial = '';
@@ -42,7 +43,7 @@ export class NotifySocket implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null) return;
-    this.#child.kill();
+    this.#child.stdin?.end();
     await once(this.#child, 'exit');
   }
 }
