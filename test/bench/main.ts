@@ -40,19 +40,31 @@ for (const [name, gas] of Object.entries(JSON.parse(readFileSync(GAS, 'utf8')) a
 
 async function benchPipeline(input: Recording): Promise<void> {
   say(
-    `pipeline: ${input.frames} frames looped ${times} times, 1 s chunks, committed and read back`,
+    `pipeline: ${input.frames} frames looped ${times} times, 1 s chunks, committed and read back; frames per CPU second`,
   );
-  await runPipeline(input, Math.min(times, 5), 1000); // the first rounds compile
-  const result = await runPipeline(input, times, 1000);
-  say(
-    `  ${Math.round(result.framesPerCpuSecond)} frames per CPU second (${result.cpuSeconds.toFixed(1)} s of all threads)`,
-    '  where the time goes (a second run of a tenth, under the profiler)',
-  );
-  const { shares } = await profiled(
-    async () => await runPipeline(input, Math.max(1, Math.round(times / 10)), 1000),
-  );
-  for (const { part, share } of shares) {
-    say(`    ${(100 * share).toFixed(1).padStart(5)} %  ${part}`);
+  const run = async (isLive: boolean, isNative: boolean, rounds: number) =>
+    await runPipeline({ recording: input, times: rounds, chunkMs: 1000, isLive, isNative });
+  const kinds = [
+    [true, true, 'live, journal included'],
+    [false, true, 'replay, without a journal'],
+    [true, false, 'live, sealed in TypeScript'],
+    [false, false, 'replay, sealed in TypeScript'],
+  ] as const;
+  for (const [isLive, isNative, name] of kinds) {
+    await run(isLive, isNative, Math.min(times, 5)); // the first rounds compile
+    const rounds = isNative ? times : Math.ceil(times / 5);
+    const { framesPerCpuSecond, cpuSeconds } = await run(isLive, isNative, rounds);
+    say(
+      `  ${String(Math.round(framesPerCpuSecond)).padStart(8)}  ${name} (${cpuSeconds.toFixed(1)} s of all threads)`,
+    );
+  }
+  for (const isLive of [true, false]) {
+    say(`  where the time goes, ${isLive ? 'live' : 'replay'} (another run, under the profiler)`);
+    const rounds = Math.max(1, Math.round(times / 10));
+    const { shares } = await profiled(async () => await run(isLive, true, rounds));
+    for (const { part, share } of shares) {
+      say(`    ${(100 * share).toFixed(1).padStart(5)} %  ${part}`);
+    }
   }
   say('');
 }
@@ -60,11 +72,9 @@ async function benchPipeline(input: Recording): Promise<void> {
 async function benchSizes(input: Recording): Promise<void> {
   say(`stored bytes per frame, ${input.frames} frames of the RAV4 recording, everything included`);
   for (const chunkMs of [1000, 10_000]) {
-    const { segmentBytesPerFrame: bodies, indexBytesPerFrame: index } = await runPipeline(
-      input,
-      1,
-      chunkMs,
-    );
+    const { segmentBytesPerFrame: bodies, indexBytesPerFrame: index } = await runPipeline({
+      ...{ recording: input, times: 1, chunkMs, isLive: false, isNative: true },
+    });
     say(
       `  ${(bodies + index).toFixed(2)}  chunks of ${chunkMs / 1000} s: bodies ${bodies.toFixed(2)}, index with headers, keys and statement ${index.toFixed(2)}`,
     );

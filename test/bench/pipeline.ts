@@ -3,24 +3,28 @@ import crypto from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Batcher } from '../../agent/batch/batcher.ts';
-import { ChunkSealer } from '../../agent/chunk/chunk-sealer.ts';
 import { PortableSealing } from '../../agent/chunk/portable-sealing.ts';
-import { StreamTable } from '../../agent/chunk/stream-table.ts';
-import { Commits } from '../../agent/commits.ts';
-import type { Primitives } from '../../agent/ports.ts';
+import type { LivePipeline } from '../../agent/live-pipeline.ts';
+import { newLivePipeline } from '../../agent/live-session.ts';
+import type { LeafSealing, LogIdentity, Primitives } from '../../agent/ports.ts';
+import { JournalFile } from '../../agent/record/journal-file.ts';
 import { ReplayPipeline } from '../../agent/replay-pipeline.ts';
-import { newSession } from '../../agent/session.ts';
+import { Session } from '../../agent/session-run.ts';
 import { Spool } from '../../agent/spool/spool.ts';
 import { AgentStatus } from '../../agent/status.ts';
-import { encodeSigned } from '../../core/cose.ts';
+import type { BusCapture } from '../../core/session-record.ts';
 import { keyId } from '../../core/signature.ts';
 import { nativeAead } from '../../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../../hw/crypto/native-deflate.ts';
+import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
 import { nativeSealing } from '../../hw/crypto/native-sealing.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
+import { loopedCapture, portionsOf } from './looped-capture.ts';
 import { loopedSource, type Recording } from './looped-source.ts';
+
+const BLOCK_MS = 80;
+const BATCH_MS = 60_000;
 
 const primitives: Primitives = {
   sha256: nativeSha256,
@@ -28,6 +32,15 @@ const primitives: Primitives = {
   aead: nativeAead,
   deflate: nativeDeflate,
   random: (length) => new Uint8Array(crypto.randomBytes(length)),
+};
+
+export type PipelineOptions = {
+  readonly recording: Recording;
+  readonly times: number;
+  readonly chunkMs: number;
+  /** Live, with a journal, each chunk committed by itself; else a replay, as fast as it can be read. */
+  readonly isLive: boolean;
+  readonly isNative: boolean;
 };
 
 export type PipelineResult = {
@@ -38,15 +51,12 @@ export type PipelineResult = {
   readonly indexBytesPerFrame: number;
 };
 
-export async function runPipeline(
-  recording: Recording,
-  times: number,
-  chunkMs: number,
-): Promise<PipelineResult> {
+export async function runPipeline(options: PipelineOptions): Promise<PipelineResult> {
   const folder = mkdtempSync(join(tmpdir(), 'wmk-bench-'));
   try {
+    const work = options.isLive ? live(folder, options) : replay(folder, options);
     const before = process.cpuUsage();
-    const frames = await recordInto(folder, recording, times, chunkMs);
+    const frames = await work();
     const used = process.cpuUsage(before);
     const cpuSeconds = (used.user + used.system) / 1e6;
     const segments = join(folder, 'segments');
@@ -66,69 +76,94 @@ export async function runPipeline(
   }
 }
 
-async function recordInto(
-  folder: string,
-  recording: Recording,
-  times: number,
-  chunkMs: number,
-): Promise<number> {
-  const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
+function newSealing(isNative: boolean): LeafSealing {
+  const sealing = isNative ? nativeSealing() : new PortableSealing(primitives);
+  if (sealing === undefined) throw new RangeError('the add-on is not built: make -C hw/native');
+  return sealing;
+}
+
+function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCapture[]): Session {
   const deviceSigner = ephemeralSigner();
-  const sessionSigner = ephemeralSigner();
-  const identity = {
+  const identity: LogIdentity = {
     tag: primitives.random(16),
     epoch: 0,
     log: 0,
     deviceKeyId: keyId(deviceSigner.key),
-    predecessor: undefined,
   };
-  const session = newSession({
-    identity,
+  return new Session({
+    spool,
+    log: { ...identity, predecessor: undefined },
     deviceSigner,
-    sessionSigner,
-    previous: undefined,
-    lastHeaderId: undefined,
+    sessionSigner: ephemeralSigner(),
     bootId: new Uint8Array(16),
     startedWallNs: 0n,
     softwareHash: new Uint8Array(32),
     configurationHash: new Uint8Array(32),
     filterHash: new Uint8Array(32),
-    buses: [],
-    sha256: primitives.sha256,
+    buses,
+    batchMs: BATCH_MS,
+    primitives,
+    sealing,
+    beacon: () => undefined,
+    onCommitted: () => undefined,
   });
-  spool.commitSession(identity, session);
-  const place = { ...identity, sessionId: session.id, signer: sessionSigner };
-  const sealing = nativeSealing() ?? new PortableSealing(primitives);
-  const streams = new StreamTable([], sealing, primitives.random);
-  await new ReplayPipeline({
-    source: loopedSource(recording, times),
-    sealer: new ChunkSealer(
-      place,
-      { streams, sealing, random: primitives.random },
-      () => undefined,
-      { last: undefined, announced: 0 },
-    ),
-    commits: new Commits({
-      batcher: new Batcher(
-        place,
-        { durationMs: 60_000, sha256: primitives.sha256 },
-        () => undefined,
-        [],
-        undefined,
-      ),
+}
+
+function replay(folder: string, options: PipelineOptions): () => Promise<number> {
+  const { recording, times, chunkMs, isNative } = options;
+  return async () => {
+    const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
+    const session = newSession(spool, newSealing(isNative), []);
+    await new ReplayPipeline({
+      source: loopedSource(recording, times),
+      sealer: session.newSealer(undefined),
+      commits: session.commits,
+      chunkMs,
+      buses: recording.buses,
+      sessionBefore: undefined,
+      status: new AgentStatus(0),
+      nowMs: () => performance.now(),
+    }).run();
+    return readBack(spool);
+  };
+}
+
+function live(folder: string, options: PipelineOptions): () => Promise<number> {
+  const { recording, times, chunkMs, isNative } = options;
+  const portions = portionsOf(recording, BLOCK_MS);
+  return async () => {
+    const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
+    const sealing = newSealing(isNative);
+    let pipeline: LivePipeline | undefined;
+    const source = loopedCapture(recording, portions, times, () => pipeline?.stop());
+    const file = JournalFile.open(folder);
+    pipeline = newLivePipeline({
       spool,
-      sessionNumber: session.number,
-      sessionKey: sessionSigner.key,
-      encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
-      onCommitted: () => undefined,
-    }),
-    chunkMs,
-    buses: recording.buses,
-    sessionBefore: undefined,
-    status: new AgentStatus(0),
-    nowMs: () => performance.now(),
-  }).run();
-  // Read back what was committed, as the definition of the figure asks.
+      log: 0,
+      session: newSession(spool, sealing, source.buses),
+      source,
+      first: source.take(),
+      file,
+      sealing,
+      primitives,
+      verify: fastVerifyDigest,
+      bootId: new Uint8Array(16),
+      cause: undefined,
+      times: { chunkMs, batchMs: BATCH_MS, blockMs: BLOCK_MS, idleAfterMs: 5000 },
+      clockQuality: () => ({ source: 'replay', quality: undefined }),
+      atCommitPoint: () => undefined,
+      status: new AgentStatus(0),
+      onDurable: () => undefined,
+      onJournalDamaged: () => undefined,
+    });
+    await pipeline.run();
+    file.close();
+    return readBack(spool);
+  };
+}
+
+/** What was committed, as the definition of the figure asks. @returns how many frames there are */
+function readBack(spool: Spool): number {
   const last = spool.lastChunk(0);
   let frames = 0;
   for (const chunk of spool.chunks(0, 0, last?.seq ?? 0)) {

@@ -5,6 +5,8 @@ export type Share = { readonly part: string; readonly share: number };
 
 /** What Node does in C++ has a name in the profile and no place. */
 const PARTS: readonly (readonly [part: string, matches: RegExp])[] = [
+  ['native sealing of chunks', /^ chunk$/],
+  ['native sealing of journal blocks', /^ block$/],
   ['deflate (zlib)', /zlib|^ writeSync$/],
   [
     'AES-256-GCM (OpenSSL)',
@@ -12,14 +14,22 @@ const PARTS: readonly (readonly [part: string, matches: RegExp])[] = [
   ],
   ['SHA-2 (OpenSSL)', /crypto\/hash|native-hash|^ (oneShotDigest|latin1Write)$/],
   ['signatures (libsecp256k1)', /secp256k1|^ (ecdsaSign|ecdsaVerify)$/],
-  ['SQLite', /better-sqlite3|spool\/(spool|rows|index|stream)/],
-  ['segment files', /segment-files|node:fs|^ (fdatasync|writeBuffer|read)$/],
+  ['SQLite', /better-sqlite3|spool\/(spool|rows|index|stream)|statements/],
+  [
+    'files: written, synced, read',
+    /segment-files|journal-file|node:fs|^ (fdatasync|writeBuffer|read)$/,
+  ],
   ['raw payload layout', /raw-(payload|shape)/],
   ['arrival order', /arrival-order|leaf-contents/],
   ['key tree', /key-tree/],
   ['chunk tree', /merkle/],
-  ['cutting and grouping', /chunker|chunk-buffer|group|stream-table|looped-source/],
-  ['leaf bytes, body, header', /core\/|chunk-sealer/],
+  ['random bytes', /crypto\/random|^ (RandomBytesJob|run)$/],
+  ['watching the capture', /agent\/record\//],
+  [
+    'cutting and grouping',
+    /chunker|chunk-buffer|group|stream-(table|routes)|native-sealing|looped-/,
+  ],
+  ['encoding and hashing of records', /core\/|noble|agent-records|chunk-sealer|journal/],
 ];
 
 export async function profiled<T>(
