@@ -4,8 +4,9 @@ import type { Deflate } from '../../core/sealed-leaf.ts';
 
 /** Half of all leaves are shorter, and deflate would save a hundredth of a byte per frame on them. */
 const MIN_BYTES = 32;
-const SMALL = { level: 6, windowBits: 9, memLevel: 1, chunkSize: 512 } as const;
-const LARGE = { level: 6, windowBits: 15, memLevel: 8 } as const;
+/** Room for the symbols of a whole leaf, so that one table of codes serves it; more memory would only be cleared. */
+const SMALL = { level: 6, windowBits: 9, memLevel: 2, chunkSize: 512 } as const;
+const LARGE = { level: 6, windowBits: 12, memLevel: 4 } as const;
 
 export const nativeDeflate: Deflate = (payload) => {
   if (payload.length < MIN_BYTES) return undefined;

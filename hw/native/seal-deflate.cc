@@ -15,8 +15,8 @@ struct Settings {
   int windowBits;
   int memLevel;
 };
-constexpr Settings kSmall = {9, 1};
-constexpr Settings kLarge = {15, 8};
+constexpr Settings kSmall = {9, 2};
+constexpr Settings kLarge = {12, 4};
 
 }  // namespace
 
