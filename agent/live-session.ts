@@ -75,6 +75,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
       session: session.place,
       block: (place, rows, records) => sealing.block(place, rows, records),
       random: primitives.random,
+      sha256: primitives.sha256,
       atCommitPoint: parts.atCommitPoint,
     }),
     commitStreams: (streams) => spool.commitStreams(streams),

@@ -109,7 +109,8 @@ export class Session {
   /** @param last the newest chunk: the one that was found, or the one that was recovered */
   newSealer(last: { readonly seq: number; readonly id: Uint8Array } | undefined): ChunkSealer {
     const { sealing, primitives, beacon, spool, log } = this.#parts;
-    const parts = { streams: this.streams, sealing, random: primitives.random };
+    const { random, sha256 } = primitives;
+    const parts = { streams: this.streams, sealing, random, sha256 };
     const announced = spool.announcedStreams(log.log);
     return new ChunkSealer(this.place, parts, beacon, { last, announced });
   }

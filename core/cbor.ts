@@ -25,7 +25,7 @@ const fromUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** @throws FormatError CBOR_INTEGER_RANGE, CBOR_TEXT */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const writer = new ItemWriter();
+  writer.begin();
   writer.item(value);
   return writer.written();
 }
@@ -71,11 +71,20 @@ const BYTES = 2;
 const TEXT = 3;
 const ARRAY = 4;
 
+/** What a writer keeps for the next item: more than any record needs. */
+const KEPT_BYTES = 1 << 16;
+
 class ItemWriter {
-  #out = new Uint8Array(256);
+  #out = new Uint8Array(1 << 12);
   #view = new DataView(this.#out.buffer);
   #at = 0;
 
+  begin(): void {
+    this.#at = 0;
+    if (this.#out.length > KEPT_BYTES) this.#take(new Uint8Array(KEPT_BYTES));
+  }
+
+  /** A copy of its own. */
   written(): Uint8Array {
     return this.#out.slice(0, this.#at);
   }
@@ -134,11 +143,18 @@ class ItemWriter {
   #reserve(length: number): void {
     if (this.#at + length <= this.#out.length) return;
     const larger = new Uint8Array(Math.max(this.#out.length * 2, this.#at + length));
-    larger.set(this.#out);
-    this.#out = larger;
-    this.#view = new DataView(larger.buffer);
+    larger.set(this.#out.subarray(0, this.#at));
+    this.#take(larger);
+  }
+
+  #take(memory: Uint8Array<ArrayBuffer>): void {
+    this.#out = memory;
+    this.#view = new DataView(memory.buffer);
   }
 }
+
+/** One for all items: records are written for every chunk and block, and memory of their own costs more than they do. */
+const writer = new ItemWriter();
 
 function textBytes(value: string): Uint8Array {
   // Half of a surrogate pair has no UTF-8.

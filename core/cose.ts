@@ -5,7 +5,7 @@
 import { asciiBytes, concatBytes, equalBytes } from './bytes.ts';
 import { encodeCbor } from './cbor.ts';
 import { FormatError, VerificationError } from './errors.ts';
-import { sha256 } from './hash.ts';
+import { type Hash, sha256 } from './hash.ts';
 import { COSE_ALGORITHM, keyId, type PublicKey, type VerifyDigest } from './signature.ts';
 
 /** What is signed, by the last part of its media type. */
@@ -34,9 +34,24 @@ function mediaType(kind: RecordKind): string {
   return `application/vnd.witnessmark.${kind}`;
 }
 
-/** The protected header {1: alg, 4: kid, 16: typ}; a record whose header differs in one byte is refused. */
-function protectedHeader(kind: RecordKind, key: PublicKey): Uint8Array {
-  return concatBytes(
+/** The bytes around a payload that follow from kind and key alone. */
+type Template = {
+  /** {1: alg, 4: kid, 16: typ}; a record whose header differs in one byte is refused. */
+  readonly protectedHeader: Uint8Array;
+  /** Sig_structure up to the payload. */
+  readonly structure: Uint8Array;
+  /** COSE_Sign1 up to the payload. */
+  readonly envelope: Uint8Array;
+};
+
+/** A session signs a dozen records each second, all by one key. */
+const templates = new WeakMap<PublicKey, Map<RecordKind, Template>>();
+
+function templateOf(kind: RecordKind, key: PublicKey): Template {
+  const ofKey = templates.get(key) ?? new Map<RecordKind, Template>();
+  const known = ofKey.get(kind);
+  if (known !== undefined) return known;
+  const protectedHeader = concatBytes(
     Uint8Array.of(0xa3, 0x01),
     encodeCbor(COSE_ALGORITHM[key.algorithm]),
     Uint8Array.of(0x04),
@@ -44,30 +59,41 @@ function protectedHeader(kind: RecordKind, key: PublicKey): Uint8Array {
     Uint8Array.of(0x10),
     encodeCbor(mediaType(kind)),
   );
+  const template = {
+    protectedHeader,
+    structure: concatBytes(
+      Uint8Array.of(0x84),
+      encodeCbor('Signature1'),
+      encodeCbor(protectedHeader),
+      encodeCbor(asciiBytes(`witnessmark/v1/${mediaType(kind)}`)),
+    ),
+    envelope: concatBytes(Uint8Array.of(0x84), encodeCbor(protectedHeader), Uint8Array.of(0xa0)),
+  };
+  ofKey.set(kind, template);
+  templates.set(key, ofKey);
+  return template;
 }
 
 /** What is hashed and signed; also the leaf of a chunk header in its batch. RFC 9052 section 4.4. */
 export function sigStructure(kind: RecordKind, key: PublicKey, payload: Uint8Array): Uint8Array {
-  return encodeCbor([
-    'Signature1',
-    protectedHeader(kind, key),
-    asciiBytes(`witnessmark/v1/${mediaType(kind)}`),
-    payload,
-  ]);
+  return concatBytes(templateOf(kind, key).structure, encodeCbor(payload));
 }
 
 /** A record's identity: 32 bytes. It is also the digest that the signature covers. */
-export function recordId(kind: RecordKind, key: PublicKey, payload: Uint8Array): Uint8Array {
-  return sha256(sigStructure(kind, key, payload));
+export function recordId(
+  kind: RecordKind,
+  key: PublicKey,
+  payload: Uint8Array,
+  hash: Hash = sha256,
+): Uint8Array {
+  return hash(sigStructure(kind, key, payload));
 }
 
 /** @throws FormatError COSE_TOO_LARGE */
 export function encodeSigned(kind: RecordKind, key: PublicKey, signed: Signed): Uint8Array {
   if (signed.payload.length > MAX_PAYLOAD_BYTES) throw tooLarge(signed.payload.length);
   return concatBytes(
-    Uint8Array.of(0x84),
-    encodeCbor(protectedHeader(kind, key)),
-    Uint8Array.of(0xa0),
+    templateOf(kind, key).envelope,
     encodeCbor(signed.payload),
     encodeCbor(signed.signature),
   );
@@ -80,7 +106,7 @@ export function encodeSigned(kind: RecordKind, key: PublicKey, signed: Signed): 
  */
 export function decodeSigned(kind: RecordKind, key: PublicKey, bytes: Uint8Array): Signed {
   const { header, signed } = splitSigned(bytes);
-  if (!equalBytes(header, protectedHeader(kind, key))) {
+  if (!equalBytes(header, templateOf(kind, key).protectedHeader)) {
     throw new FormatError(
       'COSE_HEADER',
       `expected the protected header of a ${kind} by the named key, got another`,

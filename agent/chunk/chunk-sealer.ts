@@ -5,6 +5,7 @@
 import { type ChunkHeader, encodeChunkHeader } from '../../core/chunk-header.ts';
 import { recordId } from '../../core/cose.ts';
 import { OperationalError } from '../../core/errors.ts';
+import type { Hash } from '../../core/hash.ts';
 import { NONCE_BYTES } from '../../core/key-tree.ts';
 import { RECORDS } from '../../core/stream.ts';
 import { type BeaconBlock, MAX_SEQ } from '../../core/vehicle-log.ts';
@@ -50,6 +51,7 @@ export type SealerParts = {
   readonly streams: StreamTable;
   readonly sealing: LeafSealing;
   readonly random: RandomBytes;
+  readonly sha256: Hash;
 };
 
 /** How far the log is. */
@@ -95,7 +97,7 @@ export class ChunkSealer {
         retryable: false,
       });
     }
-    const { streams, sealing, random } = this.#parts;
+    const { streams, sealing, random, sha256 } = this.#parts;
     const { frames } = slice;
     const rows: FrameRows = { frames, buses: busNames, from: 0, to: frames.count, shiftNs: 0 };
     streams.addStrangers(rows);
@@ -107,7 +109,7 @@ export class ChunkSealer {
     const leaves = sealing.chunk(place, rows, this.#records(slice, busNames, freshStreams));
     const header = encodeChunkHeader(this.#header(slice, seq, nonce, leaves));
     const { signer } = this.#session;
-    const id = recordId('chunk-header', signer.key, header);
+    const id = recordId('chunk-header', signer.key, header, sha256);
     const signature = signer.sign(id);
     this.#nextSeq = seq + 1;
     this.#previousId = id;

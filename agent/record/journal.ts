@@ -4,6 +4,7 @@
  */
 import type { BusCounters, Gap } from '../../core/chunk-header.ts';
 import { encodeSigned, recordId } from '../../core/cose.ts';
+import type { Hash } from '../../core/hash.ts';
 import { encodeJournalBlock } from '../../core/journal-block.ts';
 import { NONCE_BYTES } from '../../core/key-tree.ts';
 import type {
@@ -38,6 +39,7 @@ export type JournalParts = {
     records: readonly RecordsLeaf[],
   ) => SealedBlock;
   readonly random: RandomBytes;
+  readonly sha256: Hash;
   readonly atCommitPoint: AtCommitPoint;
 };
 
@@ -77,7 +79,7 @@ export class Journal {
    * @throws OperationalError STORAGE_*
    */
   append(content: BlockContent): number {
-    const { file, session, block, random, atCommitPoint } = this.#parts;
+    const { file, session, block, random, sha256, atCommitPoint } = this.#parts;
     const { seq, rows, records, start, end, buses, gaps } = content;
     // Never used for a second block: whoever tries again after a failure is another session.
     const nonce = random(NONCE_BYTES);
@@ -105,7 +107,7 @@ export class Journal {
       bodyHash,
     });
     const { signer } = session;
-    const id = recordId('journal-block', signer.key, payload);
+    const id = recordId('journal-block', signer.key, payload, sha256);
     const head = encodeSigned('journal-block', signer.key, { payload, signature: signer.sign(id) });
     file.append(head, body);
     this.#nextIndex += 1;

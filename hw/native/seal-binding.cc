@@ -167,32 +167,26 @@ napi_value Strangers(napi_env env, napi_callback_info info) {
   return isMade ? list : nullptr;
 }
 
-/** A Uint8Array of its own. */
-napi_value CopyOf(napi_env env, const uint8_t* bytes, size_t length) {
+/** The results in views of one memory: each memory of its own would cost more than what is in it. */
+napi_value ObjectOf(napi_env env, const Sealed& sealed, bool withBodyHash) {
+  const size_t bodyAt = kHashBytes * (withBodyHash ? 2 : 1);
   void* memory = nullptr;
   napi_value buffer = nullptr;
-  napi_value view = nullptr;
-  if (napi_create_arraybuffer(env, length, &memory, &buffer) != napi_ok) return nullptr;
-  if (length > 0) std::memcpy(memory, bytes, length);
-  if (napi_create_typedarray(env, napi_uint8_array, length, buffer, 0, &view) != napi_ok) return nullptr;
-  return view;
-}
-
-napi_value ObjectOf(napi_env env, const Sealed& sealed, bool withBodyHash) {
   napi_value object = nullptr;
-  const auto set = [&](const char* name, const uint8_t* bytes, size_t length) {
-    const napi_value value = CopyOf(env, bytes, length);
-    return value != nullptr && napi_set_named_property(env, object, name, value) == napi_ok;
-  };
   if (napi_create_object(env, &object) != napi_ok) return nullptr;
+  if (napi_create_arraybuffer(env, bodyAt + sealed.bodyLength, &memory, &buffer) != napi_ok) return nullptr;
+  const auto set = [&](const char* name, size_t at, size_t length) {
+    napi_value view = nullptr;
+    return napi_create_typedarray(env, napi_uint8_array, length, buffer, at, &view) == napi_ok &&
+           napi_set_named_property(env, object, name, view) == napi_ok;
+  };
+  auto* const bytes = static_cast<uint8_t*>(memory);
+  std::memcpy(bytes, sealed.root, kHashBytes);
+  if (withBodyHash) Sha256(sealed.body, sealed.bodyLength, bytes + kHashBytes);
+  std::memcpy(bytes + bodyAt, sealed.body, sealed.bodyLength);
   SetNumber(env, object, "entryCount", sealed.entryCount);
-  bool isMade =
-      set("root", sealed.root, sizeof sealed.root) && set("body", sealed.body, sealed.bodyLength);
-  if (isMade && withBodyHash) {
-    uint8_t hash[kHashBytes];
-    Sha256(sealed.body, sealed.bodyLength, hash);
-    isMade = set("bodyHash", hash, sizeof hash);
-  }
+  bool isMade = set("root", 0, kHashBytes) && set("body", bodyAt, sealed.bodyLength);
+  if (isMade && withBodyHash) isMade = set("bodyHash", kHashBytes, kHashBytes);
   return isMade ? object : nullptr;
 }
 

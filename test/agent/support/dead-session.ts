@@ -43,6 +43,7 @@ export class WritingSession {
       session: { tag, sessionId: id, signer },
       block: (place, rows, records) => sealing.block(place, rows, records),
       random: PRIMITIVES.random,
+      sha256: PRIMITIVES.sha256,
       atCommitPoint: () => undefined,
     });
   }

@@ -36,7 +36,8 @@ export function newSealer(
   sealing: LeafSealing = new PortableSealing(PRIMITIVES),
 ): { readonly sealer: ChunkSealer; readonly streams: StreamTable } {
   const streams = new StreamTable(known, sealing, PRIMITIVES.random);
-  const parts = { streams, sealing, random: PRIMITIVES.random };
+  const { random, sha256 } = PRIMITIVES;
+  const parts = { streams, sealing, random, sha256 };
   const end = { last, announced: known.length };
   return { streams, sealer: new ChunkSealer(SESSION, parts, () => undefined, end) };
 }

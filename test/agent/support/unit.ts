@@ -114,7 +114,7 @@ export class TestUnit {
     const streams = new StreamTable(spool.streams(log), sealing, PRIMITIVES.random);
     const sealer = new ChunkSealer(
       place,
-      { streams, sealing, random: PRIMITIVES.random },
+      { streams, sealing, random: PRIMITIVES.random, sha256: PRIMITIVES.sha256 },
       () => undefined,
       { last: end, announced: spool.announcedStreams(log) },
     );
