@@ -14,7 +14,7 @@ namespace witnessmark {
 
 namespace {
 
-/** Frames come in batches and the thread sleeps in between; their stamps are the kernel's, so nothing gets less exact. */
+/** Frames come in batches and the thread sleeps in between; the stamps are the kernel's and stay exact. */
 constexpr int kNapMs = 10;
 /** Holds more than 1,000 frames, many times what a bus can send in a nap. */
 constexpr int kEnlargedBytes = 1024 * 1024;
@@ -358,7 +358,13 @@ bool Reader::OpenInterface(Bus* bus, int ifindex) {
 }
 
 bool Reader::GoMissing(Bus* bus) {
-  if (bus->socket.isOpen() && (!DrainBus(bus) || !CountTail(bus))) return false;
+  if (bus->socket.isOpen()) {
+    // It may be alive under another name: what is read from here on is finite.
+    RefuseFrames(bus->socket.get());
+    do {
+      if (!DrainBus(bus) || !CountTail(bus)) return false;
+    } while (bus->receiver.HasFrame());
+  }
   if (!Tell(bus, LinkState::kMissing)) return false;
   bus->socket.Close();
   return true;

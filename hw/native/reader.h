@@ -1,4 +1,4 @@
-// The reading thread: every frame of every bus, every loss and every change of an interface, in one order into the ring.
+// The reading thread: frames of all buses, losses and changes of interfaces, in one order into the ring.
 #pragma once
 #include <pthread.h>
 

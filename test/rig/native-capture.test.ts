@@ -94,6 +94,13 @@ test('opens an interface when it appears, and again under a new index', () => {
   });
 });
 
+test('an interface under another name is another interface', () => {
+  expect(found('renamed')).toEqual({
+    states: ['vcan0 up', 'vcan0 down', 'vcan0 missing', 'vcan0 down', 'vcan0 up'],
+    frames: ['101#00'],
+  });
+});
+
 test('a controller tells listen-only, bus-off, unplugged and plugged in again', () => {
   const { probe, access, state, states, frames } = found('adapter');
   expect(probe).toMatchObject({ isPresent: true, isCan: true, isUp: true, isListenOnly: true });

@@ -233,7 +233,7 @@ const experiments = {
   lostNews: async () => {
     for (const name of ['vcan0', 'vcan1']) addVcan(name);
     const record = open([{ name: 'vcan0' }], { receiveBufferBytes: 524_288, ringBytes: 16_384 });
-    await once(flood('vcan0', 1000), 'close');
+    await flood('vcan0', 1000);
     await until('the memory is full', () => record.capture.counts().ringFullTimes > 0);
     const toggle = (name: string) => `link set ${name} down\nlink set ${name} up\n`;
     const input = toggle('vcan1').repeat(2000) + toggle('vcan0');
@@ -272,6 +272,25 @@ const experiments = {
     removeLink('vcan7');
     await record.close();
     return { states, frames: record.lines.map(frameOf), lost: record.lost };
+  },
+
+  renamed: async () => {
+    addVcan('vcan0');
+    const record = open([{ name: 'vcan0' }]);
+    const rename = (from: string, to: string) =>
+      `link set ${from} down\nlink set ${from} name ${to}\nlink set ${to} up\n`;
+    const batch = (input: string) =>
+      spawnSync('ip', ['-batch', '-'], { input, stdio: ['pipe', 'inherit', 'inherit'] });
+    batch(rename('vcan0', 'other'));
+    await record.untilTold('vcan0 missing');
+    cansend('other', '100#00');
+    batch(rename('other', 'vcan0'));
+    await record.untilTold('vcan0 up', 2);
+    cansend('vcan0', '101#00');
+    await until('the frame', () => record.take().lines.length > 0);
+    await record.close();
+    removeLink('vcan0');
+    return { states: record.states, frames: record.lines.map(frameOf) };
   },
 
   adapter: async () => {

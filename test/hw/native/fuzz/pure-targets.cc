@@ -77,45 +77,46 @@ void ControlRound(Random* random) {
   CHECK(control.hasDrops || control.drops == 0);
 }
 
+/** Clocks wrap instead of overflowing, whatever a broken controller says. */
+int64_t Later(int64_t ns, uint64_t by) { return static_cast<int64_t>(static_cast<uint64_t>(ns) + by); }
+int64_t Between(int64_t fromNs, int64_t toNs) {
+  return static_cast<int64_t>(static_cast<uint64_t>(toNs) - static_cast<uint64_t>(fromNs));
+}
+
 void StampRound(Random* random) {
   witnessmark::HardwareOffset offset;
-  int64_t lastNs = 0;
-  int64_t lastHardwareNs = 0;
+  int64_t kernelClockNs = static_cast<int64_t>(random->Number());
+  int64_t controllerClockNs = static_cast<int64_t>(random->Number());
+  int64_t lastOffsetNs = 0;
   bool hasLast = false;
-  int64_t softwareNs = static_cast<int64_t>(random->Number());
-  int64_t hardwareNs = static_cast<int64_t>(random->Number());
   for (int i = 0; i < 20; i++) {
-    const bool isStep = random->OneIn(8);
-    const bool isWild = random->OneIn(8);
-    const auto passedNs = static_cast<int64_t>(random->Below(10000000));
-    hardwareNs = isWild ? static_cast<int64_t>(random->Number()) : static_cast<int64_t>(static_cast<uint64_t>(hardwareNs) + static_cast<uint64_t>(passedNs));
-    const uint64_t latencyNs = random->Below(1000000);
-    softwareNs = static_cast<int64_t>(static_cast<uint64_t>(softwareNs) + static_cast<uint64_t>(passedNs) + latencyNs +
-                                      (isStep ? 3600000000000u : 0u));
+    const uint64_t passedNs = random->Below(10000000);
+    const uint64_t stepNs = random->OneIn(8) ? 3600000000000u : 0;
+    kernelClockNs = Later(kernelClockNs, passedNs + random->Below(1000000) + stepNs);
+    controllerClockNs =
+        random->OneIn(8) ? static_cast<int64_t>(random->Number()) : Later(controllerClockNs, passedNs);
     Control control = {};
-    control.softwareNs = random->OneIn(10) ? 0 : softwareNs;
-    control.hardwareNs = random->OneIn(10) ? 0 : hardwareNs;
+    control.softwareNs = random->OneIn(10) ? 0 : kernelClockNs;
+    control.hardwareNs = random->OneIn(10) ? 0 : controllerClockNs;
     const int64_t nowNs = static_cast<int64_t>(random->Number());
     const int64_t kernelNs = control.softwareNs != 0 ? control.softwareNs : nowNs;
+
     CHECK(witnessmark::WallStamp(control, nullptr, nowNs) == kernelNs);
     const int64_t stampNs = witnessmark::WallStamp(control, &offset, nowNs);
     if (control.hardwareNs == 0) {
       CHECK(stampNs == kernelNs);
       continue;
     }
-    // Never further from the kernel's time than a clock may stray.
-    const auto apart = static_cast<int64_t>(static_cast<uint64_t>(kernelNs) - static_cast<uint64_t>(stampNs));
-    CHECK(apart >= -witnessmark::kMaxStrayNs && apart <= witnessmark::kMaxStrayNs);
-    // While the offset stands, intervals are the controller's.
-    const auto offsetNs = static_cast<int64_t>(static_cast<uint64_t>(stampNs) - static_cast<uint64_t>(control.hardwareNs));
-    CHECK(offset.isKnown && offset.ns == offsetNs);
-    if (hasLast && apart != 0) {
-      const uint64_t wall = static_cast<uint64_t>(stampNs) - static_cast<uint64_t>(lastNs);
-      const uint64_t hardware = static_cast<uint64_t>(control.hardwareNs) - static_cast<uint64_t>(lastHardwareNs);
-      CHECK(wall == hardware);
+    CHECK(offset.isKnown && stampNs == Later(control.hardwareNs, static_cast<uint64_t>(offset.ns)));
+    // Never further from the kernel's time than the clocks may stray; and an offset within that stays.
+    const int64_t apartNs = Between(stampNs, kernelNs);
+    CHECK(apartNs >= -witnessmark::kMaxStrayNs && apartNs <= witnessmark::kMaxStrayNs);
+    if (hasLast) {
+      const int64_t strayNs = Between(Later(control.hardwareNs, static_cast<uint64_t>(lastOffsetNs)), kernelNs);
+      const bool isNear = strayNs >= -witnessmark::kMaxStrayNs && strayNs <= witnessmark::kMaxStrayNs;
+      CHECK(isNear ? offset.ns == lastOffsetNs : stampNs == kernelNs);
     }
-    lastNs = stampNs;
-    lastHardwareNs = control.hardwareNs;
+    lastOffsetNs = offset.ns;
     hasLast = true;
   }
 }

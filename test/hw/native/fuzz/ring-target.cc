@@ -62,7 +62,7 @@ Expected RandomRow(Random* random) {
   Row& row = one.row;
   row.kind = random->OneIn(6) ? (random->OneIn(2) ? RowKind::kLoss : RowKind::kLink) : RowKind::kFrame;
   row.bus = static_cast<uint8_t>(random->Next());
-  row.stampNs = random->OneIn(8) ? static_cast<int64_t>(random->Number()) : static_cast<int64_t>(random->Below(1u << 30));
+  row.stampNs = static_cast<int64_t>(random->OneIn(8) ? random->Number() : random->Below(1u << 30));
   row.value = static_cast<uint32_t>(random->Next());
   if (row.kind == RowKind::kFrame) {
     row.flags = static_cast<uint8_t>(random->Next());

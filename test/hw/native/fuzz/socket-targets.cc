@@ -36,7 +36,8 @@ void SocketRound(Random* random) {
   CHECK(witnessmark::ReadDrops(loopback.socket.get(), &drops) && drops == 0);
 
   // On most machines without SocketCAN, and always without such an interface.
-  const witnessmark::OpenedSocket can = witnessmark::OpenCanSocket(static_cast<int>(random->Number() | 0x40000000), options);
+  const auto noIfindex = static_cast<int>(random->Number() | 0x40000000);
+  const witnessmark::OpenedSocket can = witnessmark::OpenCanSocket(noIfindex, options);
   CHECK(can.error != 0 && !can.socket.isOpen());
 
   const int domain = random->OneIn(2) ? AF_UNIX : AF_INET;
