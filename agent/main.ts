@@ -273,6 +273,7 @@ async function startReplay(
       nowMs: () => performance.now(),
     });
     status.restarts = session.record.number;
+    countWaiting(status, spool);
     status.phase = 'recording';
     const recorded = pipeline.run().finally(async () => await source.close());
     endLog = (predecessor) => {
@@ -463,6 +464,7 @@ function beginLive(parts: LiveParts): RunningSession {
       },
     });
     status.restarts = session.record.number;
+    countWaiting(status, spool);
     status.phase = 'recording';
     stopRecording = () => pipeline.leave();
     uplink.start();
