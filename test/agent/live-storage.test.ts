@@ -20,10 +20,10 @@ afterEach(() => folder[Symbol.dispose]());
 
 /** One frame every few ms, numbered, until told to end. */
 function traffic(): { end(): Promise<number> } {
-  let running = true;
+  const stopping = new AbortController();
   let sent = 0;
   const sending = (async () => {
-    while (running) {
+    while (!stopping.signal.aborted) {
       source.add(0, 0x200, Uint8Array.of(sent & 255, sent >> 8, 1, 2, 3, 4, 5, 6));
       sent += 1;
       await sleep(3);
@@ -31,7 +31,7 @@ function traffic(): { end(): Promise<number> } {
   })();
   return {
     end: async () => {
-      running = false;
+      stopping.abort();
       await sending;
       return sent;
     },
