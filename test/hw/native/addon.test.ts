@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Addon, addon } from '../../../hw/native/addon.ts';
+import { temporaryFolder } from '../../agent/support/temporary-folder.ts';
+import { until } from '../../agent/support/until.ts';
+import { NotifySocket } from '../support/notify-socket.ts';
 
 function loaded(): Addon {
   if (addon === undefined) throw new Error('the add-on is not built');
@@ -84,29 +85,14 @@ test('an interface is there or not', () => {
 });
 
 describe('notify', () => {
-  /** A service manager that prints what it gets, in Python: Node has no datagram sockets of this kind. */
-  const MANAGER = `
-import socket, sys
-manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-manager.bind(sys.argv[1].replace('@', chr(0), 1))
-print('ready', flush=True)
-print(repr(manager.recv(8192).decode()), flush=True)
-`;
-
-  test.each(['@witnessmark-notify-%', '/tmp/witnessmark-notify-%'])(
-    'reaches a service manager at %s',
-    async (template) => {
-      const path = template.replace('%', `${process.pid}`);
-      const child = spawn('python3', ['-c', MANAGER, path], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-      expect((await lines.next()).value).toBe('ready');
-      loaded().notify(path, 'READY=1\nSTATUS=über');
-      expect((await lines.next()).value).toBe("'READY=1\\nSTATUS=über'");
-      await once(child, 'close');
-    },
-  );
+  test.each(['abstract', 'named'])('reaches a service manager at an %s socket', async (kind) => {
+    using folder = temporaryFolder();
+    const path = kind === 'named' ? join(folder.path, 'notify') : `@witnessmark-${process.pid}`;
+    await using manager = await NotifySocket.open(path);
+    loaded().notify(path, 'READY=1\nSTATUS=über');
+    await until(() => manager.told.length > 0);
+    expect(manager.told).toEqual(['READY=1 STATUS=über']);
+  });
 
   test('says when nobody is there', () => {
     expect(codeOf(() => loaded().notify('@witnessmark-nobody', 'READY=1'))).toBe('NOTIFY_FAILED');
