@@ -6,6 +6,9 @@ import { exportFromUnit } from '../../agent/main.ts';
 import { fixturePath, KONA_LOG } from '../hw/replay/fixture-logs.ts';
 import { NotifySocket } from '../hw/support/notify-socket.ts';
 import { command, type Running, writeConfig } from './support/command.ts';
+import { framesText } from './support/evidence.ts';
+import { logText } from './support/run-agent.ts';
+import { slowSync } from './support/slow-sync.ts';
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts';
 import { until } from './support/until.ts';
 
@@ -133,6 +136,19 @@ test('metrics and health show a running agent, and health shows that it was stop
   const text = readFileSync(join(unit(), 'status.json'), 'utf8');
   expect(text).not.toMatch(/[0-9a-f]{32}/);
 });
+
+test('on a disk of half a second for each sync it ends in time, with all that it read', async () => {
+  const path = writeConfig(folder.path, LOG, SLOW);
+  const { child, ended } = start(['--config', path, '--json'], slowSync(folder.path, 500));
+  await until(() => events('committed').length > 0);
+  child.kill('SIGTERM');
+  // Late would be 1.
+  expect((await ended).status).toBe(0);
+  expect(events('problem')).toEqual([]);
+  const recorded = framesText(exportFromUnit(unit(), {}, () => undefined));
+  expect(logText(LOG).startsWith(recorded)).toBe(true);
+  expect(recorded.split('\n').length - 1).toBe(events('committed').at(-1)?.['frames']);
+}, 120_000);
 
 test('a signal during the start is not lost', async () => {
   const { child, ended } = start(['--config', writeConfig(folder.path, LOG, SLOW)]);
