@@ -3,7 +3,7 @@
 import { defineConfig } from 'vitest/config';
 
 // These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
-const heavy = ['test/{anchor-service,chaos,crash,e2e}/**/*.test.ts'];
+const heavy = ['test/{anchor-service,chaos,crash,e2e,power}/**/*.test.ts'];
 // These boot machines, which want the processor for themselves.
 const rig = ['test/rig/**/*.test.ts'];
 

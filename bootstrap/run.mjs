@@ -21,6 +21,7 @@ const TASKS = {
   fixtures: ['fixtures/generate/main.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'],
   test: ['bootstrap/test.mjs'],
+  'test:power': ['test/power/main.ts'],
   'test:rig': ['bootstrap/test.mjs', '--part=rig'],
   vitest: ['node_modules/vitest/vitest.mjs', 'run'],
   witnessmark: ['cli/main.ts'],

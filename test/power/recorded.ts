@@ -1,0 +1,159 @@
+/** Compares the evidence of a unit with what its processes said before they were killed. */
+import { frameData, frameTimeNs } from '../../core/frame.ts';
+import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
+import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
+import type { CheckResult } from '../../verifier/check.ts';
+import { type Evidence, readEvidence } from '../../verifier/evidence.ts';
+import { busesOf, framesOf } from '../../verifier/frames.ts';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
+import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
+import { verifyEvidence } from '../../verifier/verify.ts';
+import { numberOf } from './numbered-frame.ts';
+import type { RunRecord } from './run-record.ts';
+
+/** What the default policy requires, as far as it needs no service; and that nothing is missing unexplained. */
+const MUST_PASS = [
+  'BUNDLE',
+  'DEVICE',
+  'SESSION',
+  'STATEMENT',
+  'HEADER_SIGNATURE',
+  'HEADER_CHAIN',
+  'COVERED',
+  'LEAVES',
+  'STREAMS',
+  'ORDER',
+  'LOSS',
+  'GAPS',
+];
+
+/** What a kill took: everything that was sent to this run and is not in the evidence. */
+export type Loss = {
+  readonly run: number;
+  readonly frames: number;
+  /** From the newest frame that is in the evidence to the newest that was sent. */
+  readonly ms: number;
+  /** Killed before its first watermark: what came while it started is in it. */
+  readonly whileStarting: boolean;
+};
+
+export type Findings = {
+  /** Must be empty: promises that were not kept, in words. */
+  readonly wrong: readonly string[];
+  readonly losses: readonly Loss[];
+  readonly frames: number;
+  readonly chunks: number;
+  readonly recoveredChunks: number;
+  /** Of the last chunk, for the next range. */
+  readonly lastSeq: number;
+};
+
+/** @param runs whose frames are in these chunks, all of them and no others, ascending */
+export function compareEvidence(
+  bundle: Uint8Array,
+  deviceKey: string,
+  runs: readonly RunRecord[],
+): Findings {
+  const wrong = verdictsOf(bundle, deviceKey);
+  const evidence = readEvidence(bundle, nativeSha256);
+  const recorded = new Map(runs.map(({ run }) => [run, new RecordedRun(run)]));
+  wrong.push(...readFrames(evidence, recorded));
+  const losses: Loss[] = [];
+  for (const run of runs) {
+    const found = recorded.get(run.run) ?? new RecordedRun(run.run);
+    wrong.push(...run.complaints);
+    run.durable.forEach((durable, bus) => {
+      const kept = found.counts[bus] ?? 0;
+      if (kept < durable) {
+        wrong.push(`run ${run.run}: ${durable} frames of can${bus} were durable, ${kept} are left`);
+      }
+    });
+    const frames = run.sent.reduce((sum, sent, bus) => {
+      return sum + Math.max(0, sent - (found.counts[bus] ?? 0));
+    }, 0);
+    if (frames === 0) continue;
+    const newestMs = found.newestMs ?? run.firstSentMs ?? 0;
+    const ms = Math.max(0, run.lastSentMs - newestMs);
+    losses.push({ run: run.run, frames, ms, whileStarting: run.watermarks === 0 });
+  }
+  const headers = evidence.headers.map(({ header }) => header);
+  return {
+    wrong,
+    losses,
+    frames: [...recorded.values()].flatMap(({ counts }) => counts).reduce((a, b) => a + b, 0),
+    chunks: headers.length,
+    recoveredChunks: headers.filter((header) => header.recovered !== undefined).length,
+    lastSeq: headers.at(-1)?.seq ?? -1,
+  };
+}
+
+/** What came back of one run. */
+class RecordedRun {
+  readonly run: number;
+  readonly counts = [0, 0];
+  newestMs: number | undefined;
+
+  constructor(run: number) {
+    this.run = run;
+  }
+
+  /** @returns what is wrong when it is not the next of its bus */
+  add(bus: number, count: number, timeNs: bigint): string | undefined {
+    const next = this.counts[bus] ?? 0;
+    this.counts[bus] = count + 1;
+    this.newestMs = Number(timeNs / 1_000_000n);
+    if (count === next) return undefined;
+    return `run ${this.run}: frame ${count} of can${bus} stands where ${next} should`;
+  }
+}
+
+function readFrames(
+  evidence: Evidence,
+  recorded: ReadonlyMap<number, RecordedRun>,
+): readonly string[] {
+  const wrong: string[] = [];
+  const buses = busesOf(evidence);
+  let lastRun = -1;
+  for (const { block, order, seq } of framesOf(evidence, nativeSha256)) {
+    if (order !== 'recorded') wrong.push(`chunk ${seq} does not show its order`);
+    for (let i = 0; i < block.count; i++) {
+      const { run, bus, count } = numberOf(frameData(block, i));
+      const found = recorded.get(run);
+      if (found === undefined || run < lastRun || buses[block.bus[i] ?? 0] !== `can${bus}`) {
+        wrong.push(`chunk ${seq}: frame ${count} of run ${run} on can${bus} has no place there`);
+        continue;
+      }
+      lastRun = run;
+      const fault = found.add(bus, count, frameTimeNs(block, i));
+      if (fault !== undefined) wrong.push(`chunk ${seq}, ${fault}`);
+    }
+  }
+  return wrong;
+}
+
+/** @returns what is not as it must be after any number of crashes */
+function verdictsOf(bundle: Uint8Array, deviceKey: string): string[] {
+  const policy: TrustPolicyFile = {
+    'witnessmark-trust': 0,
+    suppliedBy: 'a test',
+    deviceKeys: [{ algorithm: 'ES256K', key: deviceKey }],
+    // Nobody anchors these units: what is left of the default policy must hold.
+    chains: [],
+    timestampAuthorities: [],
+  };
+  const { checks } = verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
+    verifyDigest: fastVerifyDigest,
+    hash: nativeSha256,
+  });
+  return checks.flatMap(({ code, verdict, reason, detail }) => {
+    const isFine =
+      verdict === 'PASSED' ||
+      (verdict === 'INDETERMINATE' && !MUST_PASS.includes(code) && isExpected({ code, reason }));
+    return isFine ? [] : [`${code} ${verdict} ${reason}: ${detail}`];
+  });
+}
+
+/** A tail that ended in a crash may have been cut, and says so; it must not say anything else. */
+function isExpected({ code, reason }: Pick<CheckResult, 'code' | 'reason'>): boolean {
+  return code !== 'TAIL' || reason === 'tail_may_be_cut';
+}
