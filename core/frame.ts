@@ -24,7 +24,7 @@ export type FrameBlock = {
   readonly length: Uint8Array;
   /** len8_dlc, 9 to 15, of a classic frame of length 8; else 0. */
   readonly rawDlc: Uint8Array;
-  /** Where frame i's data starts in `data`. */
+  /** Where frame i's data starts in `data`; ascending, each behind the one before. */
   readonly dataAt: Uint32Array;
   readonly data: Uint8Array;
   /** Replay: 1-based line number of frame i; live capture: 0. */

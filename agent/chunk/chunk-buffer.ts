@@ -21,26 +21,21 @@ export class ChunkBuffer {
     return this.#count;
   }
 
-  /** Copies frame i; its stamp becomes `offsetNs` against the chunk's base. */
-  append(block: FrameBlock, i: number, offsetNs: number): void {
-    const id = block.id[i] ?? 0;
-    const length = block.length[i] ?? 0;
-    const dataLength = frameDataLength(id, length);
-    const from = block.dataAt[i] ?? 0;
-    this.#reserve();
-    const row = this.#count;
-    this.#offsetNs[row] = offsetNs;
-    this.#bus[row] = block.bus[i] ?? 0;
-    this.#id[row] = id;
-    this.#flags[row] = block.flags[i] ?? 0;
-    this.#length[row] = length;
-    this.#rawDlc[row] = block.rawDlc[i] ?? 0;
-    this.#dataAt[row] = this.#dataEnd;
-    this.#cursor[row] = block.cursor[i] ?? 0;
-    // A loop: for eight bytes it costs less than a view and a copy.
-    for (let b = 0; b < dataLength; b++) this.#data[this.#dataEnd + b] = block.data[from + b] ?? 0;
-    this.#dataEnd += dataLength;
-    this.#count = row + 1;
+  /** Copies frames `from` up to, not including, `to`, at least one; `shiftNs` is added to their offsets. */
+  append(block: FrameBlock, from: number, to: number, shiftNs: number): void {
+    const { count: row } = this;
+    const count = to - from;
+    this.#reserveRows(row + count);
+    const offsets = this.#offsetNs;
+    for (let i = 0; i < count; i++) offsets[row + i] = shiftNs + (block.offsetNs[from + i] ?? 0);
+    this.#bus.set(block.bus.subarray(from, to), row);
+    this.#id.set(block.id.subarray(from, to), row);
+    this.#flags.set(block.flags.subarray(from, to), row);
+    this.#length.set(block.length.subarray(from, to), row);
+    this.#rawDlc.set(block.rawDlc.subarray(from, to), row);
+    this.#cursor.set(block.cursor.subarray(from, to), row);
+    this.#appendData(block, from, to);
+    this.#count = row + count;
   }
 
   /** Views of what was appended; valid until `clear`. */
@@ -65,21 +60,36 @@ export class ChunkBuffer {
     this.#dataEnd = 0;
   }
 
-  #reserve(): void {
-    if (this.#count === this.#rows) {
-      this.#rows *= 2;
-      this.#offsetNs = grown(this.#offsetNs, new Float64Array(this.#rows));
-      this.#bus = grown(this.#bus, new Uint8Array(this.#rows));
-      this.#id = grown(this.#id, new Uint32Array(this.#rows));
-      this.#flags = grown(this.#flags, new Uint8Array(this.#rows));
-      this.#length = grown(this.#length, new Uint8Array(this.#rows));
-      this.#rawDlc = grown(this.#rawDlc, new Uint8Array(this.#rows));
-      this.#dataAt = grown(this.#dataAt, new Uint32Array(this.#rows));
-      this.#cursor = grown(this.#cursor, new Uint32Array(this.#rows));
-    }
-    if (this.#dataEnd + 64 > this.#data.length) {
-      this.#data = grown(this.#data, new Uint8Array(this.#data.length * 2));
-    }
+  /** Data lies in the order of the frames, one after the other, so that it is copied in one piece. */
+  #appendData(block: FrameBlock, from: number, to: number): void {
+    const { dataAt, data, id, length } = block;
+    const start = dataAt[from] ?? 0;
+    const end = (dataAt[to - 1] ?? 0) + frameDataLength(id[to - 1] ?? 0, length[to - 1] ?? 0);
+    const moved = this.#dataEnd - start;
+    this.#reserveData(this.#dataEnd + end - start);
+    this.#data.set(data.subarray(start, end), this.#dataEnd);
+    for (let i = from; i < to; i++) this.#dataAt[this.#count + i - from] = (dataAt[i] ?? 0) + moved;
+    this.#dataEnd += end - start;
+  }
+
+  #reserveRows(needed: number): void {
+    if (needed <= this.#rows) return;
+    while (this.#rows < needed) this.#rows *= 2;
+    this.#offsetNs = grown(this.#offsetNs, new Float64Array(this.#rows));
+    this.#bus = grown(this.#bus, new Uint8Array(this.#rows));
+    this.#id = grown(this.#id, new Uint32Array(this.#rows));
+    this.#flags = grown(this.#flags, new Uint8Array(this.#rows));
+    this.#length = grown(this.#length, new Uint8Array(this.#rows));
+    this.#rawDlc = grown(this.#rawDlc, new Uint8Array(this.#rows));
+    this.#dataAt = grown(this.#dataAt, new Uint32Array(this.#rows));
+    this.#cursor = grown(this.#cursor, new Uint32Array(this.#rows));
+  }
+
+  #reserveData(needed: number): void {
+    if (needed <= this.#data.length) return;
+    let length = this.#data.length;
+    while (length < needed) length *= 2;
+    this.#data = grown(this.#data, new Uint8Array(length));
   }
 }
 

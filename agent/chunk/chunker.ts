@@ -66,21 +66,31 @@ export class Chunker {
   }
 
   push(block: SourceBlock): void {
-    let shift = Number(block.baseNs - this.#baseNs);
-    for (let i = 0; i < block.count; i++) {
-      const inBlock = block.offsetNs[i] ?? 0;
-      let offset = shift + inBlock;
-      if (this.#buffer.count === 0 || !this.#belongs(offset)) {
+    for (let from = 0; from < block.count; ) {
+      const inBlock = block.offsetNs[from] ?? 0;
+      const offset = Number(block.baseNs - this.#baseNs) + inBlock;
+      if (this.#buffer.count === 0 || !this.#belongs(offset) || this.#room === 0) {
         this.#begin(block.baseNs + BigInt(inBlock), offset);
-        shift = Number(block.baseNs - this.#baseNs);
-        offset = shift + inBlock;
       }
       // With the chunk of the frame that follows them: a replay that goes on behind the chunk before
       // meets these lines again, and they are counted once.
-      if (i === 0) this.#addSkipped(block.skipped);
-      if (offset > this.#latestOffsetNs) this.#latestOffsetNs = offset;
-      this.#buffer.append(block, i, offset);
+      if (from === 0) this.#addSkipped(block.skipped);
+      const shift = Number(block.baseNs - this.#baseNs);
+      const to = this.#endOfRun(block, from, shift);
+      this.#buffer.append(block, from, to, shift);
+      from = to;
     }
+  }
+
+  /** Behind the frame at `from`, which is in the chunk, and all that follow and belong to it, too. */
+  #endOfRun(block: SourceBlock, from: number, shift: number): number {
+    const end = Math.min(block.count, from + this.#room);
+    for (let i = from; i < end; i++) {
+      const offset = shift + (block.offsetNs[i] ?? 0);
+      if (i > from && !this.#belongs(offset)) return i;
+      if (offset > this.#latestOffsetNs) this.#latestOffsetNs = offset;
+    }
+    return end;
   }
 
   /** Seals what is left; a chunk without frames is none. */
@@ -90,11 +100,11 @@ export class Chunker {
   }
 
   #belongs(offset: number): boolean {
-    return (
-      offset < this.#durationNs &&
-      offset >= -this.#durationNs &&
-      this.#buffer.count < MAX_LEAF_COUNT
-    );
+    return offset < this.#durationNs && offset >= -this.#durationNs;
+  }
+
+  get #room(): number {
+    return MAX_LEAF_COUNT - this.#buffer.count;
   }
 
   #latestNs(): bigint {

@@ -72,20 +72,31 @@ export class LiveChunker {
   push(block: CaptureBlock, stepNs: bigint): void {
     const { clock } = block;
     let isNewTime = false;
-    let shiftNs = Number(block.baseNs - this.#start.wallNs);
-    for (let i = 0; i < block.count; i++) {
-      const offsetNs = shiftNs + (block.offsetNs[i] ?? 0);
-      if (offsetNs >= MAX_OFFSET_NS || offsetNs <= -MAX_OFFSET_NS) {
+    for (let from = 0; from < block.count; ) {
+      const shiftNs = Number(block.baseNs - this.#start.wallNs);
+      const to = this.#endOfRun(block, from, shiftNs);
+      if (to > from) this.#buffer.append(block, from, to, shiftNs);
+      else if (this.#buffer.count === MAX_LEAF_COUNT) this.#close(clock);
+      else {
         // Days away from the base: the clock was set in between, and this frame is stamped by the new one.
-        this.#startAnew(clock, block.baseNs + BigInt(block.offsetNs[i] ?? 0), stepNs);
+        this.#startAnew(clock, block.baseNs + BigInt(block.offsetNs[from] ?? 0), stepNs);
         isNewTime = true;
-      } else if (this.#buffer.count === MAX_LEAF_COUNT) this.#close(clock);
-      shiftNs = Number(block.baseNs - this.#start.wallNs);
-      this.#buffer.append(block, i, shiftNs + (block.offsetNs[i] ?? 0));
+      }
+      from = to;
     }
     if (stepNs !== 0n && !isNewTime) this.#startAnew(clock, clock.wallNs, stepNs);
     this.#last = clock;
     if (!block.isFull && this.#isDue(clock)) this.#close(clock);
+  }
+
+  /** Behind the frames from `from` on that the chunk can take. */
+  #endOfRun(block: CaptureBlock, from: number, shiftNs: number): number {
+    const end = Math.min(block.count, from + MAX_LEAF_COUNT - this.#buffer.count);
+    for (let i = from; i < end; i++) {
+      const offsetNs = shiftNs + (block.offsetNs[i] ?? 0);
+      if (offsetNs >= MAX_OFFSET_NS || offsetNs <= -MAX_OFFSET_NS) return i;
+    }
+    return end;
   }
 
   /** Ends the chunk at the last block: its room in the journal is used up. */
