@@ -71,6 +71,7 @@ export class LivePipeline {
   #stopped = false;
   #isLast = false;
   #aborted = false;
+  #isEnding = false;
 
   constructor(parts: LivePipelineParts) {
     this.#parts = parts;
@@ -116,6 +117,8 @@ export class LivePipeline {
     if (this.#aborted) return;
     // What the driver still holds belongs to this session; what it lost it knows for good only when it is closed.
     if (this.#isLast) await source.close();
+    // The chunk that ends here makes it durable: blocks of its own would cost a slow disk as many syncs again.
+    this.#isEnding = true;
     this.#takeAll();
     this.#chunker.end();
     // In a log that is left nothing more is signed: its chunks are covered by the next one.
@@ -163,6 +166,7 @@ export class LivePipeline {
 
   /** Makes durable what no chunk has taken, and tells how far everything is. */
   #save(end: ClockReading): void {
+    if (this.#isEnding) return;
     const { blockGaps, blockLosses } = this.#watch;
     const hasFrames = this.#chunker.frames.count > (this.#saved?.rows ?? 0);
     if (hasFrames || blockGaps.hasNews || !blockLosses.isZero) this.#journal(end);
