@@ -2,6 +2,7 @@
  * Judges whether a car's evidence is healthy, in sentences for its owner.
  * Implements spec/metrics.md, "Health".
  */
+import { deviceYears } from './spool/device-writes.ts';
 import type { SpoolFacts } from './spool/spool-facts.ts';
 import type { BusSnapshot, StatusSnapshot } from './status-file.ts';
 
@@ -37,12 +38,9 @@ const DURABLE_MS = 5000;
 /** A car may stand in a garage without a network; after a week its owner should know. */
 const OFFLINE_MS = 7 * 86_400_000;
 const FREE_BYTES = 64 << 20;
-/** Erase cycles that cheap flash bears. */
-const CYCLES = 3000;
 const MIN_YEARS = 2;
 /** Below it the rate of writing is a guess. */
 const MEASURED_MS = 10 * 60_000;
-const YEAR_SECONDS = 365.25 * 86_400;
 
 /** By the state of an interface. */
 const OUTAGES = new Map([
@@ -234,7 +232,7 @@ function yearsOfLife({ status, disk }: HealthInputs): number | undefined {
   const runMs = status.writtenMs - status.startedMs;
   const { deviceBytes } = status.spool;
   if (runMs < MEASURED_MS || deviceBytes === 0) return undefined;
-  return (disk.bytes * CYCLES) / (deviceBytes / (runMs / 1000)) / YEAR_SECONDS;
+  return deviceYears(deviceBytes / (runMs / 1000), disk.bytes);
 }
 
 function lifeOf(inputs: HealthInputs): string {

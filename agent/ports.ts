@@ -113,6 +113,10 @@ export const COMMIT_POINTS = [
   'statement-published',
   'accepted-committed',
   'receipt-committed',
+  'hold-committed',
+  'segment-given-up',
+  'segment-evicted',
+  'history-forgotten',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 

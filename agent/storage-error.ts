@@ -1,7 +1,8 @@
 /** Failures of the disk, by what a person can do about them. */
 import { OperationalError } from '../core/errors.ts';
 
-const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL'];
+/** The last is the memory that readers and writer of the index share: a file, which found no room to grow. */
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG', 'SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
 const READ_ONLY = ['EROFS', 'EACCES', 'EPERM', 'SQLITE_READONLY'];
 const DAMAGED = ['SQLITE_CORRUPT', 'SQLITE_NOTADB'];
 /** Codes of the system and of SQLite; a broken constraint is a mistake of ours, not the world's. */

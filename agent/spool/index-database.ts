@@ -73,6 +73,8 @@ export function lockSpool(folder: string): { release(): void } {
   let lock: Database.Database | undefined;
   try {
     lock = new Database(join(folder, LOCK_FILE), { timeout: 0 });
+    // Nothing is written, so that it is held on a full disk as well.
+    lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     const held = lock;
     return { release: () => held.close() };

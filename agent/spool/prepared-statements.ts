@@ -20,8 +20,9 @@ export class PreparedStatements {
       .map(asRow);
   }
 
-  run(sql: string, ...parameters: readonly Parameter[]): void {
-    this.#prepared(sql).run(...parameters);
+  /** @returns the number of the row that an INSERT made */
+  run(sql: string, ...parameters: readonly Parameter[]): number {
+    return Number(this.#prepared(sql).run(...parameters).lastInsertRowid);
   }
 
   /** All or nothing, and durable when it returns. */

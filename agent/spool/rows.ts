@@ -19,6 +19,12 @@ export function blobOrNone(row: Row, column: string): Uint8Array | undefined {
   return row[column] === null ? undefined : blob(row, column);
 }
 
+export function text(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value !== 'string') throw damaged(column);
+  return value;
+}
+
 export function integer(row: Row, column: string): number {
   const value = row[column];
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw damaged(column);

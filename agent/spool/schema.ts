@@ -46,11 +46,12 @@ const SCHEMA = `
     sealed BLOB NOT NULL
   );
   -- bytes: the complete COSE_Sign1, sent again byte for byte and never signed again. acceptance: the
-  -- service's signed word, as it came.
+  -- service's signed word, as it came. session: a place, as in a chunk; not enforced, since a session could
+  -- then be dropped only after a look at every chunk.
   CREATE TABLE statement (
     place INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
-    session INTEGER NOT NULL REFERENCES session (place),
+    session INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     acceptance BLOB,
     inclusion BLOB,
@@ -58,6 +59,7 @@ const SCHEMA = `
   );
   CREATE INDEX statement_unaccepted ON statement (place) WHERE acceptance IS NULL AND inclusion IS NULL;
   CREATE INDEX statement_waiting ON statement (place) WHERE inclusion IS NULL;
+  CREATE INDEX statement_window ON statement (window_hash) WHERE window_hash IS NOT NULL;
   CREATE TABLE anchored_window (
     hash BLOB PRIMARY KEY,
     bytes BLOB NOT NULL,
@@ -76,7 +78,7 @@ const SCHEMA = `
   -- have named.
   CREATE TABLE chunk (
     place INTEGER PRIMARY KEY,
-    session INTEGER NOT NULL REFERENCES session (place),
+    session INTEGER NOT NULL,
     header BLOB NOT NULL,
     signature BLOB NOT NULL,
     segment INTEGER NOT NULL,
@@ -92,9 +94,10 @@ const SCHEMA = `
     first_chunk INTEGER NOT NULL,
     evicted INTEGER NOT NULL
   );
+  CREATE INDEX segment_kept ON segment (number) WHERE evicted = 0;
   -- What retention must not evict: both ends are in it, and the last may be a chunk still to come.
   CREATE TABLE hold (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     first_chunk INTEGER NOT NULL,
     last_chunk INTEGER NOT NULL,
     reason TEXT NOT NULL

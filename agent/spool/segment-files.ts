@@ -4,12 +4,15 @@
  */
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   ftruncateSync,
   openSync,
   readdirSync,
   readSync,
+  renameSync,
   statSync,
+  truncateSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -31,9 +34,15 @@ export type BodiesEnd = { readonly segment: number; readonly offset: number };
 /** A segment takes bodies until it has this size; the last one may pass it. */
 const SEGMENT_BYTES = 8 << 20;
 const NAME = /^(\d{8})\.seg$/;
+/** Of a segment that is being evicted: the name is the decision, whatever the index still says. */
+const EVICTED_NAME = /^(\d{8})\.evicted$/;
 
 function segmentPath(folder: string, segment: number): string {
   return join(folder, `${String(segment).padStart(8, '0')}.seg`);
+}
+
+function evictedPath(folder: string, segment: number): string {
+  return join(folder, `${String(segment).padStart(8, '0')}.evicted`);
 }
 
 /** The one writer. Reading needs no writer: see `readBody`. */
@@ -72,9 +81,10 @@ export class SegmentWriter {
     try {
       if (this.#end >= SEGMENT_BYTES) this.#startNextSegment();
       const start = this.#end;
+      let end = start;
       const locations = bodies.map((body) => {
-        const location = { segment: this.#segment, offset: this.#end, length: body.length };
-        this.#end += body.length;
+        const location = { segment: this.#segment, offset: end, length: body.length };
+        end += body.length;
         return location;
       });
       const all = Buffer.concat(bodies);
@@ -82,7 +92,23 @@ export class SegmentWriter {
         at += writeSync(this.#descriptor, all, at, all.length - at, start + at);
       }
       fdatasyncSync(this.#descriptor);
+      this.#end = end;
       return locations;
+    } catch (cause) {
+      throw storageError(cause);
+    }
+  }
+
+  /**
+   * Takes back bodies that were appended and that no row will name: the disk was full. Their bytes are not
+   * kept for another attempt, since a sync that failed says nothing about what of them is on the disk.
+   * @param first location of the first of them; undefined when not even the append succeeded
+   * @throws OperationalError STORAGE_*
+   */
+  takeBack(first: BodyLocation | undefined): void {
+    try {
+      this.#end = first?.offset ?? this.#end;
+      ftruncateSync(this.#descriptor, this.#end);
     } catch (cause) {
       throw storageError(cause);
     }
@@ -108,7 +134,8 @@ function removeSegmentsAfter(folder: string, last: number): void {
   }
 }
 
-function sizeOfSegment(folder: string, segment: number): number {
+/** In bytes; 0 when it is not there. */
+export function sizeOfSegment(folder: string, segment: number): number {
   return statSync(segmentPath(folder, segment), { throwIfNoEntry: false })?.size ?? 0;
 }
 
@@ -119,6 +146,35 @@ function openSegment(folder: string, segment: number): number {
   closeSync(openSync(path, 'a', 0o600));
   syncFolder(folder);
   return openSync(path, 'r+');
+}
+
+/**
+ * Decided when it returns: a segment of this name is never read again. Its bytes are free, so that the index
+ * finds room to say so on a disk that is full. A kill between the two leaves bytes that the next start frees.
+ */
+export function giveUpSegment(folder: string, segment: number): void {
+  // A segment that was lost needs no giving up.
+  if (existsSync(segmentPath(folder, segment))) {
+    renameSync(segmentPath(folder, segment), evictedPath(folder, segment));
+    syncFolder(folder);
+    truncateSync(evictedPath(folder, segment));
+  }
+}
+
+export function isGivenUp(folder: string, segment: number): boolean {
+  return existsSync(evictedPath(folder, segment));
+}
+
+/** Once the index knows. */
+export function removeGivenUp(folder: string, segment: number): void {
+  if (isGivenUp(folder, segment)) unlinkSync(evictedPath(folder, segment));
+}
+
+export function givenUpSegments(folder: string): readonly number[] {
+  return readdirSync(folder).flatMap((name) => {
+    const digits = EVICTED_NAME.exec(name)?.[1];
+    return digits === undefined ? [] : Number(digits);
+  });
 }
 
 /** @throws OperationalError SPOOL_BODY_MISSING when the file is shorter than its index says, STORAGE_* */

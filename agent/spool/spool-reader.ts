@@ -14,10 +14,20 @@ import type {
 import { storageError } from '../storage-error.ts';
 import { logOf, numberOf, placeOf } from './place.ts';
 import { PreparedStatements } from './prepared-statements.ts';
-import { blob, blobOrNone, integer, integerOrNone, type Row } from './rows.ts';
-import { type BodiesEnd, readBody } from './segment-files.ts';
+import { blob, blobOrNone, integer, integerOrNone, type Row, text } from './rows.ts';
+import { type BodiesEnd, isGivenUp, readBody } from './segment-files.ts';
 import type { StreamVault } from './stream-vault.ts';
 import { type Extent, uncovered } from './uncovered.ts';
+
+/** Chunks that must not be evicted; those that are still to come included. */
+export type StoredHold = {
+  readonly number: number;
+  readonly log: number;
+  /** Both ends are held. */
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  readonly reason: string;
+};
 
 /** With the statement of the last span that starts at or before the chunk, when the span reaches it. */
 const CHUNKS = `
@@ -26,12 +36,12 @@ const CHUNKS = `
     AND chunk.place < span.first_chunk + span.count`;
 
 export class SpoolReader {
-  readonly #folder: string;
+  readonly #segments: string;
   readonly #vault: StreamVault;
   protected readonly sql: PreparedStatements;
 
   constructor(folder: string, database: Database.Database, vault: StreamVault) {
-    this.#folder = folder;
+    this.#segments = join(folder, 'segments');
     this.#vault = vault;
     this.sql = new PreparedStatements(database);
   }
@@ -199,7 +209,21 @@ export class SpoolReader {
     }))[0];
   }
 
-  /** @throws OperationalError SPOOL_BODY_MISSING */
+  /** Ascending by number. */
+  holds(): readonly StoredHold[] {
+    return this.#all('SELECT * FROM hold ORDER BY number').map((row) => {
+      const first = integer(row, 'first_chunk');
+      return {
+        number: integer(row, 'number'),
+        log: logOf(first),
+        fromSeq: numberOf(first),
+        toSeq: numberOf(integer(row, 'last_chunk')),
+        reason: text(row, 'reason'),
+      };
+    });
+  }
+
+  /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array {
     const [row] = this.#all(
       'SELECT segment, offset, length FROM chunk WHERE place = ?',
@@ -212,11 +236,20 @@ export class SpoolReader {
         { retryable: false },
       );
     }
-    return readBody(join(this.#folder, 'segments'), {
-      segment: integer(row, 'segment'),
-      offset: integer(row, 'offset'),
-      length: integer(row, 'length'),
-    });
+    const segment = integer(row, 'segment');
+    const place = { segment, offset: integer(row, 'offset'), length: integer(row, 'length') };
+    try {
+      return readBody(this.#segments, place);
+    } catch (error) {
+      if (this.#isEvicted(segment)) throw bodyEvicted(log, seq);
+      throw error;
+    }
+  }
+
+  /** The name before the row: an eviction beside this reader may stand between the two. */
+  #isEvicted(segment: number): boolean {
+    const rows = () => this.#all('SELECT 1 FROM segment WHERE number = ? AND evicted = 1', segment);
+    return isGivenUp(this.#segments, segment) || rows().length > 0;
   }
 
   /** Where the last indexed body ends. */
@@ -238,6 +271,14 @@ export class SpoolReader {
       throw storageError(cause);
     }
   }
+}
+
+function bodyEvicted(log: number, seq: number): OperationalError {
+  return new OperationalError(
+    'SPOOL_BODY_EVICTED',
+    `the body of chunk ${seq} of log ${log} is no longer kept: it made room for newer ones`,
+    { retryable: false },
+  );
 }
 
 function toLog(row: Row): StoredLog {

@@ -5,6 +5,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
+import { OperationalError } from '../../core/errors.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
 import type { Span } from '../../core/statement.ts';
 import { makeFolder } from '../folder.ts';
@@ -17,8 +18,11 @@ import type {
   StoredStream,
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
+import { Eviction, type SpoolRoom } from './eviction.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { placeOf } from './place.ts';
+import { keepReserve, spendReserve } from './reserve.ts';
+import type { RetentionLimits } from './retention.ts';
 import { type BodyLocation, SegmentWriter } from './segment-files.ts';
 import { SpoolReader } from './spool-reader.ts';
 import { StreamVault } from './stream-vault.ts';
@@ -55,11 +59,13 @@ export function openSpoolForReading(
 }
 
 export class Spool extends SpoolReader implements Outbox {
+  readonly #folder: string;
   readonly #database: Database.Database;
   readonly #vault: StreamVault;
   readonly #segments: SegmentWriter;
   readonly #lock: { release(): void };
   readonly #atCommitPoint: AtCommitPoint;
+  readonly #eviction: Eviction;
   /** The log that is written; none before its first session. */
   #log: number | undefined;
   /** Of this log: streams whose roots are durable, and how many of them its chunks have named. */
@@ -75,10 +81,13 @@ export class Spool extends SpoolReader implements Outbox {
     atCommitPoint: AtCommitPoint,
   ) {
     super(folder, database, vault);
+    this.#folder = folder;
     this.#database = database;
     this.#vault = vault;
     this.#lock = lock;
     this.#atCommitPoint = atCommitPoint;
+    this.#eviction = new Eviction(folder, this.sql, atCommitPoint);
+    this.#eviction.finish();
     this.#log = this.identity()?.log;
     this.#streams = this.#log === undefined ? [] : this.streams(this.#log);
     this.#announced = this.#log === undefined ? 0 : this.announcedStreams(this.#log);
@@ -98,13 +107,19 @@ export class Spool extends SpoolReader implements Outbox {
     makeFolder(join(folder, 'segments'));
     assertWritable(folder);
     const lock = lockSpool(folder);
-    let database: Database.Database | undefined;
+    const open = (): Spool => {
+      const database = openIndexForWriting(folder);
+      try {
+        const vault = new StreamVault(storageKey, primitives);
+        return new Spool(folder, database, vault, lock, atCommitPoint);
+      } catch (cause) {
+        database.close();
+        throw storageError(cause);
+      }
+    };
     try {
-      database = openIndexForWriting(folder);
-      const vault = new StreamVault(storageKey, primitives);
-      return new Spool(folder, database, vault, lock, atCommitPoint);
+      return openInSpiteOfFullDisk(folder, open);
     } catch (cause) {
-      database?.close();
       lock.release();
       throw cause;
     }
@@ -202,7 +217,8 @@ export class Spool extends SpoolReader implements Outbox {
    * First the bodies are synced, then one transaction names them. A kill in between leaves bytes that
    * no row names: cut off at the next start, and the frames are read again, or recovered from the journal,
    * under the same seq and a new nonce. A kill after the transaction leaves chunks that the next session
-   * finds, batches and chains to. A stream's root is durable with the transaction that names the stream or
+   * finds, batches and chains to. On a full disk the oldest bodies make room; when none may go, nothing of these
+   * chunks is durable, and they can be committed again. A stream's root is durable with the transaction that names the stream or
    * before it: no chunk is ever durable without the root that opens it, and a root without a chunk sealed
    * nothing that is left but journal blocks.
    */
@@ -211,9 +227,9 @@ export class Spool extends SpoolReader implements Outbox {
     const log = this.#currentLog();
     const named = chunks.flatMap((chunk) => chunk.freshStreams);
     const fresh = this.#notStored(named);
-    const locations = this.#segments.append(chunks.map((chunk) => chunk.body));
+    const locations = this.#append(chunks.map((chunk) => chunk.body));
     this.#atCommitPoint('bodies-synced');
-    this.#commit(() => {
+    this.#commitBodies(locations, () => {
       if (fresh.length > 0) this.#insertStreams(this.#streams.length, fresh);
       let announced = this.#announced;
       chunks.forEach((chunk, i) => {
@@ -290,6 +306,39 @@ export class Spool extends SpoolReader implements Outbox {
     this.#atCommitPoint('receipt-committed');
   }
 
+  /**
+   * Durable when it returns: no body of these chunks is evicted, those that are still to come included.
+   * @param toSeq inclusive
+   * @returns the hold's number
+   */
+  hold(log: number, fromSeq: number, toSeq: number, reason: string): number {
+    let number = 0;
+    this.#commit(() => {
+      const sql = 'INSERT INTO hold (first_chunk, last_chunk, reason) VALUES (?, ?, ?)';
+      number = this.sql.run(sql, placeOf(log, fromSeq), placeOf(log, toSeq), reason);
+    });
+    this.#atCommitPoint('hold-committed');
+    return number;
+  }
+
+  /** Retention may evict what no other hold has. */
+  release(hold: number): void {
+    this.#commit(() => {
+      this.sql.run('DELETE FROM hold WHERE number = ?', hold);
+    });
+    this.#atCommitPoint('hold-committed');
+  }
+
+  /**
+   * Evicts what the limits no longer allow; called once in a while.
+   * @param nowNs wall clock, ns since 1970; undefined while it is not known to be right
+   */
+  retain(limits: RetentionLimits, nowNs: bigint | undefined): SpoolRoom {
+    const room = this.#eviction.retain(limits, nowNs);
+    keepReserve(this.#folder);
+    return room;
+  }
+
   close(): void {
     this.#segments.close();
     this.#database.close();
@@ -347,13 +396,66 @@ export class Spool extends SpoolReader implements Outbox {
     );
   }
 
-  /** @throws OperationalError STORAGE_*: durability unknown, the caller stops */
-  #commit(work: () => void): void {
+  #append(bodies: readonly Uint8Array[]): readonly BodyLocation[] {
+    const bytes = bodies.reduce((sum, body) => sum + body.length, 0);
+    return this.#withRoom(bytes, () => {
+      try {
+        return this.#segments.append(bodies);
+      } catch (error) {
+        // Nobody names them yet: what of them is on the disk does not matter.
+        this.#segments.takeBack(undefined);
+        throw error;
+      }
+    });
+  }
+
+  #commitBodies(locations: readonly BodyLocation[], work: () => void): void {
     try {
-      this.sql.transaction(work);
-    } catch (cause) {
-      throw storageError(cause);
+      this.#commit(work);
+    } catch (error) {
+      // Only when it is known that no row names them; otherwise the next start finds out.
+      if (isFull(error)) this.#segments.takeBack(locations[0]);
+      throw error;
     }
+  }
+
+  /**
+   * @throws OperationalError STORAGE_FULL: nothing of it is durable; another STORAGE_*: durability unknown, the
+   *   caller stops
+   */
+  #commit(work: () => void): void {
+    this.#withRoom(0, () => this.sql.transaction(work));
+  }
+
+  /**
+   * A write that found the disk full is known not to be durable: SQLite has rolled it back, and bodies have no
+   * row. So it is tried again as soon as something was evicted. A sync that failed is another error.
+   */
+  #withRoom<T>(bytes: number, write: () => T): T {
+    for (;;) {
+      try {
+        return write();
+      } catch (cause) {
+        const error = storageError(cause);
+        if (!isFull(error) || !this.#eviction.makeRoom(bytes)) throw error;
+      }
+    }
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof OperationalError && error.code === 'STORAGE_FULL';
+}
+
+/** The index writes before anything can be evicted, so room is set aside for that. */
+function openInSpiteOfFullDisk(folder: string, open: () => Spool): Spool {
+  try {
+    const spool = open();
+    keepReserve(folder);
+    return spool;
+  } catch (error) {
+    if (!isFull(error) || !spendReserve(folder)) throw error;
+    return open();
   }
 }
 

@@ -17,10 +17,12 @@ import { framesText } from '../agent/support/evidence.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
+import { SPOOL_POINTS } from './spool-process.ts';
 
-/** Those that a replay passes; those of a live capture have tests of their own. */
-const OTHER_POINTS: readonly CommitPoint[] = ['log-begun', 'streams-committed', 'block-synced'];
-const POINTS = COMMIT_POINTS.filter((point) => !OTHER_POINTS.includes(point));
+/** Those that a replay passes; those of a live capture and of the spool alone have tests of their own. */
+const POINTS = COMMIT_POINTS.filter(
+  (point) => point !== 'block-synced' && !SPOOL_POINTS.includes(point),
+);
 
 const LOG = crashLog(8);
 const devices: string[] = [];

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { AtCommitPoint, StoredStream } from '../../../agent/ports.ts';
 import { type ChunkToCommit, Spool, type StatementToCommit } from '../../../agent/spool/spool.ts';
+import { encodeChunkHeader } from '../../../core/chunk-header.ts';
 import { PRIMITIVES } from './primitives.ts';
 
 export const STORAGE_KEY = new Uint8Array(32).fill(3);
@@ -42,6 +43,21 @@ export function chunkRow(seq: number, change: Partial<ChunkToCommit> = {}): Chun
     cursor: seq * 10 + 10,
     ...change,
   };
+}
+
+/** A header that decodes, of a chunk that ended so many ms after 1970. */
+export function headerRow(seq: number, endMs: number, log = 0): Uint8Array {
+  return encodeChunkHeader({
+    ...{ tag: IDENTITY.tag, epoch: 0, log, seq, entryCount: 1, root: idOf('root') },
+    ...{
+      previousId: seq === 0 ? undefined : idOf(`header ${seq - 1}`),
+      sessionId: idOf('session'),
+    },
+    ...{ nonce: new Uint8Array(16), monoStartNs: 0n, monoEndNs: 0n, wallStartNs: 0n },
+    wallEndNs: BigInt(endMs) * 1_000_000n,
+    clock: { source: 'unsynchronised', steps: 0, quality: undefined },
+    ...{ buses: [], beacon: undefined, gaps: [], state: 'recording', recovered: undefined },
+  });
 }
 
 export function bodyOf(seq: number): Uint8Array {

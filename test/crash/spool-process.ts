@@ -1,0 +1,51 @@
+/** A spool in a process of its own that kills itself at a commit point: `spool-process.ts UNIT POINT`. */
+import type { CommitPoint } from '../../agent/ports.ts';
+import type { Spool } from '../../agent/spool/spool.ts';
+import { chunkRow, headerRow, idOf, openSpool, streamRow } from '../agent/support/spool-rows.ts';
+
+/** Commit points that the agent's replay does not pass. */
+export const SPOOL_POINTS: readonly CommitPoint[] = [
+  'log-begun',
+  'streams-committed',
+  'hold-committed',
+  'segment-given-up',
+  'segment-evicted',
+  'history-forgotten',
+];
+
+export const PREDECESSOR = { log: 0, statementSeq: 9, statementId: idOf('elsewhere') };
+export const STREAMS = ['raw/can0/001', 'raw/can0/002'].map(streamRow);
+const DAY_MS = 86_400_000;
+const START_MS = 1_795_000_000_000;
+/** Half a segment each, one a day. */
+export const CHUNKS = 8;
+export const BODY_BYTES = 4 << 20;
+
+export function fill(spool: Spool): void {
+  for (let seq = 0; seq < CHUNKS; seq++) {
+    const header = headerRow(seq, START_MS + seq * DAY_MS);
+    const body = new Uint8Array(BODY_BYTES).fill(seq);
+    spool.commitChunks(0, [chunkRow(seq, { body, header })]);
+  }
+}
+
+/** So late that only the last two segments are young enough. */
+export function retain(spool: Spool): void {
+  const nowNs = BigInt(START_MS + CHUNKS * DAY_MS) * 1_000_000n;
+  spool.retain({ maxBytes: 1e12, maxAgeDays: 5 }, nowNs);
+}
+
+function reach(spool: Spool, point: CommitPoint): void {
+  if (point === 'log-begun') spool.beginLog(PREDECESSOR);
+  else if (point === 'streams-committed') spool.commitStreams(STREAMS);
+  else if (point === 'hold-committed') spool.hold(0, 0, 1, 'a crash');
+  else retain(spool);
+}
+
+if (import.meta.main) {
+  const [, , unit = '', point] = process.argv;
+  const spool = openSpool(unit, (passed) => {
+    if (passed === point) process.kill(process.pid, 'SIGKILL');
+  });
+  reach(spool, point as CommitPoint);
+}
