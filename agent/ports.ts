@@ -19,6 +19,19 @@ export type FrameSource = {
 
 export type SourceBlock = FrameBlock & { readonly skipped: SkippedLines };
 
+/** What one pass over a log tells before it is replayed. */
+export type LogSurvey = {
+  /** In the order of their first frames. */
+  readonly buses: readonly string[];
+  readonly frames: number;
+  /** Lines that are no frames. */
+  readonly skippedLines: number;
+  readonly firstNs: bigint;
+  readonly lastNs: bigint;
+  /** Of the file as it lies on the disk. */
+  readonly sha256: Uint8Array;
+};
+
 /**
  * A live capture: frames queue up in its own memory and are taken without waiting, so that a slow disk or a
  * busy event loop costs room and not frames. What does not fit is lost in the kernel, which counts it.

@@ -1,5 +1,5 @@
 /** What `witnessmark agent` says while it runs: sentences for a person, or a line of JSON for each event. */
-import type { AgentEvents } from '../agent/main.ts';
+import type { AgentEvents } from '../agent/running-agent.ts';
 import type { Io } from './io.ts';
 import { print } from './io.ts';
 import { bar, ProgressLine } from './progress.ts';

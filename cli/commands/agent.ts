@@ -2,9 +2,10 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { type AgentConfig, readAgentConfig } from '../../agent/config.ts';
-import { prepareUnit, type RunningAgent, startAgent } from '../../agent/main.ts';
+import { prepareUnit, startAgent } from '../../agent/main.ts';
 import { configChange, reloaded } from '../../agent/reload.ts';
 import { Reporting } from '../../agent/reporting.ts';
+import type { RunningAgent } from '../../agent/running-agent.ts';
 import { toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
 import { type ServiceManager, serviceManager } from '../../hw/service-manager.ts';

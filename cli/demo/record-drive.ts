@@ -1,7 +1,8 @@
 /** Runs the agent over the log until every statement has its receipt, and stops it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS } from '../../agent/config.ts';
-import { type AgentEvents, type RunningAgent, startAgent } from '../../agent/main.ts';
+import { startAgent } from '../../agent/main.ts';
+import type { AgentEvents, RunningAgent } from '../../agent/running-agent.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { bar, type ProgressLine } from '../progress.ts';

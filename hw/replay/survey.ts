@@ -1,19 +1,8 @@
 /** One pass over a log before it is replayed: which buses it has, how long it is, and its hash. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import type { LogSurvey } from '../../agent/ports.ts';
 import { openReplay } from './candump-replay.ts';
-
-export type LogSurvey = {
-  /** In the order of their first frames. */
-  readonly buses: readonly string[];
-  readonly frames: number;
-  /** Lines that are no frames. */
-  readonly skippedLines: number;
-  readonly firstNs: bigint;
-  readonly lastNs: bigint;
-  /** Of the file as it lies on the disk. */
-  readonly sha256: Uint8Array;
-};
 
 /** @throws as `openReplay` and its `read` */
 export async function surveyLog(path: string): Promise<LogSurvey> {

@@ -1,7 +1,8 @@
 /** A unit in an underground garage: 30 days without its service, in as long as the disk takes. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { exportFromUnit, prepareUnit, type RunningAgent, startAgent } from '../../agent/main.ts';
+import { exportFromUnit, prepareUnit, startAgent } from '../../agent/main.ts';
+import type { RunningAgent } from '../../agent/running-agent.ts';
 import { framesText } from './support/evidence.ts';
 import { MiniService } from './support/mini-service.ts';
 import { configFor } from './support/run-agent.ts';

@@ -3,14 +3,9 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AgentConfig } from '../../agent/config.ts';
-import {
-  type Adapters,
-  type AgentEvents,
-  exportFromUnit,
-  prepareUnit,
-  type RunningAgent,
-  startAgent,
-} from '../../agent/main.ts';
+import type { Machine } from '../../agent/machine.ts';
+import { exportFromUnit, prepareUnit, startAgent } from '../../agent/main.ts';
+import type { AgentEvents, RunningAgent } from '../../agent/running-agent.ts';
 import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { OperationalError } from '../../core/errors.ts';
@@ -49,7 +44,7 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-async function start(config: AgentConfig, adapters: Partial<Adapters> = {}): Promise<RunningAgent> {
+async function start(config: AgentConfig, adapters: Partial<Machine> = {}): Promise<RunningAgent> {
   frames = 0;
   const events: AgentEvents = {
     onCommitted: (progress) => {

@@ -1,12 +1,9 @@
 /** A unit with a live agent on a capture that the test fills, and what it left on its disk. */
 import { join } from 'node:path';
 import type { AgentConfig } from '../../../agent/config.ts';
-import {
-  type Adapters,
-  exportFromUnit,
-  type RunningAgent,
-  startAgent,
-} from '../../../agent/main.ts';
+import type { Machine } from '../../../agent/machine.ts';
+import { exportFromUnit, startAgent } from '../../../agent/main.ts';
+import type { RunningAgent } from '../../../agent/running-agent.ts';
 import { openSpoolForReading } from '../../../agent/spool/spool.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../../core/chunk-header.ts';
 import { readKeyFile } from '../../../hw/keys/key-file.ts';
@@ -34,7 +31,7 @@ export class LiveUnit implements AsyncDisposable {
     return this.#agent;
   }
 
-  async start(change: Partial<AgentConfig> = {}, adapters: Partial<Adapters> = {}): Promise<void> {
+  async start(change: Partial<AgentConfig> = {}, adapters: Partial<Machine> = {}): Promise<void> {
     this.receipts = 0;
     const interfaces = this.source.buses.map(({ bus }) => ({ name: bus, filters: [] }));
     const config = configFor(this.dataDir, '', {

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type AgentConfig, DEFAULTS } from '../../../agent/config.ts';
-import { type AgentEvents, type RunningAgent, startAgent } from '../../../agent/main.ts';
+import { startAgent } from '../../../agent/main.ts';
 import type { AtCommitPoint } from '../../../agent/ports.ts';
+import type { AgentEvents, RunningAgent } from '../../../agent/running-agent.ts';
 import { CHAIN_ID, CONTRACT, PUBLISHER } from './mini-chain.ts';
 import { SERVICE_KEY } from './mini-service.ts';
 

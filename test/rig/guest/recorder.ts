@@ -1,7 +1,8 @@
 /** The agent under test, in the job's own process: on the native driver, and with a service that nobody runs. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { DEFAULTS, type LiveCapture } from '../../../agent/config.ts';
-import { exportFromUnit, type RunningAgent, startAgent } from '../../../agent/main.ts';
+import { exportFromUnit, startAgent } from '../../../agent/main.ts';
+import type { RunningAgent } from '../../../agent/running-agent.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { testKey } from '../../../fixtures/generate/test-key.ts';
 

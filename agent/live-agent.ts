@@ -1,0 +1,201 @@
+/** An agent on a live capture: its edges are opened once, its sessions follow one another (live-run.ts). */
+import type { GapCause } from '../core/chunk-header.ts';
+import type { LogPredecessor } from '../core/session-record.ts';
+import type { AgentConfig, LiveCapture } from './config.ts';
+import { countedEvents, countWaiting } from './counted-events.ts';
+import { folderBytes } from './folder.ts';
+import { LiveRun, type RunningSession } from './live-run.ts';
+import { newLivePipeline } from './live-session.ts';
+import type { Machine } from './machine.ts';
+import type { CaptureSource, ClockQuality } from './ports.ts';
+import type { JournalFile } from './record/journal-file.ts';
+import {
+  type AgentEvents,
+  hashesOf,
+  newStatus,
+  newUplink,
+  type RunningAgent,
+} from './running-agent.ts';
+import { Session } from './session-run.ts';
+import type { AgentStatus } from './status.ts';
+import { openUnit, spoolFolder, type Unit } from './unit.ts';
+
+/** Pause between two attempts to write to a disk that could not be written. */
+const STORAGE_RETRY_MS = 1000;
+
+/** @throws UserError CAPTURE_*, KEY_FILE_*, SPOOL_MISSING; OperationalError CAPTURE_*, STORAGE_*, SPOOL_* */
+export async function startLive(
+  config: AgentConfig,
+  capture: LiveCapture,
+  events: AgentEvents,
+  machine: Machine,
+): Promise<RunningAgent> {
+  const status = newStatus(config);
+  // Before the spool: an interface that cannot be opened at all leaves no trace.
+  const source = await machine.openCapture(capture);
+  const quality = machine.openClockQuality(config.clock.gpsd);
+  const closeEdges = async (): Promise<void> => {
+    quality.close();
+    await source.close();
+  };
+  let unit: Unit | undefined;
+  const begin = (cause: GapCause | undefined): RunningSession => {
+    unit = openUnit(config.dataDir, machine);
+    const edges = { source, clockQuality: quality.read };
+    return beginLive({ config, unit, ...edges, cause, status, events, machine });
+  };
+  try {
+    const run = new LiveRun({
+      begin,
+      onStorageFailed: ({ code, message }) => {
+        // Trying again is all that can be done, and is a sign of life.
+        status.rounds += 1;
+        status.failed(code, message, Date.now());
+      },
+      onStorageBack: () => {
+        for (const { code } of status.problems()) {
+          if (code.startsWith('STORAGE_')) status.succeeded(code);
+        }
+      },
+      retryMs: STORAGE_RETRY_MS,
+    });
+    const recorded = run.run().finally(closeEdges);
+    const first = unit as Unit | undefined;
+    if (first === undefined) throw new RangeError('expected the first session to have begun');
+    return {
+      identity: first.log,
+      deviceKey: first.deviceSigner.key,
+      status,
+      replay: undefined,
+      recorded,
+      waiting: () => status.uplink.unreceipted + status.uplink.unaccepted,
+      refreshStatus: () => {
+        status.capture.ringFull = source.ringFullTimes?.() ?? 0;
+        Object.assign(status.clock, quality.read());
+        status.spool.bytes = folderBytes(spoolFolder(config.dataDir));
+      },
+      reload: ({ clock }) => quality.follow(clock.gpsd),
+      stop: async () => {
+        run.stop();
+        await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
+      },
+    };
+  } catch (error) {
+    await closeEdges();
+    throw error;
+  }
+}
+
+type LiveParts = {
+  readonly config: AgentConfig;
+  readonly unit: Unit;
+  readonly source: CaptureSource;
+  readonly cause: GapCause | undefined;
+  readonly clockQuality: ClockQuality;
+  readonly status: AgentStatus;
+  readonly events: AgentEvents;
+  readonly machine: Machine;
+};
+
+function beginLive(parts: LiveParts): RunningSession {
+  const { config, unit, source, cause, status, events, machine } = parts;
+  const { spool, log } = unit;
+  const { primitives } = machine;
+  const bootId = machine.readBootId();
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => undefined); // raced against the pipeline; without one nobody waits
+  let rolledBackBy: LogPredecessor | undefined;
+  let stopRecording = (): void => undefined;
+  const uplinkEvents = {
+    ...countedEvents(events, status, spool, Date.now),
+    onRolledBack: (predecessor: LogPredecessor) => {
+      rolledBackBy = predecessor;
+      stopRecording();
+      events.onRolledBack(predecessor);
+    },
+    onFatal: (error: unknown) => ended.reject(error),
+  };
+  const uplink = newUplink(config, unit, uplinkEvents, machine);
+  const sealing = machine.newSealing();
+  let file: JournalFile | undefined;
+  try {
+    file = machine.openJournal(spoolFolder(config.dataDir));
+    const first = source.take();
+    const session = new Session({
+      ...unit,
+      ...hashesOf(config, '', machine),
+      sessionSigner: machine.newSessionSigner(),
+      bootId,
+      startedWallNs: first.clock.wallNs,
+      buses: source.buses,
+      batchMs: config.batchMs,
+      primitives,
+      sealing,
+      beacon: () => uplink.beacon(),
+      onCommitted: (progress) => {
+        countWaiting(status, spool);
+        uplink.drain();
+        events.onCommitted(progress);
+      },
+    });
+    const pipeline = newLivePipeline({
+      spool,
+      log: log.log,
+      session,
+      source,
+      first,
+      file,
+      sealing,
+      primitives,
+      verify: machine.verify,
+      bootId,
+      cause,
+      times: {
+        chunkMs: config.chunkMs,
+        batchMs: config.batchMs,
+        blockMs: config.journal.blockMs,
+        idleAfterMs: config.idleAfterMs,
+      },
+      clockQuality: parts.clockQuality,
+      status,
+      atCommitPoint: machine.atCommitPoint,
+      onDurable: (watermark) => events.onDurable?.(watermark),
+      onJournalDamaged: () => {
+        status.journal.isDamaged = true;
+      },
+    });
+    status.restarts = session.record.number;
+    countWaiting(status, spool);
+    status.phase = 'recording';
+    stopRecording = () => pipeline.leave();
+    uplink.start();
+    return {
+      run: async () => {
+        const recording = pipeline.run();
+        try {
+          await Promise.race([recording, ended.promise]);
+          if (rolledBackBy === undefined) return 'stopped';
+          // The session's last chunk is committed: what comes next is of another log.
+          spool.beginLog(rolledBackBy);
+          return 'rolled_back';
+        } catch (error) {
+          pipeline.abort();
+          await recording.catch(() => undefined); // the same error, or none
+          throw error;
+        }
+      },
+      stop: () => pipeline.stop(),
+      close: async () => {
+        await uplink.stop();
+        sealing.close();
+        file?.close();
+        spool.close();
+      },
+    };
+  } catch (error) {
+    sealing.close();
+    file?.close();
+    spool.close();
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+/** What the agent needs of the machine that it runs on; `main.ts` fills it in, and a test may replace a part. */
+import type { VerifyDigest } from '../core/signature.ts';
+import type { AgentConfig, LiveCapture, ReplayCapture } from './config.ts';
+import type { KeyFiles } from './keys.ts';
+import type {
+  AtCommitPoint,
+  Broker,
+  CaptureSource,
+  ClockQuality,
+  FrameSource,
+  LeafSealing,
+  LogSurvey,
+  Primitives,
+  Signer,
+} from './ports.ts';
+import type { JournalFile } from './record/journal-file.ts';
+
+export type Machine = {
+  readonly primitives: Primitives;
+  readonly verify: VerifyDigest;
+  readonly keyFiles: KeyFiles;
+  readonly newDeviceSecret: () => Uint8Array;
+  readonly deviceSigner: (secret: Uint8Array) => Signer;
+  /** Its secret is nowhere but in memory. */
+  readonly newSessionSigner: () => Signer;
+  readonly newSealing: () => LeafSealing;
+  readonly readBootId: () => Uint8Array;
+  readonly softwareHash: () => Uint8Array;
+  readonly newBroker: (url: string) => Broker;
+  readonly surveyLog: (path: string) => Promise<LogSurvey>;
+  readonly openReplay: (capture: ReplayCapture, startAfterLine: number) => Promise<FrameSource>;
+  readonly openCapture: (capture: LiveCapture) => Promise<CaptureSource>;
+  readonly openClockQuality: (gpsd: Gpsd) => RunningClockQuality;
+  readonly openJournal: (folder: string) => JournalFile;
+  /** Stops the process between a commit and its effect, in tests. */
+  readonly atCommitPoint: AtCommitPoint;
+};
+
+type Gpsd = AgentConfig['clock']['gpsd'];
+
+export type RunningClockQuality = {
+  readonly read: ClockQuality;
+  /** Another gpsd from now on, or none. */
+  follow(gpsd: Gpsd): void;
+  close(): void;
+};

@@ -1,0 +1,148 @@
+/** An agent that replays a log: one session, to the end of the log or until it is stopped. */
+import { equalBytes, toHex } from '../core/bytes.ts';
+import { unverifiedPayload } from '../core/cose.ts';
+import { OperationalError, UserError } from '../core/errors.ts';
+import { decodeSessionRecord, type LogPredecessor } from '../core/session-record.ts';
+import type { AgentConfig, ReplayCapture } from './config.ts';
+import { countedEvents, countWaiting } from './counted-events.ts';
+import { folderBytes } from './folder.ts';
+import type { Machine } from './machine.ts';
+import { ReplayPipeline } from './replay-pipeline.ts';
+import {
+  type AgentEvents,
+  hashesOf,
+  newStatus,
+  newUplink,
+  type RunningAgent,
+} from './running-agent.ts';
+import { logBefore, sessionBefore } from './session.ts';
+import { Session } from './session-run.ts';
+import { openUnit, spoolFolder } from './unit.ts';
+
+/** @throws UserError REPLAY_*, KEY_FILE_*, SPOOL_MISSING; OperationalError STORAGE_*, SPOOL_* */
+export async function startReplay(
+  config: AgentConfig,
+  capture: ReplayCapture,
+  events: AgentEvents,
+  machine: Machine,
+): Promise<RunningAgent> {
+  // The log is read once before anything is made: an empty or unreadable one leaves no trace.
+  const survey = await machine.surveyLog(capture.path);
+  const unit = openUnit(config.dataDir, machine);
+  const { spool, log, deviceSigner } = unit;
+  try {
+    const hashes = hashesOf(config, toHex(survey.sha256), machine);
+    assertSameLog(spool.sessions(log.log).at(-1)?.record, hashes.configurationHash);
+    const committedBefore = spool.committedFrames();
+    const bootId = machine.readBootId();
+    const status = newStatus(config);
+    countWaiting(status, spool);
+    let endLog: (predecessor: LogPredecessor) => void = () => undefined;
+    const uplinkEvents = {
+      ...countedEvents(events, status, spool, Date.now),
+      onRolledBack: (predecessor: LogPredecessor) => {
+        endLog(predecessor);
+        events.onRolledBack(predecessor);
+      },
+    };
+    const uplink = newUplink(config, unit, uplinkEvents, machine);
+    const sealing = machine.newSealing();
+    const session = new Session({
+      ...unit,
+      ...hashes,
+      sessionSigner: machine.newSessionSigner(),
+      bootId,
+      startedWallNs: BigInt(Date.now()) * 1_000_000n,
+      buses: survey.buses.map((bus) => ({
+        bus,
+        source: 'replay',
+        lossAccounting: 'not_applicable',
+        stampSource: 'log',
+        access: 'not_applicable',
+      })),
+      batchMs: config.batchMs,
+      primitives: machine.primitives,
+      sealing,
+      beacon: () => uplink.beacon(),
+      onCommitted: (progress) => {
+        countWaiting(status, spool);
+        uplink.drain();
+        events.onCommitted(progress);
+      },
+    });
+    const source = await machine.openReplay(capture, spool.newestChunk()?.cursor ?? 0);
+    const pipeline = new ReplayPipeline({
+      source,
+      sealer: session.newSealer(session.last),
+      commits: session.commits,
+      chunkMs: config.chunkMs,
+      buses: survey.buses,
+      sessionBefore:
+        sessionBefore(session.lastChunk, session.previous, bootId, false) ??
+        logBefore(spool.newestChunk(), log.log),
+      status,
+      nowMs: () => performance.now(),
+    });
+    status.restarts = session.record.number;
+    countWaiting(status, spool);
+    status.phase = 'recording';
+    const recorded = pipeline.run().finally(async () => await source.close());
+    endLog = (predecessor) => {
+      pipeline.stop();
+      recorded
+        .then(() => {
+          spool.beginLog(predecessor);
+          throw rolledBack();
+        })
+        .catch(events.onFatal);
+    };
+    uplink.start();
+    return {
+      identity: log,
+      deviceKey: deviceSigner.key,
+      status,
+      replay: { survey, committedBefore },
+      recorded,
+      waiting: () => spool.waitingCount(),
+      refreshStatus: () => {
+        status.spool.bytes = folderBytes(spoolFolder(config.dataDir));
+      },
+      reload: () => undefined,
+      stop: async () => {
+        pipeline.stop();
+        await source.close();
+        await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
+        await uplink.stop();
+        sealing.close();
+        spool.close();
+      },
+    };
+  } catch (error) {
+    spool.close();
+    throw error;
+  }
+}
+
+/** A replay is no capture that must go on: its next start reads on in the new log. */
+function rolledBack(): OperationalError {
+  return new OperationalError(
+    'ROLLED_BACK',
+    'the disk was set back: start again to go on in a new log',
+    { retryable: true },
+  );
+}
+
+/** A cursor is a line of one log: a restart goes on with the same log, cut alike, or not at all. */
+function assertSameLog(
+  previousRecord: Uint8Array | undefined,
+  configurationHash: Uint8Array,
+): void {
+  if (previousRecord === undefined) return;
+  const previous = decodeSessionRecord(unverifiedPayload(previousRecord));
+  if (!equalBytes(previous.configurationHash, configurationHash)) {
+    throw new UserError(
+      'REPLAY_OTHER_LOG',
+      'the spool holds another replay: use a new data folder for another log or other chunk times',
+    );
+  }
+}

@@ -1,0 +1,77 @@
+/** What a running agent offers to whoever started it, and what replay and live runs have in common. */
+import type { PublicKey } from '../core/signature.ts';
+import type { Progress } from './commits.ts';
+import type { AgentConfig } from './config.ts';
+import { configurationText, filterText } from './configuration-text.ts';
+import type { Watermark } from './live-pipeline.ts';
+import type { Machine } from './machine.ts';
+import type { LogIdentity, LogSurvey } from './ports.ts';
+import { AgentStatus } from './status.ts';
+import type { Unit } from './unit.ts';
+import { Uplink, type UplinkEvents } from './uplink/uplink.ts';
+
+export type AgentEvents = UplinkEvents & {
+  onCommitted(progress: Progress): void;
+  /** Of a live capture: how far it is durable; after every sync. */
+  onDurable?(watermark: Watermark): void;
+};
+
+export type RunningAgent = {
+  readonly identity: LogIdentity;
+  readonly deviceKey: PublicKey;
+  readonly status: AgentStatus;
+  /** Of a replay: its log, and how many of its frames earlier runs have committed. */
+  readonly replay: { readonly survey: LogSurvey; readonly committedBefore: number } | undefined;
+  /** Resolves when a replay has ended and its last statement is committed; rejects when the agent must stop. */
+  readonly recorded: Promise<void>;
+  /** Statements without a receipt. */
+  waiting(): number;
+  /** Brings figures of the status up to date that are not counted as they change. */
+  refreshStatus(): void;
+  /** Puts in force what can be while the agent runs (spec/configuration.md, "Reloading"). */
+  reload(config: AgentConfig): void;
+  /** Ends the recording, commits, and closes everything. */
+  stop(): Promise<void>;
+};
+
+export function newStatus({ capture, spool }: AgentConfig): AgentStatus {
+  const status = new AgentStatus(Date.now());
+  status.capture.driver = capture.driver;
+  if (capture.driver === 'replay') status.clock.source = 'replay';
+  else status.capture.ringBytes = capture.ringBytes;
+  status.spool.maxBytes = spool.maxBytes;
+  return status;
+}
+
+export function newUplink(
+  config: AgentConfig,
+  { spool, log, deviceSigner }: Unit,
+  events: UplinkEvents,
+  { newBroker, primitives, verify, atCommitPoint }: Machine,
+): Uplink {
+  return new Uplink(
+    newBroker(config.service.mqttUrl),
+    spool,
+    {
+      tag: log.tag,
+      epoch: log.epoch,
+      deviceKey: deviceSigner.key,
+      service: config.service,
+      resendEveryMs: config.service.resendEveryMs,
+      sha256: primitives.sha256,
+      verify,
+      atCommitPoint,
+    },
+    events,
+  );
+}
+
+/** What a session record says of program, configuration and filters. */
+export function hashesOf(config: AgentConfig, logSha256: string, machine: Machine) {
+  const ofText = (text: string) => machine.primitives.sha256(new TextEncoder().encode(text));
+  return {
+    softwareHash: machine.softwareHash(),
+    configurationHash: ofText(configurationText(config, logSha256)),
+    filterHash: ofText(filterText(config)),
+  };
+}
