@@ -3,11 +3,11 @@
  * recording: what fails here is a problem in the status, tried again later.
  * Implements spec/metrics.md.
  */
-import { readFileSync } from 'node:fs';
 import { OperationalError } from '../core/errors.ts';
 import type { HostPort } from './config.ts';
 import { type RunningMetrics, startMetricsServer } from './metrics/metrics-server.ts';
 import { renderMetrics } from './metrics/render.ts';
+import { readDeviceWrites } from './spool/device-writes.ts';
 import type { AgentStatus } from './status.ts';
 import { statusSnapshot, writeStatusFile } from './status-file.ts';
 
@@ -100,7 +100,7 @@ export class Reporting {
   #refresh(): void {
     const { status, refresh } = this.#options;
     refresh();
-    status.spool.deviceBytes = deviceBytes();
+    status.spool.deviceBytes = readDeviceWrites() ?? 0;
   }
 
   /**
@@ -138,16 +138,4 @@ function sentence(status: AgentStatus): string {
     ...status.problems().map(({ code }) => code),
   ];
   return parts.join(', ');
-}
-
-/** What this process made the kernel write, page cache included; 0 where the kernel does not count it. */
-function deviceBytes(): number {
-  try {
-    const text = readFileSync('/proc/self/io', 'latin1');
-    const number = (name: string) =>
-      Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
-    return number('write_bytes') - number('cancelled_write_bytes');
-  } catch {
-    return 0;
-  }
 }

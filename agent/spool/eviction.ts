@@ -21,6 +21,8 @@ export type SpoolRoom = {
   readonly isFullOfHolds: boolean;
   /** Chunks whose bodies went, since the spool was opened. */
   readonly evictedChunks: number;
+  /** When the oldest chunk ended whose segment is there, ms since 1970. */
+  readonly oldestMs: number | undefined;
 };
 
 /** What the index may need to write a commit, beside bodies. */
@@ -60,10 +62,9 @@ export class Eviction {
       const { evict, ...holds } = retentionOf(kept, otherBytes, limits, nowNs);
       for (const segment of evict) this.#evict(segment);
       this.#forget(limits.maxAgeDays, nowNs);
-      const bytes = kept
-        .filter(({ number }) => !evict.includes(number))
-        .reduce((sum, segment) => sum + segment.bytes, otherBytes);
-      return { bytes, ...holds, evictedChunks: this.#evictedChunks };
+      const left = kept.filter(({ number }) => !evict.includes(number));
+      const bytes = left.reduce((sum, segment) => sum + segment.bytes, otherBytes);
+      return { bytes, ...holds, evictedChunks: this.#evictedChunks, oldestMs: this.#oldestMs() };
     } catch (cause) {
       throw storageError(cause);
     }
@@ -137,6 +138,12 @@ export class Eviction {
     const sql = 'SELECT count(*) AS count FROM chunk WHERE place BETWEEN ? AND ?';
     const [row] = extent === undefined ? [] : this.#sql.all(sql, [extent.first, extent.last]);
     return row === undefined ? 0 : integer(row, 'count');
+  }
+
+  #oldestMs(): number | undefined {
+    const [segment] = segmentsOf(this.#sql, 0);
+    if (segment === undefined) return undefined;
+    return Number(endOf(this.#sql, { first: segment.first, last: segment.first }) / 1_000_000n);
   }
 
   #isHeld({ first, last }: Extent): boolean {

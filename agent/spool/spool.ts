@@ -47,6 +47,14 @@ export type StatementToCommit = {
   readonly spans: readonly Span[];
 };
 
+/** The bounds that a spool is kept within while it is written. */
+export type Keeping = {
+  readonly limits: RetentionLimits;
+  /** Wall clock, ns since 1970; undefined while it is not known to be right. */
+  readonly nowNs: () => bigint | undefined;
+  readonly onRoom: (room: SpoolRoom) => void;
+};
+
 /** Opens a spool for disclosure, beside a running agent or without one. */
 export function openSpoolForReading(
   folder: string,
@@ -72,6 +80,7 @@ export class Spool extends SpoolReader implements Outbox {
   #streams: readonly StoredStream[];
   #announced: number;
   #lastSegment: number | undefined;
+  #keeping: Keeping | undefined;
 
   private constructor(
     folder: string,
@@ -244,8 +253,10 @@ export class Spool extends SpoolReader implements Outbox {
     });
     this.#streams = [...this.#streams, ...fresh];
     this.#announced += named.length;
+    const isNewSegment = locations.at(-1)?.segment !== this.#lastSegment;
     this.#lastSegment = locations.at(-1)?.segment;
     this.#atCommitPoint('chunks-committed');
+    if (isNewSegment) this.#keep();
   }
 
   /**
@@ -329,8 +340,20 @@ export class Spool extends SpoolReader implements Outbox {
     this.#atCommitPoint('hold-committed');
   }
 
+  /** From now on, and then with every segment that is full. */
+  keepWithin(keeping: Keeping): void {
+    this.#keeping = keeping;
+    this.#keep();
+  }
+
+  #keep(): void {
+    if (this.#keeping === undefined) return;
+    const { limits, nowNs, onRoom } = this.#keeping;
+    onRoom(this.retain(limits, nowNs()));
+  }
+
   /**
-   * Evicts what the limits no longer allow; called once in a while.
+   * Evicts what the limits no longer allow.
    * @param nowNs wall clock, ns since 1970; undefined while it is not known to be right
    */
   retain(limits: RetentionLimits, nowNs: bigint | undefined): SpoolRoom {

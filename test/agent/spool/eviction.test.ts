@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exportEvidence } from '../../../agent/disclose/export-evidence.ts';
 import type { CommitPoint } from '../../../agent/ports.ts';
+import type { SpoolRoom } from '../../../agent/spool/eviction.ts';
 import { openSpoolForReading, type Spool } from '../../../agent/spool/spool.ts';
 import { decodeBundle } from '../../../core/bundle.ts';
 import { codeOf } from '../support/coded-error.ts';
@@ -117,6 +118,18 @@ describe('a spool that has reached its bounds', () => {
     spool.retain({ ...NO_AGE, maxBytes: 1 }, undefined);
     expect(segments()).toEqual(['00000000.seg', '00000001.seg', '00000002.seg', '00000003.seg']);
   });
+});
+
+test('a spool is kept within its bounds while it is written, segment by segment', () => {
+  const rooms: SpoolRoom[] = [];
+  fill(1);
+  const limits = { ...NO_AGE, maxBytes: 20 * MIB };
+  spool.keepWithin({ limits, nowNs: () => undefined, onRoom: (room) => rooms.push(room) });
+  fill(5, 2);
+  expect(rooms.map(({ evictedChunks }) => evictedChunks)).toEqual([0, 0, 2, 4, 6, 8]);
+  expect(rooms.at(-1)?.oldestMs).toBe(START_MS + 4 * DAY_MS);
+  expect(segments()).toEqual(['00000004.seg', '00000005.seg']);
+  expect(Math.max(...rooms.map(({ bytes }) => bytes))).toBeLessThan(20 * MIB);
 });
 
 describe('an eviction that was interrupted', () => {
