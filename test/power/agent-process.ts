@@ -8,6 +8,7 @@ import { JournalFile } from '../../agent/record/journal-file.ts';
 import { toHex } from '../../core/bytes.ts';
 import { openNativeCapture } from '../../hw/can/native-capture.ts';
 import { NO_SERVICE } from '../agent/support/run-agent.ts';
+import { SAID_FD } from './run-record.ts';
 import type { Traffic } from './traffic.ts';
 
 export type Orders = {
@@ -33,7 +34,7 @@ const orders = JSON.parse(process.argv[2] ?? '') as Orders;
 
 /** Written when it returns: a line that was said before a kill has been said. */
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  writeSync(SAID_FD, `${line}\n`);
 }
 
 setTimeout(() => {

@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { exportFromUnit } from '../../agent/main.ts';
 import type { Orders } from './agent-process.ts';
 import { compareEvidence, type Findings } from './recorded.ts';
-import { RunRecord } from './run-record.ts';
+import { RunRecord, SAID_FD } from './run-record.ts';
 import { SeenOnDisk } from './seen-on-disk.ts';
 
 const PROCESS = join(import.meta.dirname, 'agent-process.ts');
@@ -88,12 +89,12 @@ export class HostUnit {
       ...change,
     };
     const child = spawn(process.execPath, [PROCESS, JSON.stringify(orders)], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
       // Most of a start is compiling.
       env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, 'compiled') },
     });
-    child.stderr.on('data', (part: Buffer) => record.complaints.push(part.toString('utf8')));
-    const lines = createInterface({ input: child.stdout });
+    child.stderr?.on('data', (part: Buffer) => record.complaints.push(part.toString('utf8')));
+    const lines = createInterface({ input: child.stdio[SAID_FD] as Readable });
     lines.on('line', (line) => {
       record.hear(line);
       onLine(record, child);

@@ -1,5 +1,8 @@
 /** What one process of the agent said while it lived. */
 
+/** Where a process says it: not its standard output, which Node makes one that does not wait for its reader. */
+export const SAID_FD = 3;
+
 export type BusCounts = readonly number[];
 
 export class RunRecord {

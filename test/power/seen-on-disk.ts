@@ -7,7 +7,7 @@ import { toHex } from '../../core/bytes.ts';
 import { decodeChunkBody, decodeRecoveredBody, type SealedLeaf } from '../../core/chunk-body.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
-import { FormatError } from '../../core/errors.ts';
+import { FormatError, UserError } from '../../core/errors.ts';
 import { decodeJournalBlock, type JournalBlock } from '../../core/journal-block.ts';
 import { KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
 import { leafAad } from '../../core/leaf.ts';
@@ -40,9 +40,8 @@ export class SeenOnDisk {
   /** While no agent runs. */
   look(): void {
     this.#lookAtJournal();
-    if (!existsSync(join(this.#dataDir, 'spool/index.db'))) return;
-    // In a copy: whoever opens the index finishes what the killed one began, and that is the next agent's part.
     using spool = this.#openCopy();
+    if (spool === undefined) return;
     const end = spool.bodiesEnd() ?? { segment: 0, offset: 0 };
     const seq = (spool.lastChunk(0)?.seq ?? -1) + 1;
     const folder = join(this.#dataDir, 'spool/segments');
@@ -63,6 +62,7 @@ export class SeenOnDisk {
   usedTwice(): readonly string[] {
     this.look();
     using spool = this.#openCopy();
+    if (spool === undefined) return ['the unit has no spool'];
     const headers = spool.chunks(0, 0, 0xffff_ffff).map(({ header }) => decodeChunkHeader(header));
     const nonces = headers.map(({ nonce }) => toHex(nonce));
     const walks = spool.streams(0).map(({ root }) => {
@@ -112,13 +112,23 @@ export class SeenOnDisk {
     }
   }
 
-  #openCopy(): ReturnType<typeof openSpoolForReading> {
+  /**
+   * A copy, since whoever opens the index finishes what the killed one began, and that is the next agent's part.
+   * Undefined where it was killed before it had made one.
+   */
+  #openCopy(): ReturnType<typeof openSpoolForReading> | undefined {
+    if (!existsSync(join(this.#dataDir, 'spool/index.db'))) return undefined;
     for (const name of ['index.db', 'index.db-wal', 'index.db-shm']) {
       const from = join(this.#dataDir, 'spool', name);
       if (existsSync(from)) copyFileSync(from, join(this.#copy, name));
     }
     const key = readKeyFile(join(this.#dataDir, 'keys/storage.key'), 'storage-key');
-    return openSpoolForReading(this.#copy, key, PRIMITIVES);
+    try {
+      return openSpoolForReading(this.#copy, key, PRIMITIVES);
+    } catch (error) {
+      if (error instanceof UserError && error.code === 'SPOOL_MISSING') return undefined;
+      throw error;
+    }
   }
 }
 

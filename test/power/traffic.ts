@@ -4,6 +4,7 @@ import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { encodeNumberedFrame } from './numbered-frame.ts';
+import { SAID_FD } from './run-record.ts';
 
 export type Traffic = {
   /** Of one loopback socket for each bus. */
@@ -31,8 +32,7 @@ for (;;) {
   const burst: Promise<void>[] = [];
   for (let i = 0; i < Math.min(due, MAX_BURST); i++) burst.push(sendNext());
   await Promise.all(burst);
-  // At once, and not through a stream of the main thread: what was said is never behind what was sent.
-  if (burst.length > 0) writeSync(1, `sent ${Date.now()} ${sent.join(' ')}\n`);
+  if (burst.length > 0) writeSync(SAID_FD, `sent ${Date.now()} ${sent.join(' ')}\n`);
 }
 
 async function sendNext(): Promise<void> {
