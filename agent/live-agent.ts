@@ -12,6 +12,7 @@ import type { JournalFile } from './record/journal-file.ts';
 import {
   type AgentEvents,
   hashesOf,
+  keepWithin,
   newStatus,
   newUplink,
   type RunningAgent,
@@ -38,10 +39,11 @@ export async function startLive(
     quality.close();
     await source.close();
   };
+  let bounds = config.spool;
   let unit: Unit | undefined;
   const begin = (cause: GapCause | undefined): RunningSession => {
     unit = openUnit(config.dataDir, machine);
-    const edges = { source, clockQuality: quality.read };
+    const edges = { source, clockQuality: quality.read, bounds: () => bounds };
     return beginLive({ config, unit, ...edges, cause, status, events, machine });
   };
   try {
@@ -74,7 +76,11 @@ export async function startLive(
         Object.assign(status.clock, quality.read());
         status.spool.bytes = folderBytes(spoolFolder(config.dataDir));
       },
-      reload: ({ clock }) => quality.follow(clock.gpsd),
+      reload: ({ clock, spool }) => {
+        quality.follow(clock.gpsd);
+        bounds = spool;
+        unit?.spool.keepSoon();
+      },
       stop: async () => {
         run.stop();
         await recorded.catch(() => undefined); // whoever awaits `recorded` has the error
@@ -92,6 +98,8 @@ type LiveParts = {
   readonly source: CaptureSource;
   readonly cause: GapCause | undefined;
   readonly clockQuality: ClockQuality;
+  /** Of the spool, as they are in force. */
+  readonly bounds: () => AgentConfig['spool'];
   readonly status: AgentStatus;
   readonly events: AgentEvents;
   readonly machine: Machine;
@@ -119,6 +127,7 @@ function beginLive(parts: LiveParts): RunningSession {
   const sealing = machine.newSealing();
   let file: JournalFile | undefined;
   try {
+    keepWithin(spool, parts.bounds, status, () => parts.clockQuality().source !== 'unsynchronised');
     file = machine.openJournal(spoolFolder(config.dataDir));
     const first = source.take();
     const session = new Session({

@@ -11,6 +11,7 @@ import { ReplayPipeline } from './replay-pipeline.ts';
 import {
   type AgentEvents,
   hashesOf,
+  keepWithin,
   newStatus,
   newUplink,
   type RunningAgent,
@@ -37,6 +38,13 @@ export async function startReplay(
     const bootId = machine.readBootId();
     const status = newStatus(config);
     countWaiting(status, spool);
+    // A replay's time is that of its log: nothing in it is too old.
+    keepWithin(
+      spool,
+      () => config.spool,
+      status,
+      () => false,
+    );
     let endLog: (predecessor: LogPredecessor) => void = () => undefined;
     const uplinkEvents = {
       ...countedEvents(events, status, spool, Date.now),

@@ -6,6 +6,7 @@ import { configurationText, filterText } from './configuration-text.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
 import type { LogIdentity, LogSurvey } from './ports.ts';
+import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
 import type { Unit } from './unit.ts';
 import { Uplink, type UplinkEvents } from './uplink/uplink.ts';
@@ -41,6 +42,28 @@ export function newStatus({ capture, spool }: AgentConfig): AgentStatus {
   else status.capture.ringBytes = capture.ringBytes;
   status.spool.maxBytes = spool.maxBytes;
   return status;
+}
+
+/**
+ * Keeps the spool within the bounds that are in force, and tells the status what room it takes.
+ * @param isTimeKnown whether the wall clock is known to be right: only then something is too old
+ */
+export function keepWithin(
+  spool: Spool,
+  bounds: () => AgentConfig['spool'],
+  status: AgentStatus,
+  isTimeKnown: () => boolean,
+): void {
+  const evictedBefore = status.spool.evictedChunks;
+  spool.keepWithin({
+    limits: bounds,
+    nowNs: () => (isTimeKnown() ? BigInt(Date.now()) * 1_000_000n : undefined),
+    onRoom: ({ bytes, heldBytes, isFullOfHolds, evictedChunks, oldestMs }) => {
+      Object.assign(status.spool, { bytes, heldBytes, isFullOfHolds, oldestMs });
+      status.spool.evictedChunks = evictedBefore + evictedChunks;
+      status.spool.maxBytes = bounds().maxBytes;
+    },
+  });
 }
 
 export function newUplink(

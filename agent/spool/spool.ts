@@ -49,7 +49,7 @@ export type StatementToCommit = {
 
 /** The bounds that a spool is kept within while it is written. */
 export type Keeping = {
-  readonly limits: RetentionLimits;
+  readonly limits: () => RetentionLimits;
   /** Wall clock, ns since 1970; undefined while it is not known to be right. */
   readonly nowNs: () => bigint | undefined;
   readonly onRoom: (room: SpoolRoom) => void;
@@ -81,6 +81,7 @@ export class Spool extends SpoolReader implements Outbox {
   #announced: number;
   #lastSegment: number | undefined;
   #keeping: Keeping | undefined;
+  #isKeepDue = false;
 
   private constructor(
     folder: string,
@@ -256,7 +257,7 @@ export class Spool extends SpoolReader implements Outbox {
     const isNewSegment = locations.at(-1)?.segment !== this.#lastSegment;
     this.#lastSegment = locations.at(-1)?.segment;
     this.#atCommitPoint('chunks-committed');
-    if (isNewSegment) this.#keep();
+    if (isNewSegment || this.#isKeepDue) this.#keep();
   }
 
   /**
@@ -346,10 +347,16 @@ export class Spool extends SpoolReader implements Outbox {
     this.#keep();
   }
 
+  /** With the next commit, since the limits have changed. */
+  keepSoon(): void {
+    this.#isKeepDue = true;
+  }
+
   #keep(): void {
+    this.#isKeepDue = false;
     if (this.#keeping === undefined) return;
     const { limits, nowNs, onRoom } = this.#keeping;
-    onRoom(this.retain(limits, nowNs()));
+    onRoom(this.retain(limits(), nowNs()));
   }
 
   /**

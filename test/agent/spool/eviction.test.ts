@@ -123,13 +123,20 @@ describe('a spool that has reached its bounds', () => {
 test('a spool is kept within its bounds while it is written, segment by segment', () => {
   const rooms: SpoolRoom[] = [];
   fill(1);
-  const limits = { ...NO_AGE, maxBytes: 20 * MIB };
-  spool.keepWithin({ limits, nowNs: () => undefined, onRoom: (room) => rooms.push(room) });
+  let limits = { ...NO_AGE, maxBytes: 20 * MIB };
+  const onRoom = (room: SpoolRoom): number => rooms.push(room);
+  spool.keepWithin({ limits: () => limits, nowNs: () => undefined, onRoom });
   fill(5, 2);
   expect(rooms.map(({ evictedChunks }) => evictedChunks)).toEqual([0, 0, 2, 4, 6, 8]);
   expect(rooms.at(-1)?.oldestMs).toBe(START_MS + 4 * DAY_MS);
   expect(segments()).toEqual(['00000004.seg', '00000005.seg']);
   expect(Math.max(...rooms.map(({ bytes }) => bytes))).toBeLessThan(20 * MIB);
+  limits = { ...NO_AGE, maxBytes: 9 * MIB };
+  spool.keepSoon();
+  spool.commitChunks(0, [chunkRow(12, { header: headerRow(12, START_MS) })]);
+  spool.commitChunks(0, [chunkRow(13, { header: headerRow(13, START_MS) })]);
+  expect(rooms.length).toBe(7);
+  expect(segments()).toEqual(['00000006.seg']);
 });
 
 describe('an eviction that was interrupted', () => {
