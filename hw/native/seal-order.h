@@ -24,16 +24,15 @@ class ArrivalOrder {
 
  private:
   bool IsImplied(const std::vector<Stream>& streams, const uint32_t* arrived, uint32_t count);
-  uint32_t RankOf(uint32_t stream) const;
-  void Take(const std::vector<Stream>& streams, uint32_t rank);
-  uint32_t PlaceOf(uint32_t stream, uint32_t low, uint32_t high) const;
+  /** `Key`: wide enough for a time after `originNs`, with the place of a stream below it. */
+  template <typename Key>
+  uint32_t EncodeMerge(const std::vector<Stream>& streams, const uint32_t* arrived, uint32_t count, int64_t originNs,
+                       int placeBits, std::vector<Key>* ranked, Bytes* out);
 
-  /** For each stream, its next frame and that frame's time. */
+  /** Of each stream, which frame is next. */
   std::vector<uint32_t> next_;
-  std::vector<int64_t> heads_;
-  /** Streams that have frames left, by (time of the next frame, name). */
-  std::vector<uint32_t> ranked_;
-  uint32_t left_ = 0;
+  std::vector<uint64_t> ranked_;
+  std::vector<unsigned __int128> wideRanked_;
 };
 
 }  // namespace witnessmark::sealing

@@ -6,6 +6,7 @@ import { MAX_ID_STREAMS, StreamTable } from '../../../agent/chunk/stream-table.t
 import type { LeafSealing } from '../../../agent/ports.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { CAN_EFF_FLAG, CAN_ERR_FLAG } from '../../../core/frame.ts';
+import { MAX_OFFSET_NS } from '../../../core/raw-shape.ts';
 import { nativeSealing } from '../../../hw/crypto/native-sealing.ts';
 import { addon, type NativeSealer } from '../../../hw/native/addon.ts';
 import { openReplay } from '../../../hw/replay/candump-replay.ts';
@@ -111,6 +112,15 @@ describe('the native sealing does what the portable one does', () => {
       pair.block({ tag: TAG, seq: 1, nonce: PRIMITIVES.random(16) }, of, []);
     }
     expect(streams.size).toBe(3 + MAX_ID_STREAMS + 4);
+    // As far apart as stamps may be: an order over so many streams and so much time needs its widest numbers.
+    const steps = [-MAX_OFFSET_NS, 2 * MAX_OFFSET_NS];
+    const far = flood.map((low, i) => ({
+      ...{ ...frame, bus: i % 2, id: (CAN_EFF_FLAG | low) >>> 0 },
+      step: steps[i] ?? -(i % 7),
+    }));
+    const of = rowsOf([...far, ...far.slice(2).reverse()]);
+    streams.addStrangers(of);
+    pair.block({ tag: TAG, seq: 2, nonce: PRIMITIVES.random(16) }, of, []);
   });
 
   test('with the most frames that a leaf may hold', () => {
