@@ -64,6 +64,8 @@ class AgentRun {
   /** In force. */
   #config: AgentConfig;
   #failure: Error | undefined;
+  /** Nothing to do while it starts: the file has just been read. */
+  #onHangup: () => void = () => undefined;
 
   constructor(path: string, config: AgentConfig, lines: AgentLines) {
     this.#path = path;
@@ -75,6 +77,7 @@ class AgentRun {
   async run(untilReceipted: boolean): Promise<number> {
     // Before anything is opened: a signal that comes early is as good as one that comes late.
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#abort());
+    process.on('SIGHUP', () => this.#onHangup());
     let isRecorded = false;
     const endWhenReceipted = (): void => {
       if (untilReceipted && isRecorded && agent.waiting() === 0) this.#abort();
@@ -120,7 +123,7 @@ class AgentRun {
     for (const { code, message } of agent.status.problems()) this.#lines.problem(code, message);
     this.#lines.started({ driver: agent.status.capture.driver, metrics: reporting.url });
     this.#manager?.tell('READY=1');
-    process.on('SIGHUP', () => void this.#reload(agent, reporting));
+    this.#onHangup = () => void this.#reload(agent, reporting);
     return reporting;
   }
 
