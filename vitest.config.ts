@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 
 // These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
 const heavy = ['test/{anchor-service,chaos,crash,e2e,power}/**/*.test.ts'];
-// These boot machines, which want the processor for themselves.
+// These boot machines, each of one processor, and run by themselves.
 const rig = ['test/rig/**/*.test.ts'];
 
 export default defineConfig({
@@ -35,7 +35,7 @@ export default defineConfig({
           name: 'rig',
           include: rig,
           pool: 'forks',
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

@@ -30,7 +30,7 @@ export const PARTS = [
     show: true,
     totals: (report) => vitestTotals(readFileSync(report, 'utf8')),
   },
-  // After the others: a machine of its own loses frames when it has to share the processor.
+  // After the others: machines that share the processors with everything else wait for each other.
   {
     name: 'rig',
     needs: 'test/rig',

@@ -2,9 +2,12 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { DEFAULTS, type LiveCapture } from '../../../agent/config.ts';
 import { exportFromUnit, startAgent } from '../../../agent/main.ts';
+import type { LinkState } from '../../../agent/ports.ts';
 import type { RunningAgent } from '../../../agent/running-agent.ts';
+import type { BusStatus } from '../../../agent/status.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { testKey } from '../../../fixtures/generate/test-key.ts';
+import { until } from './until.ts';
 
 export type RecorderOptions = {
   readonly interfaces: readonly string[];
@@ -65,6 +68,25 @@ export class Recorder {
       recorder.#fatal = error;
     });
     return recorder;
+  }
+
+  /** What the agent itself knows of a bus. */
+  bus(name: string): BusStatus {
+    const status = this.#agent.status.buses.find(({ bus }) => bus === name);
+    if (status === undefined) throw new Error(`the agent does not record ${name}`);
+    return status;
+  }
+
+  async untilLink(name: string, state: LinkState): Promise<void> {
+    await until(`${name} is ${state}`, () => this.bus(name).link === state);
+  }
+
+  /** Of those that it has recorded since it started, error frames included. */
+  async untilFrames(name: string, count: number): Promise<void> {
+    await until(`${count} frames on ${name}`, () => {
+      const { frames, errorFrames } = this.bus(name);
+      return frames + errorFrames >= count;
+    });
   }
 
   /**
