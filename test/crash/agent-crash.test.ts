@@ -8,13 +8,9 @@ import { readConfig } from '../../anchor-service/config.ts';
 import { type RunningAnchorService, startAnchorService } from '../../anchor-service/main.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
-import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
-import { parseTrustPolicy } from '../../verifier/policy.ts';
-import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
-import { verifyEvidence } from '../../verifier/verify.ts';
 import { framesText } from '../agent/support/evidence.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { serviceVerdicts } from '../e2e/service-verdicts.ts';
 import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
 import { SPOOL_POINTS } from './spool-process.ts';
@@ -72,7 +68,7 @@ function expectWhole(agent: CrashingAgent, deviceKey: PublicKey): void {
   expect(found.statementSeqs).toEqual([...found.statementSeqs.keys()]);
   expect(found.sessionNumbers).toEqual([...found.sessionNumbers.keys()]);
   expect(found).toMatchObject({ signedTwice: [], noncesTwice: 0, keysTwice: 0, waiting: 0 });
-  const verdicts = verdictsOn(bundle, deviceKey);
+  const verdicts = serviceVerdicts(bundle, deviceKey, service);
   for (const code of [
     'DEVICE',
     'SESSION',
@@ -88,30 +84,6 @@ function expectWhole(agent: CrashingAgent, deviceKey: PublicKey): void {
   ]) {
     expect(`${code} ${verdicts[code]}`).toBe(`${code} PASSED`);
   }
-}
-
-function verdictsOn(bundle: Uint8Array, key: PublicKey): Readonly<Record<string, string>> {
-  const policy: TrustPolicyFile = {
-    'witnessmark-trust': 0,
-    suppliedBy: 'a test',
-    deviceKeys: [{ algorithm: 'ES256K', key: toHex(key.bytes) }],
-    chains: [
-      {
-        chainId: `${service.chainId}`,
-        class: 'local',
-        contract: `0x${toHex(service.contract)}`,
-        codeHash: service.contractCodeHash,
-        publishers: [`0x${toHex(service.publisher)}`],
-        blocks: [],
-      },
-    ],
-    timestampAuthorities: [],
-  };
-  const report = verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
-    verifyDigest: fastVerifyDigest,
-    hash: nativeSha256,
-  });
-  return Object.fromEntries(report.checks.map(({ code, verdict }) => [code, verdict]));
 }
 
 /** Killed at the first and then at the second time that a point is reached. */

@@ -1,8 +1,11 @@
 /** A unit whose disk is set back to an earlier copy, with the real service and a real chain. */
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exportEvidence } from '../../agent/disclose/export-evidence.ts';
+import { exportFromUnit, prepareUnit, startAgent } from '../../agent/main.ts';
+import { Spool } from '../../agent/spool/spool.ts';
+import type { KnownService } from '../../agent/uplink/answers.ts';
 import { MqttBroker } from '../../agent/uplink/mqtt-broker.ts';
 import { Uplink } from '../../agent/uplink/uplink.ts';
 import { readConfig } from '../../anchor-service/config.ts';
@@ -12,13 +15,18 @@ import { decodeStatementItem } from '../../core/bundle-items.ts';
 import { toHex } from '../../core/bytes.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { decodeSessionRecord, type LogPredecessor } from '../../core/session-record.ts';
+import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement } from '../../core/statement.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { type DigestSigner, ephemeralSigner } from '../../hw/keys/file-signer.ts';
+import { readKeyFile } from '../../hw/keys/key-file.ts';
+import { MemoryCapture } from '../agent/support/memory-capture.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { configFor } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { TestUnit } from '../agent/support/unit.ts';
 import { until } from '../agent/support/until.ts';
+import { serviceVerdicts } from './service-verdicts.ts';
 
 let folder: TemporaryFolder;
 let service: RunningAnchorService;
@@ -28,10 +36,11 @@ const rolledBack: LogPredecessor[] = [];
 
 beforeAll(async () => {
   folder = temporaryFolder();
+  writeFileSync(join(folder.path, 'devices.json'), JSON.stringify([toHex(device.key.bytes)]));
   service = await startAnchorService(
     readConfig({
       dataDir: join(folder.path, 'service'),
-      devices: { keys: [toHex(device.key.bytes)] },
+      devices: { file: join(folder.path, 'devices.json') },
       broker: { port: 0 },
       http: { port: 0 },
       window: { everyMs: 200 },
@@ -44,19 +53,22 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-function connect(unit: TestUnit): Uplink {
+function known(): KnownService {
+  return {
+    ...{ key: service.servicePublicKey, chainId: service.chainId },
+    ...{ contract: service.contract, publishers: [service.publisher] },
+  };
+}
+
+function connect(spool: Spool, deviceKey: PublicKey): Uplink {
+  const { tag, epoch } = spool.identity() ?? { tag: new Uint8Array(16), epoch: 0 };
   const name = `test-${toHex(PRIMITIVES.random(6))}`;
   const uplink = new Uplink(
     new MqttBroker(service.mqttUrl, name),
-    unit.spool,
+    spool,
     {
-      tag: unit.identity.tag,
-      epoch: unit.identity.epoch,
-      deviceKey: device.key,
-      service: {
-        ...{ key: service.servicePublicKey, chainId: service.chainId },
-        ...{ contract: service.contract, publishers: [service.publisher] },
-      },
+      ...{ tag, epoch, deviceKey },
+      service: known(),
       resendEveryMs: 200,
       sha256: PRIMITIVES.sha256,
       verify: fastVerifyDigest,
@@ -98,7 +110,7 @@ test('a disk that was set back begins a new log, and nothing of either history i
   const [path, copy] = [join(folder.path, 'unit'), join(folder.path, 'copy')];
   const before = new TestUnit(path, device);
   for (let i = 0; i < 3; i++) before.addStatement();
-  let uplink = connect(before);
+  let uplink = connect(before.spool, device.key);
   await until(() => before.spool.waitingCount() === 0);
   // Signed, and neither sent nor accepted when the copy is made.
   await uplink.stop();
@@ -108,7 +120,7 @@ test('a disk that was set back begins a new log, and nothing of either history i
 
   const lost = new TestUnit(path, device);
   lost.addStatement();
-  uplink = connect(lost);
+  uplink = connect(lost.spool, device.key);
   await until(() => lost.spool.waitingCount() === 0);
   const last = lost.spool.lastStatement(0);
   expect(last?.seq).toBe(4);
@@ -121,7 +133,7 @@ test('a disk that was set back begins a new log, and nothing of either history i
   const unit = new TestUnit(path, device);
   expect(unit.addStatement()).toBe(4);
   unit.addChunk();
-  uplink = connect(unit);
+  uplink = connect(unit.spool, device.key);
   await until(() => rolledBack.length > 0);
   const [predecessor] = rolledBack;
   if (predecessor === undefined || last === undefined) throw new Error('nothing was told');
@@ -168,4 +180,68 @@ test('a disk that was set back begins a new log, and nothing of either history i
     predecessor,
   ]);
   unit.spool.close();
+}, 120_000);
+
+test('an agent whose data folder is set back goes on without a restart, and all of it verifies', async () => {
+  const [path, copy] = [join(folder.path, 'agent'), join(folder.path, 'agent copy')];
+  const deviceKey = prepareUnit(path);
+  writeFileSync(
+    join(folder.path, 'devices.json'),
+    JSON.stringify([device.key, deviceKey].map((key) => toHex(key.bytes))),
+  );
+  let logs = 0;
+  /** Until enough of it is accepted. */
+  const record = async (): Promise<void> => {
+    const source = new MemoryCapture();
+    const interfaces = source.buses.map(({ bus }) => ({ name: bus, filters: [] }));
+    let accepted = 0;
+    const running = await startAgent(
+      configFor(path, '', {
+        ...{ chunkMs: 200, batchMs: 400, journal: { blockMs: 20 } },
+        capture: { driver: 'native', interfaces, receiveBufferBytes: 1 << 20, ringBytes: 1 << 20 },
+        service: { ...known(), mqttUrl: service.mqttUrl, resendEveryMs: 200 },
+      }),
+      {
+        ...{ onCommitted: () => undefined, onReceipt: () => undefined },
+        onAccepted: () => {
+          accepted += 1;
+        },
+        onRefused: ({ code }) => refused.push(code),
+        onBadAnswer: (_, code) => refused.push(code),
+        onFatal: (error) => refused.push(String(error)),
+        onRolledBack: () => {
+          logs += 1;
+          accepted = 0;
+        },
+      },
+      { openCapture: () => Promise.resolve(source) },
+    );
+    await until(() => {
+      source.add(0, 0x123, Uint8Array.of(1));
+      source.add(1, 0x456, Uint8Array.of(2));
+      return accepted > 3;
+    });
+    await running.stop();
+  };
+  await record();
+  cpSync(path, copy, { recursive: true });
+  await record();
+  rmSync(path, { recursive: true });
+  cpSync(copy, path, { recursive: true });
+  await record();
+  await record();
+  // What the last session left to be sent.
+  const storageKey = readKeyFile(join(path, 'keys/storage.key'), 'storage-key');
+  const spool = Spool.open(join(path, 'spool'), storageKey, PRIMITIVES, () => undefined);
+  const uplink = connect(spool, deviceKey);
+  await until(() => spool.waitingCount() === 0);
+  await uplink.stop();
+  spool.close();
+  expect([refused, logs]).toEqual([[], 1]);
+  const bundle = exportFromUnit(path, { log: 'all' }, () => undefined);
+  const verdicts = serviceVerdicts(bundle, deviceKey, service);
+  expect(Object.entries(verdicts).filter(([, verdict]) => verdict === 'FAILED')).toEqual([]);
+  const codes = ['DEVICE', 'SESSION', 'STATEMENT', 'HEADER_CHAIN', 'COVERED', 'LEAVES', 'ANCHOR'];
+  for (const code of codes) expect(`${code} ${verdicts[code]}`).toBe(`${code} PASSED`);
+  expect(verdicts['GAPS']).toBe('INDETERMINATE');
 }, 120_000);
