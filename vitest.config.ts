@@ -3,9 +3,9 @@
 import { defineConfig } from 'vitest/config';
 
 // These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
-const heavy = ['test/{anchor-service,chaos,crash,e2e,power}/**/*.test.ts'];
-// These boot machines, each of one processor, and run by themselves.
-const rig = ['test/rig/**/*.test.ts'];
+const heavy = ['test/{anchor-service,chaos,crash,e2e}/**/*.test.ts'];
+// These boot machines, each of one processor, or kill processes under traffic, and run by themselves.
+const rig = ['test/{power,rig}/**/*.test.ts'];
 
 export default defineConfig({
   test: {

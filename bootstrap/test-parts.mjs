@@ -35,7 +35,7 @@ export const PARTS = [
     name: 'rig',
     needs: 'test/rig',
     packages: 'rig',
-    takes: (filters) => filters.some((filter) => filter.includes('test/rig')),
+    takes: (filters) => filters.some((filter) => /test\/(power|rig)/.test(filter)),
     command: (report) => vitest(['rig'], report),
     show: true,
     totals: (report) => vitestTotals(readFileSync(report, 'utf8')),

@@ -1,11 +1,11 @@
 // A live agent in a process of its own, with buses that have traffic: killed at any moment, or at a commit point.
-import { writeFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { DEFAULTS } from '../../agent/config.ts';
-import { exportFromUnit, startAgent } from '../../agent/main.ts';
+import { startAgent } from '../../agent/main.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
 import { JournalFile } from '../../agent/record/journal-file.ts';
-import { toHex } from '../../core/bytes.ts';
 import { openNativeCapture } from '../../hw/can/native-capture.ts';
 import { NO_SERVICE } from '../agent/support/run-agent.ts';
 import { SAID_FD } from './run-record.ts';
@@ -22,8 +22,8 @@ export type Orders = {
   readonly kill?: { readonly point: CommitPoint; readonly nth: number };
   /** Stops in order when it has told so many watermarks; without it, it runs until it is killed. */
   readonly stopAfter?: number;
-  /** After that: all chunks from this one on, into this file. */
-  readonly exportTo?: { readonly path: string; readonly fromSeq: number };
+  /** The service, which gives a receipt for everything before it stops. Nobody when absent. */
+  readonly mqttUrl?: string;
 };
 
 /** A process that nobody kills ends by itself. */
@@ -78,7 +78,10 @@ const agent = await startAgent(
       interfaces: BUSES.map((name) => ({ name, filters: [] })),
       ...{ receiveBufferBytes: 8 << 20, ringBytes: 8 << 20 },
     },
-    service: NO_SERVICE,
+    service:
+      orders.mqttUrl === undefined
+        ? NO_SERVICE
+        : { ...NO_SERVICE, mqttUrl: orders.mqttUrl, resendEveryMs: 200 },
   },
   {
     onCommitted: () => undefined,
@@ -105,18 +108,11 @@ const agent = await startAgent(
     },
   },
 );
-say(`device ${toHex(agent.deviceKey.bytes)}`);
 agent.recorded.catch((error: unknown) => {
   say(`broke ${String(error)}`);
   process.exit(1);
 });
 await enough.promise;
+while (orders.mqttUrl !== undefined && agent.waiting() > 0) await sleep(20);
 await traffic?.terminate();
 await agent.stop();
-if (orders.exportTo !== undefined) {
-  const { path, fromSeq } = orders.exportTo;
-  writeFileSync(
-    path,
-    exportFromUnit(orders.dataDir, { fromSeq }, () => undefined),
-  );
-}

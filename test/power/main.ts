@@ -1,36 +1,65 @@
-/** `npm run test:power`: as the tests beside it, for as long as wanted, and with another seed each time. */
+/** `npm run test:power`: the tests beside it, for as long as wanted, and with another seed each time. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../agent/support/temporary-folder.ts';
-import { killAtRandom } from './random-kills.ts';
-import { killLines } from './report-lines.ts';
+import { type KillReport, killAgents, stopMachines } from './random-kills.ts';
+import { reportLines } from './report-lines.ts';
+
+/** A unit's whole evidence is compared at its end: several short lives show the same as one long one. */
+const KILLS_OF_A_PAIR = 250;
+const STOPS_OF_A_MACHINE = 5;
 
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '1000' },
-    units: { type: 'string', default: '2' },
+    stops: { type: 'string', default: '20' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
   },
 });
-const [kills, units, seed] = [values.kills, values.units, values.seed].map(Number);
-if (kills === undefined || units === undefined || seed === undefined)
-  throw new RangeError('no numbers');
+const seed = Number(values.seed);
+const wrong: string[] = [];
 
-function say(lines: readonly string[]): void {
-  for (const line of lines) process.stdout.write(`${line}\n`);
+function say(title: string, seedOfThis: number, report: KillReport): void {
+  process.stdout.write(`${[title, ...reportLines(report, seedOfThis)].join('\n  ')}\n`);
+  wrong.push(...report.wrong);
 }
 
-let failed = 0;
+const packages = join(import.meta.dirname, '../../bootstrap/debian-packages.sh');
+execFileSync(packages, ['rig'], { stdio: 'inherit' });
 using folder = temporaryFolder();
-const report = await killAtRandom({
-  folder: folder.path,
-  seed,
-  units,
-  kills: Math.ceil(kills / units),
-  compareEvery: 50,
-  framesPerSecond: 1000,
-  chunkMs: 400,
-  journal: 'kept',
-});
-say([`${kills} kills of the agent, 1000 frames/s on two buses`, ...killLines(report, seed)]);
-failed += report.wrong.length;
-process.exitCode = failed === 0 ? 0 : 1;
+let made = 0;
+
+function newFolder(): string {
+  const path = join(folder.path, `${made++}`);
+  mkdirSync(path);
+  return path;
+}
+
+for (const [i, count] of portions(Number(values.kills), KILLS_OF_A_PAIR).entries()) {
+  const own = seed + 2 * i;
+  const report = await killAgents({
+    folder: newFolder(),
+    seed: own,
+    ...{ units: 2, kills: Math.ceil(count / 2), compareEvery: 50 },
+    ...{ framesPerSecond: 1000, chunkMs: 400, journal: 'kept' },
+  });
+  say(`two units, ${count} kills of the agent`, own, report);
+}
+for (const [i, count] of portions(Number(values.stops), STOPS_OF_A_MACHINE).entries()) {
+  const own = seed + i;
+  const report = await stopMachines({
+    folder: newFolder(),
+    ...{ seed: own, kills: count },
+    ...{ framesPerSecond: 500, chunkMs: 1000, journal: 'kept' },
+  });
+  say(`a machine, stopped ${count} times`, own, report);
+}
+process.exitCode = wrong.length === 0 ? 0 : 1;
+
+function portions(total: number, size: number): readonly number[] {
+  return Array.from({ length: Math.ceil(total / size) }, (_, i) =>
+    Math.min(size, total - i * size),
+  );
+}

@@ -1,17 +1,16 @@
 /** Compares the evidence of a unit with what its processes said before they were killed. */
+import type { GapCause } from '../../core/chunk-header.ts';
 import { frameData, frameTimeNs } from '../../core/frame.ts';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import type { CheckResult } from '../../verifier/check.ts';
 import { type Evidence, readEvidence } from '../../verifier/evidence.ts';
 import { busesOf, framesOf } from '../../verifier/frames.ts';
-import { parseTrustPolicy } from '../../verifier/policy.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
-import { verifyEvidence } from '../../verifier/verify.ts';
+import { reportOn } from '../agent/support/evidence.ts';
 import { numberOf } from './numbered-frame.ts';
 import type { RunRecord } from './run-record.ts';
 
-/** What the default policy requires, as far as it needs no service; and that nothing is missing unexplained. */
+/** What the default policy requires, as far as it needs no chain; and that nothing is missing unexplained. */
 const MUST_PASS = [
   'BUNDLE',
   'DEVICE',
@@ -44,6 +43,8 @@ export type Findings = {
   readonly frames: number;
   readonly chunks: number;
   readonly recoveredChunks: number;
+  /** Of gaps on all buses: why one session ended before the next began. */
+  readonly causes: readonly GapCause[];
   /** Of the last chunk, for the next range. */
   readonly lastSeq: number;
 };
@@ -51,10 +52,10 @@ export type Findings = {
 /** @param runs whose frames are in these chunks, all of them and no others, ascending */
 export function compareEvidence(
   bundle: Uint8Array,
-  deviceKey: string,
+  policy: TrustPolicyFile,
   runs: readonly RunRecord[],
 ): Findings {
-  const wrong = verdictsOf(bundle, deviceKey);
+  const wrong = verdictsOf(bundle, policy);
   const evidence = readEvidence(bundle, nativeSha256);
   const recorded = new Map(runs.map(({ run }) => [run, new RecordedRun(run)]));
   wrong.push(...readFrames(evidence, recorded));
@@ -83,6 +84,9 @@ export function compareEvidence(
     frames: [...recorded.values()].flatMap(({ counts }) => counts).reduce((a, b) => a + b, 0),
     chunks: headers.length,
     recoveredChunks: headers.filter((header) => header.recovered !== undefined).length,
+    causes: headers.flatMap(({ gaps }) =>
+      gaps.flatMap(({ bus, cause }) => (bus === '' ? cause : [])),
+    ),
     lastSeq: headers.at(-1)?.seq ?? -1,
   };
 }
@@ -132,25 +136,17 @@ function readFrames(
 }
 
 /** @returns what is not as it must be after any number of crashes */
-function verdictsOf(bundle: Uint8Array, deviceKey: string): string[] {
-  const policy: TrustPolicyFile = {
-    'witnessmark-trust': 0,
-    suppliedBy: 'a test',
-    deviceKeys: [{ algorithm: 'ES256K', key: deviceKey }],
-    // Nobody anchors these units: what is left of the default policy must hold.
-    chains: [],
-    timestampAuthorities: [],
-  };
-  const { checks } = verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
-    verifyDigest: fastVerifyDigest,
-    hash: nativeSha256,
-  });
-  return checks.flatMap(({ code, verdict, reason, detail }) => {
+function verdictsOf(bundle: Uint8Array, policy: TrustPolicyFile): string[] {
+  const { checks, accepted } = reportOn(bundle, policy);
+  const wrong = checks.flatMap(({ code, verdict, reason, detail }) => {
     const isFine =
       verdict === 'PASSED' ||
       (verdict === 'INDETERMINATE' && !MUST_PASS.includes(code) && isExpected({ code, reason }));
     return isFine ? [] : [`${code} ${verdict} ${reason}: ${detail}`];
   });
+  // A policy without a chain requires what only a chain can show.
+  if (policy.chains.length > 0 && !accepted) wrong.push('the evidence is not accepted');
+  return wrong;
 }
 
 /** A tail that ended in a crash may have been cut, and says so; it must not say anything else. */

@@ -3,10 +3,10 @@ import type { KillReport } from './random-kills.ts';
 import type { Loss } from './recorded.ts';
 
 /** Printed whatever came of it: a failure comes again with its seed. */
-export function killLines(report: KillReport, seed: number): readonly string[] {
-  const { runs, promising, frames, chunks, recoveredChunks, tornTails, losses, agesMs } = report;
+export function reportLines(report: KillReport, seed: number): readonly string[] {
+  const { kills, promising, frames, chunks, recoveredChunks, tornTails, losses, agesMs } = report;
   return [
-    `seed ${seed}: ${runs} runs, ${promising} of them with a watermark; ${frames} frames in ${chunks} chunks, ${recoveredChunks} of them recovered; ${tornTails} bodies cut off`,
+    `seed ${seed}: ${kills} killed, ${promising} of them with a watermark told before; ${frames} frames in ${chunks} chunks, ${recoveredChunks} of them recovered; ${tornTails} bodies cut off`,
     ...lossLines(losses),
     ...ageLines(agesMs),
     ...report.wrong.slice(0, 20).map((what) => `WRONG: ${what}`),

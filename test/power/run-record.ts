@@ -3,10 +3,15 @@
 /** Where a process says it: not its standard output, which Node makes one that does not wait for its reader. */
 export const SAID_FD = 3;
 
+/** When a run is killed: so long after it told so many watermarks; after none, since it began to capture. */
+export type KillMoment = { readonly watermarks: number; readonly delayMs: number };
+
 export type BusCounts = readonly number[];
 
 export class RunRecord {
   readonly run: number;
+  /** Nobody stopped it in order. */
+  readonly isKilled: boolean;
   /** Frames of each bus that it called durable, at the last. */
   durable: BusCounts = [];
   /** Frames of each bus that had been sent to it, at the last, and when that was by the clock of its stamps. */
@@ -17,14 +22,18 @@ export class RunRecord {
   watermarks = 0;
   /** How old the newest watermark was when the next one was told: the oldest that it ever is. */
   readonly agesMs: number[] = [];
-  /** SEC 1, in hexadecimal. */
-  deviceKey: string | undefined;
   /** Must stay empty. */
   readonly complaints: string[] = [];
   #capturedMs: number | undefined;
 
-  constructor(run: number) {
+  constructor(run: number, isKilled: boolean) {
     this.run = run;
+    this.isKilled = isKilled;
+  }
+
+  /** The moment has come, but for its delay. */
+  isDue({ watermarks }: KillMoment): boolean {
+    return this.isCapturing && this.watermarks >= watermarks;
   }
 
   hear(line: string): void {
@@ -33,7 +42,6 @@ export class RunRecord {
     if (word === 'capturing') this.isCapturing = true;
     else if (word === 'durable') this.#watermark(numbers);
     else if (word === 'sent') this.#traffic(numbers);
-    else if (word === 'device') this.deviceKey = rest[0];
     else this.complaints.push(`run ${this.run}: ${line}`);
   }
 

@@ -9,6 +9,7 @@ import { readEvidence } from '../../../verifier/evidence.ts';
 import { busesOf, framesOf } from '../../../verifier/frames.ts';
 import { parseTrustPolicy } from '../../../verifier/policy.ts';
 import type { TrustPolicyFile } from '../../../verifier/policy-file.ts';
+import type { Report } from '../../../verifier/report.ts';
 import { verifyEvidence } from '../../../verifier/verify.ts';
 import { CHAIN_ID, CODE_HASH, CONTRACT, type MiniChain, PUBLISHER } from './mini-chain.ts';
 
@@ -24,35 +25,46 @@ export function framesText(bundle: Uint8Array): string {
   return text;
 }
 
-/** Check code to verdict, by a policy that trusts the device and the newest block of the chain. */
+/** Trusts the device and, where there is one, the newest block of the chain; requires what one does by default. */
+export function trustPolicy(deviceKey: PublicKey, chain: MiniChain | undefined): TrustPolicyFile {
+  return {
+    'witnessmark-trust': 0,
+    suppliedBy: 'a test',
+    deviceKeys: [{ algorithm: deviceKey.algorithm, key: toHex(deviceKey.bytes) }],
+    chains:
+      chain === undefined
+        ? []
+        : [
+            {
+              chainId: String(CHAIN_ID),
+              class: 'local',
+              contract: `0x${toHex(CONTRACT)}`,
+              codeHash: `0x${toHex(CODE_HASH)}`,
+              publishers: [`0x${toHex(PUBLISHER)}`],
+              blocks: chain.headers.map((header, number) => ({
+                number: String(number),
+                hash: `0x${toHex(keccak256(header))}`,
+              })),
+            },
+          ],
+    timestampAuthorities: [],
+  };
+}
+
+export function reportOn(bundle: Uint8Array, policy: TrustPolicyFile): Report {
+  return verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
+    verifyDigest: fastVerifyDigest,
+    hash: nativeSha256,
+  });
+}
+
+/** Check code to verdict. */
 export function verdicts(
   bundle: Uint8Array,
   deviceKey: PublicKey,
   chain: MiniChain,
 ): Readonly<Record<string, string>> {
-  const policy: TrustPolicyFile = {
-    'witnessmark-trust': 0,
-    suppliedBy: 'a test',
-    deviceKeys: [{ algorithm: deviceKey.algorithm, key: toHex(deviceKey.bytes) }],
-    chains: [
-      {
-        chainId: String(CHAIN_ID),
-        class: 'local',
-        contract: `0x${toHex(CONTRACT)}`,
-        codeHash: `0x${toHex(CODE_HASH)}`,
-        publishers: [`0x${toHex(PUBLISHER)}`],
-        blocks: chain.headers.map((header, number) => ({
-          number: String(number),
-          hash: `0x${toHex(keccak256(header))}`,
-        })),
-      },
-    ],
-    timestampAuthorities: [],
-  };
-  const report = verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
-    verifyDigest: fastVerifyDigest,
-    hash: nativeSha256,
-  });
+  const report = reportOn(bundle, trustPolicy(deviceKey, chain));
   return Object.fromEntries(
     report.checks.map(({ code, verdict, detail }) => [
       code,

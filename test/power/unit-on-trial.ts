@@ -1,26 +1,28 @@
-/** A unit on this machine: its agent is started, killed and started again on the same folder. */
+/**
+ * A unit whose agents are killed, and what its evidence shows afterwards. Where its disk is in a machine that is
+ * killed as well, the disk is brought here first.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { exportFromUnit } from '../../agent/main.ts';
+import { exportFromUnit, prepareUnit } from '../../agent/main.ts';
+import { trustPolicy } from '../agent/support/evidence.ts';
+import type { MiniChain } from '../agent/support/mini-chain.ts';
+import { MiniService } from '../agent/support/mini-service.ts';
 import type { Orders } from './agent-process.ts';
 import { compareEvidence, type Findings } from './recorded.ts';
-import { RunRecord, SAID_FD } from './run-record.ts';
+import { type KillMoment, RunRecord, SAID_FD } from './run-record.ts';
 import { SeenOnDisk } from './seen-on-disk.ts';
 
-const PROCESS = join(import.meta.dirname, 'agent-process.ts');
+export const AGENT_PROCESS = join(import.meta.dirname, 'agent-process.ts');
 /** Of a run that ends in order: enough that chunks are sealed in it. */
 const ORDERLY_WATERMARKS = 12;
 
-/** When a run is killed: so long after it told so many watermarks; after none, since it began to capture. */
-export type KillMoment = { readonly watermarks: number; readonly delayMs: number };
-
 export type UnitOptions = Pick<Orders, 'framesPerSecond' | 'chunkMs' | 'journal'>;
 
-export class HostUnit {
+export class UnitOnTrial {
   readonly dataDir: string;
   readonly disk: SeenOnDisk;
   readonly runs: RunRecord[] = [];
@@ -29,6 +31,7 @@ export class HostUnit {
   /** How far `stopAndCompare` has come. */
   #compared = { runs: 0, lastSeq: -1 };
 
+  /** @param folder of its own */
   constructor(folder: string, options: UnitOptions) {
     this.#folder = folder;
     this.#options = options;
@@ -36,11 +39,18 @@ export class HostUnit {
     this.disk = new SeenOnDisk(this.dataDir, join(folder, 'index-copy'));
   }
 
-  async killAfter({ watermarks, delayMs }: KillMoment): Promise<void> {
+  /** What the next run is told, and the record of it. */
+  nextRun(change: Partial<Orders>): { readonly orders: Orders; readonly record: RunRecord } {
+    const record = new RunRecord(this.runs.length, change.stopAfter === undefined);
+    this.runs.push(record);
+    const { dataDir } = this;
+    return { orders: { ...this.#options, dataDir, run: record.run, ...change }, record };
+  }
+
+  async killAfter(moment: KillMoment): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     await this.#run({}, (record, child) => {
-      if (!record.isCapturing || record.watermarks < watermarks) return;
-      timer ??= setTimeout(() => child.kill('SIGKILL'), delayMs);
+      if (record.isDue(moment)) timer ??= setTimeout(() => child.kill('SIGKILL'), moment.delayMs);
     });
     clearTimeout(timer);
   }
@@ -53,26 +63,40 @@ export class HostUnit {
 
   /** One more run, which stops in order; then everything since the last time is compared. */
   async stopAndCompare(): Promise<Findings> {
-    const path = join(this.#folder, 'evidence.wmk');
+    await this.#run({ stopAfter: ORDERLY_WATERMARKS });
     const fromSeq = this.#compared.lastSeq + 1;
-    await this.#run({ stopAfter: ORDERLY_WATERMARKS, exportTo: { path, fromSeq } });
-    const found = this.#compare(readFileSync(path), this.#compared.runs);
-    rmSync(path);
+    const found = this.#compare({ fromSeq }, this.#compared.runs);
     this.#compared = { runs: this.runs.length, lastSeq: found.lastSeq };
     return found;
   }
 
-  /** From the first chunk on, after `stopAndCompare`. */
-  compareWhole(): Findings {
-    return this.#compare(
-      exportFromUnit(this.dataDir, {}, () => undefined),
-      0,
-    );
+  /**
+   * After `stopAndCompare`, from the first chunk on: a run in which a service gives its receipts for all of it,
+   * so that the default policy accepts it.
+   */
+  async compareWhole(): Promise<Findings> {
+    const service = new MiniService(prepareUnit(this.dataDir));
+    await service.start();
+    try {
+      const { mqttUrl } = service.config;
+      const { runs, lastSeq } = this.#compared;
+      await this.#run({ stopAfter: ORDERLY_WATERMARKS, mqttUrl });
+      const found = this.#compare({ toSeq: lastSeq }, 0, runs, service.chain);
+      return { ...found, wrong: [...found.wrong, ...service.complaints] };
+    } finally {
+      await service.stop();
+    }
   }
 
-  #compare(bundle: Uint8Array, fromRun: number): Findings {
-    const deviceKey = this.runs.findLast((run) => run.deviceKey !== undefined)?.deviceKey ?? '';
-    return compareEvidence(bundle, deviceKey, this.runs.slice(fromRun));
+  #compare(
+    range: { readonly fromSeq?: number; readonly toSeq?: number },
+    fromRun: number,
+    toRun?: number,
+    chain?: MiniChain,
+  ): Findings {
+    const bundle = exportFromUnit(this.dataDir, range, () => undefined);
+    const policy = trustPolicy(prepareUnit(this.dataDir), chain);
+    return compareEvidence(bundle, policy, this.runs.slice(fromRun, toRun));
   }
 
   /** @returns when nothing is left of the process */
@@ -80,19 +104,14 @@ export class HostUnit {
     change: Partial<Orders>,
     onLine: (record: RunRecord, child: ChildProcess) => void = () => undefined,
   ): Promise<NodeJS.Signals | undefined> {
-    const record = new RunRecord(this.runs.length);
-    this.runs.push(record);
-    const orders: Orders = {
-      ...this.#options,
-      dataDir: this.dataDir,
-      run: record.run,
-      ...change,
-    };
-    const child = spawn(process.execPath, [PROCESS, JSON.stringify(orders)], {
+    const { orders, record } = this.nextRun(change);
+    const child = spawn(process.execPath, [AGENT_PROCESS, JSON.stringify(orders)], {
       stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
       // Most of a start is compiling.
       env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, 'compiled') },
     });
+    const kill = (): boolean => child.kill('SIGKILL');
+    process.once('exit', kill);
     child.stderr?.on('data', (part: Buffer) => record.complaints.push(part.toString('utf8')));
     const lines = createInterface({ input: child.stdio[SAID_FD] as Readable });
     lines.on('line', (line) => {
@@ -100,6 +119,7 @@ export class HostUnit {
       onLine(record, child);
     });
     await Promise.all([once(child, 'close'), once(lines, 'close')]);
+    process.off('exit', kill);
     if (child.exitCode !== 0 && child.signalCode === null) {
       record.complaints.push(`run ${record.run} ended with ${child.exitCode}`);
     }
