@@ -124,6 +124,9 @@ test('an external broker may be restarted without its memory, and may be down at
   const again = await startBroker(port);
   cleanup.add(async () => await again.stop());
   await sender.allReceipts();
+  await vehicle.connect(url);
+  expect((await vehicle.ask()).last?.statement).toEqual(statements[2]?.bytes);
+  await vehicle.disconnect();
   await service.stop();
   await audit(given.dataDir, chain, sender, statements);
 });
