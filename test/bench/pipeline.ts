@@ -41,6 +41,8 @@ export type PipelineOptions = {
   /** Live, with a journal, each chunk committed by itself; else a replay, as fast as it can be read. */
   readonly isLive: boolean;
   readonly isNative: boolean;
+  /** Where the spool lies for the while. */
+  readonly place?: string;
 };
 
 export type PipelineResult = {
@@ -52,7 +54,7 @@ export type PipelineResult = {
 };
 
 export async function runPipeline(options: PipelineOptions): Promise<PipelineResult> {
-  const folder = mkdtempSync(join(tmpdir(), 'wmk-bench-'));
+  const folder = mkdtempSync(join(options.place ?? tmpdir(), 'wmk-bench-'));
   try {
     const work = options.isLive ? live(folder, options) : replay(folder, options);
     const before = process.cpuUsage();

@@ -1,12 +1,13 @@
 /** Where the CPU time of a piece of work goes, by the part of the program that it was spent in. */
+import type { Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 
 export type Share = { readonly part: string; readonly share: number };
 
 /** What Node does in C++ has a name in the profile and no place. */
 const PARTS: readonly (readonly [part: string, matches: RegExp])[] = [
-  ['native sealing of chunks', /^ chunk$/],
-  ['native sealing of journal blocks', /^ block$/],
+  ['native sealing of chunks', /native-sealing[.]ts chunk$/],
+  ['native sealing of journal blocks', /native-sealing[.]ts block$/],
   ['deflate (zlib)', /zlib|^ writeSync$/],
   [
     'AES-256-GCM (OpenSSL)',
@@ -42,7 +43,7 @@ export async function profiled<T>(
   const result = await work();
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
-  const nodes = new Map(profile.nodes.map((node) => [node.id, node.callFrame]));
+  const nodes = namedNodes(profile.nodes);
   const times = new Map<string, number>();
   let total = 0;
   profile.samples?.forEach((id, i) => {
@@ -57,6 +58,25 @@ export async function profiled<T>(
     .map(([part, time]) => ({ part, share: time / total }))
     .sort((a, b) => b.share - a.share);
   return { result, shares };
+}
+
+/** By id; what an add-on does has no name, and is its caller's. */
+function namedNodes(
+  nodes: readonly Profiler.ProfileNode[],
+): ReadonlyMap<number, Profiler.ProfileNode['callFrame']> {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const named = new Map<number, Profiler.ProfileNode['callFrame']>();
+  const visit = (id: number, caller: Profiler.ProfileNode['callFrame']): void => {
+    const node = byId.get(id);
+    if (node === undefined) return;
+    const { callFrame, children } = node;
+    const frame = callFrame.functionName === '' && callFrame.url === '' ? caller : callFrame;
+    named.set(id, frame);
+    for (const child of children ?? []) visit(child, frame);
+  };
+  const [root] = nodes;
+  if (root !== undefined) visit(root.id, root.callFrame);
+  return named;
 }
 
 function partOf(name: string, url: string): string {
