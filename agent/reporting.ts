@@ -5,7 +5,7 @@
  */
 import { OperationalError } from '../core/errors.ts';
 import type { HostPort } from './config.ts';
-import { type RunningMetrics, startMetricsServer } from './metrics/metrics-server.ts';
+import type { RunningMetrics } from './metrics/metrics-server.ts';
 import { renderMetrics } from './metrics/render.ts';
 import { readDeviceWrites } from './spool/device-writes.ts';
 import type { AgentStatus } from './status.ts';
@@ -80,6 +80,8 @@ export class Reporting {
     status.succeeded(NO_METRICS);
     if (listen === undefined) return;
     try {
+      // Loaded here: HTTP is 7 MB that a unit without metrics need not have.
+      const { startMetricsServer } = await import('./metrics/metrics-server.ts');
       this.#server = await startMetricsServer(listen, () => {
         this.#refresh();
         return renderMetrics(status, Date.now(), process.memoryUsage.rss());

@@ -23,6 +23,8 @@ export function openIndexForWriting(folder: string): Database.Database {
     database.pragma('journal_mode = WAL');
     // The library is compiled for NORMAL in WAL mode, which may lose the last commits at a power cut.
     database.pragma('synchronous = FULL');
+    // Rows are written once and hardly ever read: the library's 16 MB would fill with what nobody asks for again.
+    database.pragma('cache_size = -1024');
     if (state === 'empty') createSchema(database);
     else if (state === 'version 1') migrateSchema(database);
     database.pragma('foreign_keys = ON');

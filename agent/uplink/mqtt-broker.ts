@@ -1,10 +1,24 @@
 /** The agent's MQTT connection; the only agent file that imports mqtt. MQTT 3.1.1, QoS 1, clean sessions. */
-import { connect, type MqttClient } from 'mqtt';
+import { createRequire } from 'node:module';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { OperationalError } from '../../core/errors.ts';
 import { MAX_MESSAGE_BYTES } from '../../core/wire.ts';
 import type { Broker } from '../ports.ts';
 
 const RECONNECT_MS = 1000;
+const TCP_PORT = 1883;
+const TLS_PORT = 8883;
+
+// Only the client: the package's main file brings WebSockets, HTTP and proxies, 7 MB that no agent uses.
+const require = createRequire(import.meta.url);
+const { default: MqttClient } = require('mqtt/lib/client') as typeof import('mqtt/lib/client');
+// The codec is the client's own dependency, so it is looked up from there. By default it makes 65,536 buffers at
+// the first packet, one for each number of two bytes, and keeps them: 7 MB for a handful of packets a minute.
+const codec = createRequire(require.resolve('mqtt/lib/client'))('mqtt-packet') as {
+  readonly writeToStream: { cacheNumbers: boolean };
+};
+codec.writeToStream.cacheNumbers = false;
 
 /**
  * Every connection is a client of its own, without a session on the broker and without a queue here:
@@ -12,20 +26,21 @@ const RECONNECT_MS = 1000;
  * reconnects by itself would hold back what was in flight, and never settle it when it is closed.
  */
 export class MqttBroker implements Broker {
-  readonly #url: string;
+  readonly #url: URL;
   readonly #clientId: string;
-  #client: MqttClient | undefined;
+  #client: InstanceType<typeof MqttClient> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   /** @param clientId only letters, digits, `_` and `-`, which every broker takes */
   constructor(url: string, clientId: string) {
-    this.#url = url;
+    this.#url = new URL(url);
     this.#clientId = clientId;
   }
 
   connect(handlers: Parameters<Broker['connect']>[0]): void {
-    const client = connect(this.#url, {
+    const { username, password } = this.#url;
+    const client = new MqttClient(() => openStream(this.#url), {
       protocolVersion: 4,
       clientId: this.#clientId,
       clean: true,
@@ -33,6 +48,8 @@ export class MqttBroker implements Broker {
       reconnectPeriod: 0,
       connectTimeout: 10_000,
       keepalive: 30,
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
     });
     this.#client = client;
     client.on('connect', () => handlers.onConnected());
@@ -62,10 +79,19 @@ export class MqttBroker implements Broker {
     await this.#client?.endAsync(true);
   }
 
-  #connected(): MqttClient {
+  #connected(): InstanceType<typeof MqttClient> {
     if (this.#client?.connected !== true) throw offline(undefined);
     return this.#client;
   }
+}
+
+/** An error is followed by `close`. The certificate of a TLS broker has to be valid for the host of the URL. */
+function openStream({ protocol, hostname, port }: URL): Socket {
+  // An IPv6 address stands in brackets.
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (protocol === 'mqtt:') return connectTcp({ host, port: Number(port || TCP_PORT) });
+  const servername = isIP(host) === 0 ? host : '';
+  return connectTls({ host, port: Number(port || TLS_PORT), servername });
 }
 
 async function settled(request: Promise<unknown>): Promise<void> {

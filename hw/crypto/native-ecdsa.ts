@@ -4,12 +4,15 @@
  */
 import { createRequire } from 'node:module';
 import {
+  publicKeyOf as noblePublicKeyOf,
   signDigest as nobleSign,
   verifyDigest as nobleVerify,
+  type PublicKey,
   type VerifyDigest,
 } from '../../core/signature.ts';
 
 type Libsecp256k1 = {
+  publicKeyCreate(secret: Uint8Array): Uint8Array;
   ecdsaSign(digest: Uint8Array, secret: Uint8Array): { readonly signature: Uint8Array };
   ecdsaVerify(signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array): boolean;
 };
@@ -27,6 +30,12 @@ function loadAddon(): Libsecp256k1 | undefined {
 }
 
 export const nativeEcdsa = native !== undefined;
+
+/** Without the tables that noble makes for its first key, and keeps. */
+export function es256kPublicKey(secret: Uint8Array): PublicKey {
+  if (native === undefined) return noblePublicKeyOf('ES256K', secret);
+  return { algorithm: 'ES256K', bytes: native.publicKeyCreate(secret) };
+}
 
 /** ES256K, deterministic (RFC 6979), low-S. @returns 64 bytes, r then s */
 export function signEs256k(secret: Uint8Array, digest: Uint8Array): Uint8Array {

@@ -1,7 +1,7 @@
 /** ES256K signer whose secret lies in a key file, or only in memory. */
 import crypto from 'node:crypto';
-import { type PublicKey, publicKeyOf } from '../../core/signature.ts';
-import { signEs256k } from '../crypto/native-ecdsa.ts';
+import type { PublicKey } from '../../core/signature.ts';
+import { es256kPublicKey, signEs256k } from '../crypto/native-ecdsa.ts';
 
 export type DigestSigner = {
   readonly key: PublicKey;
@@ -10,7 +10,7 @@ export type DigestSigner = {
 };
 
 export function es256kSigner(secret: Uint8Array): DigestSigner {
-  const key = publicKeyOf('ES256K', secret);
+  const key = es256kPublicKey(secret);
   return { key, sign: (digest) => signEs256k(secret, digest) };
 }
 

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { publicKeyOf, signDigest, verifyDigest } from '../../../core/signature.ts';
-import { fastVerifyDigest, nativeEcdsa, signEs256k } from '../../../hw/crypto/native-ecdsa.ts';
+import {
+  es256kPublicKey,
+  fastVerifyDigest,
+  nativeEcdsa,
+  signEs256k,
+} from '../../../hw/crypto/native-ecdsa.ts';
 import { newEs256kSecret } from '../../../hw/keys/file-signer.ts';
 
 const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -23,6 +28,13 @@ function withS(signature: Uint8Array, s: bigint): Uint8Array {
 
 test('the addon is there where the tests run', () => {
   expect(nativeEcdsa).toBe(true);
+});
+
+test('public keys are those of the reference', () => {
+  for (let i = 0; i < 10; i++) {
+    const fresh = newEs256kSecret();
+    expect(es256kPublicKey(fresh)).toEqual(publicKeyOf('ES256K', fresh));
+  }
 });
 
 test('signatures are those of the reference, byte for byte, and low-S', () => {
