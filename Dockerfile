@@ -17,7 +17,7 @@ WORKDIR /var/lib/witnessmark
 VOLUME /var/lib/witnessmark
 
 FROM base AS agent
-ENTRYPOINT ["/opt/witnessmark/node_modules/.bin/node", "/opt/witnessmark/dist/cli/main.js", "agent"]
+ENTRYPOINT ["/opt/witnessmark/bootstrap/agent-node.sh", "/opt/witnessmark/dist/cli/main.js", "agent"]
 
 FROM base AS anchor-service
 ENTRYPOINT ["/opt/witnessmark/node_modules/.bin/node", "/opt/witnessmark/dist/cli/main.js", "anchor-service"]

@@ -17,6 +17,9 @@ export const NODE_HOME = join(NODE_MODULES, NODE_PACKAGE);
 
 export const PINNED_NODE = join(NODE_HOME, 'bin', 'node');
 
+/** A program that is the pinned Node with what an agent runs under. */
+export const AGENT_NODE = join(ROOT, 'bootstrap', 'agent-node.sh');
+
 /** @returns {string} the exact version of Node that package.json pins, such as `26.10.0` */
 export function pinnedNodeVersion() {
   const version = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).optionalDependencies[

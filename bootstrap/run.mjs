@@ -3,7 +3,7 @@
 // usage: node bootstrap/run.mjs <task> [arguments]
 
 import { argv } from 'node:process';
-import { becomePinnedNode } from './exec.mjs';
+import { becomePinnedNode, becomeWitnessmark } from './exec.mjs';
 import { ensureInstalled } from './install.mjs';
 import { isRelease, runnable } from './paths.mjs';
 import { say } from './say.mjs';
@@ -33,7 +33,8 @@ try {
   if (!task) throw new Error(`expected one of ${Object.keys(TASKS).join(', ')}, got "${name}"`);
   await ensureInstalled({ development: !isRelease() });
   const [script, ...first] = task;
-  becomePinnedNode(runnable(script), [...first, ...args]);
+  const become = name === 'witnessmark' ? becomeWitnessmark : becomePinnedNode;
+  become(runnable(script), [...first, ...args]);
 } catch (error) {
   say(/** @type {Error} */ (error).message);
   process.exitCode = 2;

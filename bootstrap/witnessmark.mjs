@@ -3,14 +3,14 @@
 // imported. Standard output belongs to the command alone.
 
 import { argv } from 'node:process';
-import { becomePinnedNode } from './exec.mjs';
+import { becomeWitnessmark } from './exec.mjs';
 import { ensureInstalled } from './install.mjs';
 import { isRelease, runnable } from './paths.mjs';
 import { say } from './say.mjs';
 
 try {
   await ensureInstalled({ development: !isRelease() });
-  becomePinnedNode(runnable('cli/main.ts'), argv.slice(2));
+  becomeWitnessmark(runnable('cli/main.ts'), argv.slice(2));
 } catch (error) {
   say(`witnessmark: ${/** @type {Error} */ (error).message}`);
   process.exitCode = 2;

@@ -46,9 +46,14 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function start(before: string, script: string, ...args: string[]): ChildProcess {
+function start(
+  before: string,
+  script: string,
+  args: readonly string[] = [],
+  become = 'becomePinnedNode',
+): ChildProcess {
   const exec = pathToFileURL(join(ROOT, 'bootstrap/exec.mjs')).href;
-  const call = `becomePinnedNode(${JSON.stringify(join(folder, script))}, ${JSON.stringify(args)})`;
+  const call = `${become}(${JSON.stringify(join(folder, script))}, ${JSON.stringify(args)})`;
   const code = `${before} import(${JSON.stringify(exec)}).then((m) => m.${call});`;
   return spawn(STARTER, ['-e', code], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
 }
@@ -68,7 +73,7 @@ async function endOf(child: ChildProcess): Promise<{ status: unknown; out: strin
 
 describe.each(Object.entries(ENTRIES))('becoming the pinned Node %s', (_name, before) => {
   test('keeps directory, arguments and exit status, and prints nothing of its own', async () => {
-    const end = await endOf(start(before, 'report.ts', 'a b', '--json'));
+    const end = await endOf(start(before, 'report.ts', ['a b', '--json']));
     expect(end).toEqual({
       status: 7,
       out: JSON.stringify([`v${pinnedNodeVersion()}`, folder, 'a b', '--json']),
@@ -115,6 +120,17 @@ describe('the command witnessmark', () => {
       expect(run(join(ROOT, 'node_modules/.bin/witnessmark'), args)).toEqual(direct);
     },
   );
+
+  test('runs an agent, and nothing else, in the Node of an agent', async () => {
+    writeFileSync(
+      join(folder, 'flags.ts'),
+      `process.stdout.write(JSON.stringify([...process.execArgv, ...process.argv.slice(2)]));`,
+    );
+    const flags = async (name: string) =>
+      (await endOf(start('', 'flags.ts', [name], 'becomeWitnessmark'))).out;
+    expect(await flags('agent')).toBe('["--max-semi-space-size=1","--no-opt","agent"]');
+    expect(await flags('health')).toBe('["health"]');
+  });
 
   test('an unknown task is refused with the list of those there are', () => {
     const end = run(STARTER, [join(ROOT, 'bootstrap/run.mjs'), 'nonsense']);
