@@ -1,8 +1,13 @@
-/** `npm run bench`: the numbers of the README, with the machine that they were measured on. */
+/**
+ * `npm run bench`: the numbers of the README, with the machine that they were measured on.
+ * `-- --live`: an agent live and nothing else; `--folder`: on the disk whose writes count, better a quiet one.
+ */
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { liveLines } from './live-lines.ts';
 import { loadRecording, type Recording } from './looped-source.ts';
 import { machineLine } from './machine.ts';
 import { benchMerkle } from './merkle.ts';
@@ -21,10 +26,20 @@ function say(...lines: readonly string[]): void {
   for (const line of lines) process.stdout.write(`${line}\n`);
 }
 
-const { values } = parseArgs({ options: { times: { type: 'string', default: '100' } } });
+const { values } = parseArgs({
+  options: {
+    times: { type: 'string', default: '100' },
+    seconds: { type: 'string', default: '60' },
+    folder: { type: 'string', default: tmpdir() },
+    live: { type: 'boolean' },
+  },
+});
 const times = Number(values.times);
 
 say(`machine: ${machineLine()}`, '');
+const live = { recording: RAV4, seconds: Number(values.seconds), folder: values.folder };
+for await (const line of liveLines(live)) say(line);
+if (values.live === true) process.exit(0);
 const recording = await loadRecording(RAV4);
 await benchPipeline(recording);
 await benchSizes(recording);
