@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import type { OutageExperiments } from './jobs/outages.ts';
-import { counterOf, type Recorded, readRecorded, stampNs } from './recorded.ts';
+import { counterOf, microsecondLines, type Recorded, readRecorded, stampNs } from './recorded.ts';
 import { runJob } from './run-job.ts';
 
 let shared: TemporaryFolder;
@@ -79,7 +79,10 @@ test('a controller that goes off the bus and comes back', () => {
 
 test('a wall clock that is set loses no frame, and every step is recorded', () => {
   const { lines, clockSteps, lost } = recorded('clockSet', 'clock-set.wmk');
+  const { seen, dropped } = found('clockSet');
   expect(lines.map(counterOf)).toEqual(Array.from({ length: 2000 }, (_, i) => i));
+  expect(dropped).toBe(0);
+  expect(microsecondLines(lines.join('\n'))).toEqual(seen);
   expect(clockSteps).toBe(3);
   expect(lost).toEqual({});
 });

@@ -1,15 +1,9 @@
 /** The agent's event loop stands still: what is lost then is nothing, or it is counted. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
-import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
-import { parseTrustPolicy } from '../../verifier/policy.ts';
-import { reportJson } from '../../verifier/report-json.ts';
-import { verifyEvidence } from '../../verifier/verify.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import type { OverloadExperiments } from './jobs/overload.ts';
-import { byBus, counterOf, readRecorded, stampNs } from './recorded.ts';
+import { byBus, counterOf, readRecorded, stampNs, verdictOn } from './recorded.ts';
 import { runJob } from './run-job.ts';
 
 const BUSES = ['vcan0', 'vcan1'];
@@ -79,34 +73,3 @@ test('the socketcan driver loses, and its evidence says that it does not count',
   for (const bus of BUSES) expect(byBus(lines)[bus]?.length).toBeLessThan(sentPerBus);
   expect(verdict('LOSS')).toMatchObject({ verdict: 'INDETERMINATE', reason: 'not_counted' });
 });
-
-type Check = {
-  readonly verdict: string;
-  readonly reason?: string;
-  readonly values: Readonly<Record<string, unknown>>;
-};
-
-/** By the report that a program reads. */
-function verdictOn(path: string, deviceKey: string): (code: string) => Check {
-  const policy = parseTrustPolicy(
-    JSON.stringify({
-      'witnessmark-trust': 0,
-      suppliedBy: 'a test',
-      deviceKeys: [{ algorithm: 'ES256K', key: deviceKey }],
-      chains: [],
-      timestampAuthorities: [],
-    }),
-  );
-  const report = verifyEvidence(readFileSync(path), policy, {
-    verifyDigest: fastVerifyDigest,
-    hash: nativeSha256,
-  });
-  const { checks } = JSON.parse(reportJson(report)) as {
-    readonly checks: readonly (Check & { readonly code: string })[];
-  };
-  return (code) => {
-    const check = checks.find((one) => one.code === code);
-    if (check === undefined) throw new Error(`the report has no check ${code}`);
-    return check;
-  };
-}

@@ -1,8 +1,12 @@
 /** On the host: what the evidence of a guest's agent says, in the terms that candump and the tests speak. */
 import { readFileSync } from 'node:fs';
 import type { Gap } from '../../core/chunk-header.ts';
+import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { readEvidence } from '../../verifier/evidence.ts';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
+import { reportJson } from '../../verifier/report-json.ts';
+import { verifyEvidence } from '../../verifier/verify.ts';
 import { framesText } from '../agent/support/evidence.ts';
 
 export type Recorded = {
@@ -74,4 +78,36 @@ function joined(parts: readonly Gap[]): readonly Gap[] {
     else gaps[at] = { ...before, toNs: part.toNs };
   }
   return gaps;
+}
+
+/** Of the report that a program reads. */
+export type Check = {
+  readonly verdict: string;
+  readonly reason?: string;
+  readonly values: Readonly<Record<string, unknown>>;
+};
+
+/** By a policy that trusts the device and no chain. @param deviceKey in hexadecimal */
+export function verdictOn(path: string, deviceKey: string): (code: string) => Check {
+  const policy = parseTrustPolicy(
+    JSON.stringify({
+      'witnessmark-trust': 0,
+      suppliedBy: 'a test',
+      deviceKeys: [{ algorithm: 'ES256K', key: deviceKey }],
+      chains: [],
+      timestampAuthorities: [],
+    }),
+  );
+  const report = verifyEvidence(readFileSync(path), policy, {
+    verifyDigest: fastVerifyDigest,
+    hash: nativeSha256,
+  });
+  const { checks } = JSON.parse(reportJson(report)) as {
+    readonly checks: readonly (Check & { readonly code: string })[];
+  };
+  return (code) => {
+    const check = checks.find((one) => one.code === code);
+    if (check === undefined) throw new Error(`the report has no check ${code}`);
+    return check;
+  };
 }

@@ -19,6 +19,7 @@ export class Recorder {
   readonly #dataDir: string;
   readonly #agent: RunningAgent;
   #fatal: Error | undefined;
+  #durable = 0;
 
   private constructor(dataDir: string, agent: RunningAgent) {
     this.#dataDir = dataDir;
@@ -31,6 +32,7 @@ export class Recorder {
     { interfaces, driver = 'native', buffers }: RecorderOptions,
   ): Promise<Recorder> {
     rmSync(dataDir, { recursive: true, force: true });
+    let onDurable: (frames: number) => void = () => undefined;
     const agent = await startAgent(
       {
         ...DEFAULTS,
@@ -58,16 +60,30 @@ export class Recorder {
         onRefused: () => undefined,
         onBadAnswer: () => undefined,
         onRolledBack: () => undefined,
+        onDurable: ({ frames }) => onDurable(frames.reduce((sum, count) => sum + count, 0)),
         onFatal: (error) => {
           throw new Error('the agent must stop', { cause: error });
         },
       },
     );
     const recorder = new Recorder(dataDir, agent);
+    onDurable = (frames) => {
+      recorder.#durable = frames;
+    };
     agent.recorded.catch((error: Error) => {
       recorder.#fatal = error;
     });
     return recorder;
+  }
+
+  /** Codes of what is wrong now. */
+  get problems(): readonly string[] {
+    return this.#agent.status.problems().map(({ code }) => code);
+  }
+
+  /** Frames of all buses that this session has told to be durable. */
+  get durable(): number {
+    return this.#durable;
   }
 
   /** What the agent itself knows of a bus. */

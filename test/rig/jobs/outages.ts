@@ -1,7 +1,7 @@
 /** In the guest: everything that can happen to an interface while the agent records. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cangen, cansend, endlessTraffic } from '../guest/candump.ts';
+import { Candump, cangen, cansend, endlessTraffic } from '../guest/candump.ts';
 import { type Experiments, runExperiments } from '../guest/experiments.ts';
 import { addVcan, ip, removeLink } from '../guest/interfaces.ts';
 import { Recorder } from '../guest/recorder.ts';
@@ -83,9 +83,10 @@ const experiments = {
     return written;
   },
 
-  /** Under traffic with a counter: an hour on, an hour back, twenty years on. */
+  /** Under traffic with a counter, beside candump: an hour on, an hour back, twenty years on. */
   clockSet: async () => {
     addVcan('vcan0');
+    const candump = await Candump.start(['vcan0']);
     const recorder = await Recorder.start('/run/unit', { interfaces: ['vcan0'] });
     const traffic = cangen('vcan0', 2000, 2);
     for (const by of ['+1 hour', '-1 hour', '+20 years']) {
@@ -93,8 +94,10 @@ const experiments = {
       execFileSync('date', ['-s', by], { stdio: 'ignore' });
     }
     await traffic;
+    const { lines, dropped } = await candump.stop();
     await recorder.stop('/run/shared/clock-set.wmk');
     removeLink('vcan0');
+    return { seen: lines, dropped };
   },
 } satisfies Experiments;
 
