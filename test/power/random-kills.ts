@@ -33,6 +33,7 @@ export type KillReport = {
   readonly losses: readonly Loss[];
   /** See `RunRecord.agesMs`. */
   readonly agesMs: readonly number[];
+  readonly startAgesMs: readonly number[];
 };
 
 export async function killAgents(orders: RandomKills): Promise<KillReport> {
@@ -88,6 +89,7 @@ async function reportOf(unit: UnitOnTrial, found: readonly Findings[]): Promise<
     causes: whole.causes,
     losses: found.flatMap(({ losses }) => losses),
     agesMs: unit.runs.flatMap(({ agesMs }) => agesMs),
+    startAgesMs: unit.runs.flatMap(({ startAgeMs }) => startAgeMs ?? []),
   };
 }
 
@@ -105,5 +107,6 @@ function together(reports: readonly KillReport[]): KillReport {
     causes: reports.flatMap(({ causes }) => causes),
     losses: reports.flatMap(({ losses }) => losses),
     agesMs: reports.flatMap(({ agesMs }) => agesMs),
+    startAgesMs: reports.flatMap(({ startAgesMs }) => startAgesMs),
   };
 }

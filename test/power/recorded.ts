@@ -32,7 +32,7 @@ export type Loss = {
   readonly frames: number;
   /** From the newest frame that is in the evidence to the newest that was sent. */
   readonly ms: number;
-  /** Killed before its first watermark: what came while it started is in it. */
+  /** Killed before its second watermark: what came while it recovered and began is in it. */
   readonly whileStarting: boolean;
 };
 
@@ -75,7 +75,7 @@ export function compareEvidence(
     if (frames === 0) continue;
     const newestMs = found.newestMs ?? run.firstSentMs ?? 0;
     const ms = Math.max(0, run.lastSentMs - newestMs);
-    losses.push({ run: run.run, frames, ms, whileStarting: run.watermarks === 0 });
+    losses.push({ run: run.run, frames, ms, whileStarting: run.watermarks < 2 });
   }
   const headers = evidence.headers.map(({ header }) => header);
   return {

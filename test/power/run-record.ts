@@ -22,6 +22,8 @@ export class RunRecord {
   watermarks = 0;
   /** How old the newest watermark was when the next one was told: the oldest that it ever is. */
   readonly agesMs: number[] = [];
+  /** The same of the first one, which was captured before the agent recovered and began. */
+  startAgeMs: number | undefined;
   /** Must stay empty. */
   readonly complaints: string[] = [];
   #capturedMs: number | undefined;
@@ -52,7 +54,8 @@ export class RunRecord {
   }
 
   #watermark([capturedMs = 0, toldMs = 0, ...durable]: readonly number[]): void {
-    if (this.#capturedMs !== undefined) this.agesMs.push(toldMs - this.#capturedMs);
+    if (this.watermarks === 1) this.startAgeMs = toldMs - (this.#capturedMs ?? toldMs);
+    else if (this.#capturedMs !== undefined) this.agesMs.push(toldMs - this.#capturedMs);
     this.#capturedMs = capturedMs;
     this.durable = durable;
     this.watermarks += 1;
