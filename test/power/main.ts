@@ -10,6 +10,12 @@ import { reportLines } from './report-lines.ts';
 /** A unit's whole evidence is compared at its end: several short lives show the same as one long one. */
 const KILLS_OF_A_PAIR = 250;
 const STOPS_OF_A_MACHINE = 5;
+/** One after the other. */
+const TRAFFIC = [
+  { framesPerSecond: 1000, chunkMs: 400 },
+  { framesPerSecond: 2000, chunkMs: 1000 },
+  { framesPerSecond: 300, chunkMs: 300 },
+] as const;
 
 const { values } = parseArgs({
   options: {
@@ -43,20 +49,28 @@ for (const [i, count] of portions(Number(values.kills), KILLS_OF_A_PAIR).entries
     folder: newFolder(),
     seed: own,
     ...{ units: 2, kills: Math.ceil(count / 2), compareEvery: 50 },
-    ...{ framesPerSecond: 1000, chunkMs: 400, journal: 'kept' },
+    ...{ ...trafficOf(i), journal: 'kept' },
   });
-  say(`two units, ${count} kills of the agent`, own, report);
+  say(`two units, ${count} kills of the agent, ${pace(i)}`, own, report);
 }
 for (const [i, count] of portions(Number(values.stops), STOPS_OF_A_MACHINE).entries()) {
   const own = seed + i;
   const report = await stopMachines({
     folder: newFolder(),
     ...{ seed: own, kills: count },
-    ...{ framesPerSecond: 500, chunkMs: 1000, journal: 'kept' },
+    ...{ ...trafficOf(i), journal: 'kept' },
   });
-  say(`a machine, stopped ${count} times`, own, report);
+  say(`a machine, stopped ${count} times, ${pace(i)}`, own, report);
 }
 process.exitCode = wrong.length === 0 ? 0 : 1;
+
+function trafficOf(i: number): (typeof TRAFFIC)[number] {
+  return TRAFFIC[i % TRAFFIC.length] ?? TRAFFIC[0];
+}
+
+function pace(i: number): string {
+  return `${trafficOf(i).framesPerSecond} frames/s`;
+}
 
 function portions(total: number, size: number): readonly number[] {
   return Array.from({ length: Math.ceil(total / size) }, (_, i) =>
