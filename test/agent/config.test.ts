@@ -31,7 +31,7 @@ test('every key is read, and paths are those from the file’s folder', () => {
     batchMs: 10_000,
     idleAfterMs: 5000,
     capture: { driver: 'replay', path: join(folder.path, 'drive.log'), speed: 2.5 },
-    journal: { blockMs: 80 },
+    journal: { blockMs: 90 },
     spool: { maxBytes: 4_294_967_296, maxAgeDays: 365 },
     clock: { gpsd: undefined },
     metrics: undefined,
