@@ -14,6 +14,7 @@ import { say } from './say.mjs';
  */
 const TASKS = {
   bench: ['test/bench/main.ts'],
+  'bench:rig': ['test/rig/bench-cpu.ts'],
   build: ['bootstrap/build.mjs'],
   check: ['bootstrap/check.mjs'],
   contracts: ['contracts/compile.ts'],

@@ -39,6 +39,8 @@ export type GuestOutcome = {
 };
 
 export type Guest = {
+  /** The process group of the machine on the host. */
+  readonly group: number;
   readonly finished: Promise<GuestOutcome>;
   /** Pulls the plug: no process of the machine runs another instruction. */
   kill(): void;
@@ -74,7 +76,7 @@ export function bootGuest(options: GuestOptions): Guest {
     process.off('exit', kill);
     rmSync(own, { recursive: true, force: true });
   });
-  return { finished, kill };
+  return { group: machine.pid ?? 0, finished, kill };
 }
 
 /** @returns an ext4 file system in a file: what it was told to keep survives the machine */

@@ -19,6 +19,18 @@ beforeAll(async () => {
 });
 afterAll(() => shared[Symbol.dispose]());
 
+// Side by side, for people; what must hold is below.
+afterAll(() => {
+  for (const name of ['enlarged', 'small', 'socketcan'] as const) {
+    const { lines, lost, sentPerBus } = recorded(name);
+    const sent = sentPerBus * BUSES.length;
+    const drops = Object.values(lost).reduce((sum, { kernelDrops }) => sum + kernelDrops, 0);
+    process.stdout.write(
+      `${name}: ${sent} sent, ${lines.length} recorded, ${sent - lines.length} lost, ${drops} of them counted\n`,
+    );
+  }
+});
+
 function recorded(name: keyof OverloadExperiments & string) {
   const { sentPerBus, deviceKey } = found(name);
   const path = join(shared.path, `${name}.wmk`);

@@ -9,6 +9,9 @@ import { until } from './until.ts';
 /** As large as candump is ever given: 16 MiB, so that it loses nothing at the paces of these tests. */
 const RECEIVE_BUFFER = '16777216';
 
+/** One id, and a counter as data. */
+const COUNTED = ['-I', '123', '-L', '8', '-D', 'i', '-i'];
+
 let dumps = 0;
 
 export type Witnessed = {
@@ -74,13 +77,18 @@ export function cansend(name: string, frame: string): void {
 
 /** Frames of one id with a counter as data, so that a receiver can say which it missed. */
 export async function cangen(name: string, count: number, gapMs: number): Promise<void> {
-  const counted = ['-I', '123', '-L', '8', '-D', 'i', '-i'];
-  await run('cangen', [name, '-g', `${gapMs}`, '-n', `${count}`, ...counted]);
+  await run('cangen', [name, '-g', `${gapMs}`, '-n', `${count}`, ...COUNTED]);
 }
 
 /** As `cangen`, as fast as the guest can; they come even while this process stands still. */
 export async function flood(name: string, count: number): Promise<void> {
   await cangen(name, count, 0);
+}
+
+/** As `flood`, into all of them at once; the event loop stands still until the last frame is sent. */
+export function floodBlocking(names: readonly string[], count: number): void {
+  const senders = names.map((name) => `cangen ${name} -g 0 -n ${count} ${COUNTED.join(' ')} &`);
+  execFileSync('/bin/sh', ['-c', `${senders.join(' ')} wait`], { stdio: 'inherit' });
 }
 
 /** Frames until they are stopped, whether the interface is up or not. */
