@@ -4,10 +4,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include <cstring>
 
+#include "clocks.h"
 #include "interface.h"
 
 namespace witnessmark {
@@ -28,12 +28,6 @@ constexpr unsigned kFinishFrames = 4 * 1024 * 1024;
 constexpr int kErrorsPerRefill = 4;
 /** Whole batches of what is no frame: only a test's socket can have them. */
 constexpr int kFramelessPerRefill = 64;
-
-int64_t ClockNs(clockid_t clock) {
-  timespec now = {};
-  clock_gettime(clock, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
-}
 
 }  // namespace
 

@@ -1,20 +1,10 @@
 #include "receiver.h"
 
 #include <errno.h>
-#include <string.h>
-#include <time.h>
+
+#include "clocks.h"
 
 namespace witnessmark {
-
-namespace {
-
-int64_t WallClockNs() {
-  timespec now = {};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<int64_t>(now.tv_sec) * 1000000000 + now.tv_nsec;
-}
-
-}  // namespace
 
 Receiver::Receiver()
     : slots_(new Slot[kBatch]()), vectors_(new iovec[kBatch]()), messages_(new mmsghdr[kBatch]()) {
@@ -51,7 +41,7 @@ Receiver::Fill Receiver::FillFrom(int socket, int* error) {
     *error = errno;
     return Fill::kError;
   }
-  readAtNs_ = WallClockNs();
+  readAtNs_ = ClockNs(CLOCK_REALTIME);
   Decode();
   if (hasFrame_) return Fill::kFrames;
   return drained_ ? Fill::kEmpty : Fill::kNoFrames;
