@@ -2,11 +2,10 @@
  * Takes what was captured through the stages: into the journal at once, into a chunk when it is over.
  * What is durable when, and what a kill at each line leaves, is argued here.
  */
-import type { GapCause } from '../core/chunk-header.ts';
 import { RECORDS } from '../core/stream.ts';
 import { streamsRecords } from './chunk/agent-records.ts';
 import type { ChunkSealer } from './chunk/chunk-sealer.ts';
-import type { Slice } from './chunk/chunker.ts';
+import type { SessionBefore, Slice } from './chunk/chunker.ts';
 import { LiveChunker } from './chunk/live-chunker.ts';
 import type { StreamTable } from './chunk/stream-table.ts';
 import type { Commits } from './commits.ts';
@@ -48,7 +47,7 @@ export type LivePipelineParts = {
   readonly blockMs: number;
   readonly idleAfterMs: number;
   /** How the session before ended, where no recovered chunk says it. */
-  readonly before: { readonly wallEndNs: bigint; readonly cause: GapCause } | undefined;
+  readonly before: SessionBefore | undefined;
   readonly clockQuality: ClockQuality;
   readonly status: AgentStatus;
   /** Monotonic. */

@@ -6,11 +6,11 @@ import type {
   AtCommitPoint,
   Broker,
   CaptureSource,
-  ClockQuality,
   FrameSource,
   LeafSealing,
   LogSurvey,
   Primitives,
+  RunningClockQuality,
   Signer,
 } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
@@ -30,17 +30,8 @@ export type Machine = {
   readonly surveyLog: (path: string) => Promise<LogSurvey>;
   readonly openReplay: (capture: ReplayCapture, startAfterLine: number) => Promise<FrameSource>;
   readonly openCapture: (capture: LiveCapture) => Promise<CaptureSource>;
-  readonly openClockQuality: (gpsd: Gpsd) => RunningClockQuality;
+  readonly openClockQuality: (gpsd: AgentConfig['clock']['gpsd']) => RunningClockQuality;
   readonly openJournal: (folder: string) => JournalFile;
   /** Stops the process between a commit and its effect, in tests. */
   readonly atCommitPoint: AtCommitPoint;
-};
-
-type Gpsd = AgentConfig['clock']['gpsd'];
-
-export type RunningClockQuality = {
-  readonly read: ClockQuality;
-  /** Another gpsd from now on, or none. */
-  follow(gpsd: Gpsd): void;
-  close(): void;
 };

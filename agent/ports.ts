@@ -86,10 +86,18 @@ export type LinkEvent = {
 };
 
 /** `bus_off`: the controller has taken itself off the bus. What error frames say about that comes as frames. */
-export type LinkState = 'up' | 'down' | 'missing' | 'bus_off';
+export const LINK_STATES = ['up', 'down', 'missing', 'bus_off'] as const;
+export type LinkState = (typeof LINK_STATES)[number];
 
 /** How well the wall clock is known to run, for the chunk header. */
 export type ClockQuality = () => Pick<Clock, 'source' | 'quality'>;
+
+export type RunningClockQuality = {
+  readonly read: ClockQuality;
+  /** Another gpsd from now on, or none. */
+  follow(gpsd: { readonly host: string; readonly port: number } | undefined): void;
+  close(): void;
+};
 
 /**
  * What a replay could not read between the frame before and the first frame of this block: a block ends

@@ -33,7 +33,7 @@ export type Slice = {
 /** How the session before ended, when there was one. */
 export type SessionBefore = { readonly wallEndNs: bigint; readonly cause: GapCause };
 
-const NOTHING_SKIPPED: SkippedLines = { count: 0, firstLine: 0, firstReason: '' };
+export const NOTHING_SKIPPED: SkippedLines = { count: 0, firstLine: 0, firstReason: '' };
 
 export class Chunker {
   readonly #durationNs: number;

@@ -9,9 +9,7 @@ import { MAX_OFFSET_NS } from '../../core/raw-shape.ts';
 import type { ClockStep } from '../../core/state-record.ts';
 import type { CaptureBlock, ClockReading } from '../ports.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
-import type { Slice } from './chunker.ts';
-
-const NOTHING_SKIPPED = { count: 0, firstLine: 0, firstReason: '' };
+import { NOTHING_SKIPPED, type Slice } from './chunker.ts';
 
 /** What a chunk says beside its frames, taken when it ends. */
 export type ChunkFacts = {

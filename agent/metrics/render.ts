@@ -7,12 +7,11 @@
  */
 import { CLOCK_SOURCES } from '../../core/chunk-header.ts';
 import type { Histogram } from '../histogram.ts';
+import { LINK_STATES } from '../ports.ts';
 import type { AgentStatus, BusStatus } from '../status.ts';
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number | undefined];
-
-const LINK_STATES = ['up', 'down', 'missing', 'bus_off'] as const;
 
 /** @param residentBytes of the process */
 export function renderMetrics(status: AgentStatus, nowMs: number, residentBytes: number): string {
@@ -110,7 +109,7 @@ function renderRecord(page: Page, status: AgentStatus, nowMs: number): void {
 function renderStorage(page: Page, { spool, journal }: AgentStatus): void {
   page.gauge('spool_bytes', 'Size of the spool.', [[{}, spool.bytes]]);
   page.gauge('spool_max_bytes', 'What it may grow to.', [[{}, spool.maxBytes]]);
-  page.gauge('spool_oldest_timestamp_seconds', 'Start of the oldest chunk that is kept.', [
+  page.gauge('spool_oldest_timestamp_seconds', 'End of the oldest chunk whose body is kept.', [
     [{}, seconds(spool.oldestMs)],
   ]);
   page.gauge('spool_held_bytes', 'Of it held, never evicted.', [[{}, spool.heldBytes]]);

@@ -2,7 +2,7 @@
  * How well the wall clock is known to run, from the kernel (which chrony, ntpd or timesyncd keeps informed) and
  * from a gpsd. Implements spec/chunk-header.md, "Clock quality".
  */
-import type { ClockQuality, ClockReading } from '../../agent/ports.ts';
+import type { ClockQuality, ClockReading, RunningClockQuality } from '../../agent/ports.ts';
 import { addon, type KernelClock } from '../native/addon.ts';
 import { GpsdClient } from './gpsd-client.ts';
 
@@ -11,13 +11,6 @@ export type ClockQualityOptions = {
   readonly readClock: () => ClockReading;
   /** For tests: the kernel's own state else. */
   readonly kernelClock?: () => KernelClock | undefined;
-};
-
-export type RunningClockQuality = {
-  readonly read: ClockQuality;
-  /** Another gpsd from now on, or none. */
-  follow(gpsd: ClockQualityOptions['gpsd']): void;
-  close(): void;
 };
 
 export function openClockQuality(options: ClockQualityOptions): RunningClockQuality {
