@@ -81,11 +81,6 @@ export function collectedGaps(gaps: readonly Gap[]): readonly Gap[] {
   return [...gaps.slice(0, MAX_GAPS - 1), { bus: '', fromNs, toNs, cause: 'unknown' }];
 }
 
-export type RecoveredTree = {
-  readonly entryCount: number;
-  readonly root: Uint8Array;
-};
-
 /**
  * The chunk tree: every entry of every block, unchanged, and one presence entry for each stream of the log.
  * @param entries `handle ‖ leafHash`, of all blocks and of the presence leaves, in any order
@@ -93,9 +88,9 @@ export type RecoveredTree = {
 export function recoveredTree(
   entries: readonly Uint8Array[],
   hash: Hash = sha256,
-): RecoveredTree & { readonly tree: MerkleTree } {
-  const tree = new MerkleTree([...entries].sort(compareBytes), hash);
-  return { entryCount: entries.length, root: tree.root(), tree };
+): { readonly entryCount: number; readonly root: Uint8Array } {
+  const root = new MerkleTree([...entries].sort(compareBytes), hash).root();
+  return { entryCount: entries.length, root };
 }
 
 /** @param structures Sig_structures of the blocks' heads, in order */

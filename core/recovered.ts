@@ -23,7 +23,7 @@ export type IdentifiedBlock = { readonly block: JournalBlock; readonly id: Uint8
  * @param header with `recovered`
  * @param session none where the chunk was made from no block
  * @returns the blocks in order
- * @throws FormatError COSE_*, CBOR_*, RECORD_*, FIELD_*, BUS_*, BLOCK_PREVIOUS, BLOCK_TIME
+ * @throws FormatError COSE_*, CBOR_*, RECORD_*, FIELD_*, BUS_*, BLOCK_PREVIOUS, BLOCK_DURABLE, BLOCK_TIME
  * @throws VerificationError SIGNATURE_INVALID, BLOCK_COUNT, BLOCK_PLACE, BLOCK_CHAIN, BLOCK_ROOT, BLOCK_SUMMARY
  */
 export function verifyBlocks(
@@ -56,7 +56,9 @@ export function verifyBlocks(
         `expected block ${blocks.length} of the chunk, got block ${block.place}`,
       );
     }
-    if (before !== undefined) assertFollows(before, block);
+    if (before !== undefined && !isNextBlock(before, block)) {
+      throw new VerificationError('BLOCK_CHAIN', 'the blocks do not follow each other');
+    }
     before = { block, id };
     blocks.push(block);
     structures.push(sigStructure('journal-block', session.key, payload));
@@ -68,19 +70,15 @@ export function verifyBlocks(
   return blocks;
 }
 
-/**
- * No block of the session is missing in between, and none was written before the one that it follows.
- * @throws VerificationError BLOCK_CHAIN
- */
-export function assertFollows(before: IdentifiedBlock, block: JournalBlock): void {
-  const isNext =
+/** No block of the session is missing in between, and none was written before the one that it follows. */
+export function isNextBlock(before: IdentifiedBlock, block: JournalBlock): boolean {
+  return (
+    equalBytes(block.sessionId, before.block.sessionId) &&
     block.index === before.block.index + 1 &&
     block.durable >= before.block.durable &&
     equalBytes(block.previousId ?? new Uint8Array(0), before.id) &&
-    block.monoStartNs >= before.block.monoEndNs;
-  if (!isNext) {
-    throw new VerificationError('BLOCK_CHAIN', 'the blocks do not follow each other');
-  }
+    block.monoStartNs >= before.block.monoEndNs
+  );
 }
 
 /** The header repeats the times of its blocks and adds up what they lost: it may not say less. */

@@ -7,6 +7,7 @@ import { unverifiedPayload, verifySigned } from '../../core/cose.ts';
 import { FormatError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { decodeJournalBlock, type JournalBlock } from '../../core/journal-block.ts';
+import { isNextBlock } from '../../core/recovered.ts';
 import { journalEnding } from '../../core/recovered-tree.ts';
 import type { PublicKey, VerifyDigest } from '../../core/signature.ts';
 import { JOURNAL_PAGE, type JournalEntry, journalEntryAt } from './journal-file.ts';
@@ -98,13 +99,7 @@ function faultOf(next: SoundBlock | string, before: SoundBlock | undefined): str
   if (typeof next === 'string') return next;
   const { block } = next;
   if (block.place !== (before === undefined ? 0 : before.block.place + 1)) return 'BLOCK_PLACE';
-  if (before === undefined) return undefined;
-  const follows =
-    equalBytes(block.sessionId, before.block.sessionId) &&
-    block.index === before.block.index + 1 &&
-    equalBytes(block.previousId ?? new Uint8Array(0), before.id) &&
-    block.monoStartNs >= before.block.monoEndNs;
-  return follows ? undefined : 'BLOCK_CHAIN';
+  return before === undefined || isNextBlock(before, block) ? undefined : 'BLOCK_CHAIN';
 }
 
 /** Zeros are the end; anything else is a block that was torn, or that somebody wrote over. */

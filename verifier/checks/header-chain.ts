@@ -1,9 +1,8 @@
 /** HEADER_CHAIN: in each log no header is missing, and each names the one before it (spec/verification.md, "HEADER_CHAIN"). */
 import { recordId } from '../../core/cose.ts';
-import { assertFollows } from '../../core/recovered.ts';
+import { isNextBlock } from '../../core/recovered.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { attempt } from '../readings.ts';
 import { chunkName, counted } from '../sentence.ts';
 import { type HeaderTrail, sameId, sessionOfContents } from '../trail.ts';
 
@@ -84,13 +83,10 @@ function checkJournalStep(
   const last = before.journal?.blocks.at(-1);
   if (beforeSession !== dead || last === undefined) return undefined;
   const id = recordId('journal-block', dead.record.sessionKey, last.payload);
-  const result = attempt(() => {
-    assertFollows({ block: last.block, id }, first);
-  });
-  return 'value' in result
+  return isNextBlock({ block: last.block, id }, first)
     ? undefined
     : failed(
-        result.problem.code,
+        'BLOCK_CHAIN',
         `${chunkName(header)} does not continue the blocks of the chunk before it`,
       );
 }
