@@ -1,10 +1,7 @@
 /**
  * One session of a live capture: what an earlier one left in the journal is recovered, then the capture goes on.
  */
-import { equalBytes } from '../core/bytes.ts';
 import { type Clock, decodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
-import { unverifiedPayload } from '../core/cose.ts';
-import { decodeJournalBlock } from '../core/journal-block.ts';
 import type { VerifyDigest } from '../core/signature.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
 import { LivePipeline, type Watermark } from './live-pipeline.ts';
@@ -109,7 +106,8 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
     parts.onJournalDamaged(survivors.fault);
   }
   const journalRoot = spool.journalRoot(log);
-  const dead = session.sessions.find(({ id }) => isOf(survivors, id)) ?? session.previous;
+  const block = survivors.blocks[0]?.block;
+  const dead = block === undefined ? session.previous : session.sessionOf(block.sessionId);
   const deadKey = dead && session.keyOfSession(dead.id);
   if (journalRoot === undefined || dead === undefined || deadKey === undefined) return undefined;
   // A torn first block is nothing: nobody was told that it is durable.
@@ -130,11 +128,4 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
     cause: parts.cause ?? crashCause(dead, bootId),
     primitives,
   });
-}
-
-function isOf({ blocks }: Survivors, sessionId: Uint8Array): boolean {
-  const [first] = blocks;
-  if (first === undefined) return false;
-  const of = decodeJournalBlock(unverifiedPayload(first.head)).sessionId;
-  return equalBytes(of, sessionId);
 }

@@ -44,10 +44,10 @@ export type SessionParts = {
 
 export class Session {
   readonly #parts: SessionParts;
+  readonly #sessions: readonly StoredSession[];
   /** As it was found. */
   readonly previous: StoredSession | undefined;
   readonly lastChunk: StoredChunk | undefined;
-  readonly sessions: readonly StoredSession[];
   readonly record: StoredSession;
   readonly place: SealerSession;
   readonly streams: StreamTable;
@@ -57,8 +57,8 @@ export class Session {
   constructor(parts: SessionParts) {
     const { spool, log, sessionSigner, primitives } = parts;
     this.#parts = parts;
-    this.sessions = spool.sessions(log.log);
-    this.previous = this.sessions.at(-1);
+    this.#sessions = spool.sessions(log.log);
+    this.previous = this.#sessions.at(-1);
     this.lastChunk = spool.lastChunk(log.log);
     this.record = newSession({
       identity: log,
@@ -100,9 +100,14 @@ export class Session {
     return { seq: chunk.seq, id: recordId('chunk-header', key, chunk.header) };
   }
 
+  /** An earlier session of this log. */
+  sessionOf(id: Uint8Array): StoredSession | undefined {
+    return this.#sessions.find((session) => equalBytes(session.id, id));
+  }
+
   /** Of an earlier session of this log. */
   keyOfSession(id: Uint8Array): PublicKey | undefined {
-    const found = this.sessions.find((session) => equalBytes(session.id, id));
+    const found = this.sessionOf(id);
     return found && decodeSessionRecord(unverifiedPayload(found.record)).sessionKey;
   }
 

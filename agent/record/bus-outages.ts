@@ -53,19 +53,6 @@ export class BusOutages {
     }));
   }
 
-  /** No bus has had a frame for long, for whatever reason. */
-  get areAllSilent(): boolean {
-    return this.#buses.every(({ cause }) => cause !== undefined);
-  }
-
-  states(): readonly {
-    readonly bus: string;
-    readonly link: LinkState;
-    readonly cause: GapCause | undefined;
-  }[] {
-    return this.#buses.map(({ name, link, cause }) => ({ bus: name, link, cause }));
-  }
-
   /** @param monoNs of the same moment, or a little later */
   link(index: number, state: LinkState, wallNs: bigint, monoNs: bigint): void {
     const bus = this.#buses[index];

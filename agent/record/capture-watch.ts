@@ -27,9 +27,9 @@ export class CaptureWatch {
   readonly blockGaps: GapList;
   readonly chunkLosses: LossCounters;
   readonly blockLosses: LossCounters;
-  readonly outages: BusOutages;
   readonly #buses: readonly string[];
   readonly #clock: ClockWatch;
+  readonly #outages: BusOutages;
   /** Buses whose frames the outages have heard of since the last event on them. */
   readonly #told: Uint8Array;
   /** Stamp of the newest frame of each bus: a loss lies after it. */
@@ -42,7 +42,7 @@ export class CaptureWatch {
     this.blockGaps = new GapList(start.wallNs);
     this.chunkLosses = new LossCounters(buses);
     this.blockLosses = new LossCounters(buses);
-    this.outages = new BusOutages(buses, start, idleAfterMs, [this.chunkGaps, this.blockGaps]);
+    this.#outages = new BusOutages(buses, start, idleAfterMs, [this.chunkGaps, this.blockGaps]);
     this.#told = new Uint8Array(buses.length);
     this.#newestNs = buses.map(() => undefined);
   }
@@ -55,10 +55,10 @@ export class CaptureWatch {
       const fromNs = wallNs - change.suspendedNs;
       this.#addGap({ bus: '', fromNs, toNs: wallNs, cause: 'suspended' });
     }
-    if (change.stepNs !== 0n) this.outages.clockSet(change.stepNs);
+    if (change.stepNs !== 0n) this.#outages.clockSet(change.stepNs);
     this.#readLosses(block);
     this.#readFrames(block);
-    this.outages.tick(monoNs);
+    this.#outages.tick(monoNs);
     return change;
   }
 
@@ -84,7 +84,7 @@ export class CaptureWatch {
         let link = links[nextLink];
         link !== undefined && (link.beforeRow <= i || i === count);
       ) {
-        this.outages.link(link.bus, link.state, link.wallNs, clock.monoNs);
+        this.#outages.link(link.bus, link.state, link.wallNs, clock.monoNs);
         toldFrames[link.bus] = 0;
         nextLink += 1;
         link = links[nextLink];
@@ -97,7 +97,7 @@ export class CaptureWatch {
         toldFrames[of] = 0;
       } else if (toldFrames[of] === 0) {
         toldFrames[of] = 1;
-        this.outages.frames(of, frameTimeNs(block, i), clock);
+        this.#outages.frames(of, frameTimeNs(block, i), clock);
       }
     }
     this.#buses.forEach((_, of) => {
@@ -111,9 +111,9 @@ export class CaptureWatch {
     if ((errors & CAN_ERR_BUSOFF) !== 0) {
       this.chunkLosses.add(bus, 'busOffs', 1);
       this.blockLosses.add(bus, 'busOffs', 1);
-      this.outages.busOff(bus, atNs);
+      this.#outages.busOff(bus, atNs);
     }
-    if ((errors & CAN_ERR_RESTARTED) !== 0) this.outages.restarted(bus, atNs);
+    if ((errors & CAN_ERR_RESTARTED) !== 0) this.#outages.restarted(bus, atNs);
     const controller = block.data[(block.dataAt[row] ?? 0) + 1] ?? 0;
     if ((errors & CAN_ERR_CRTL) !== 0 && (controller & CAN_ERR_CRTL_RX_OVERFLOW) !== 0) {
       // How many frames the controller lost it does not say: one report, at least one frame.

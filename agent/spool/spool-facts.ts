@@ -7,11 +7,9 @@ import { storageError } from '../storage-error.ts';
 import { openIndexForReading } from './index-database.ts';
 import { logOf, numberOf } from './place.ts';
 import { PreparedStatements } from './prepared-statements.ts';
-import { blob, integer, integerOrNone } from './rows.ts';
+import { blob, integerOrNone } from './rows.ts';
 
 export type SpoolFacts = {
-  readonly log: number | undefined;
-  readonly chunkCount: number;
   /** Of bodies that are still there. */
   readonly bodyBytes: number;
   readonly heldBytes: number;
@@ -39,22 +37,17 @@ export function readSpoolFacts(folder: string): SpoolFacts {
   }
 }
 
-const KEPT = `chunk.segment NOT IN (SELECT number FROM segment WHERE evicted = 1)`;
-const HELD = `EXISTS (SELECT 1 FROM hold WHERE chunk.place BETWEEN first_chunk AND last_chunk)`;
+const KEPT = 'chunk.segment NOT IN (SELECT number FROM segment WHERE evicted = 1)';
+const HELD = 'EXISTS (SELECT 1 FROM hold WHERE chunk.place BETWEEN first_chunk AND last_chunk)';
 const ANCHORED = `SELECT max(first_chunk + count - 1) AS place FROM span
   JOIN statement ON statement.place = span.statement WHERE inclusion IS NOT NULL`;
 
 function factsOf(sql: PreparedStatements): SpoolFacts {
   const one = (text: string) => sql.all(text, [])[0] ?? {};
   const number = (text: string) => integerOrNone(one(`SELECT (${text}) AS number`), 'number');
-  const kept = one(
-    `SELECT count(*) AS count, coalesce(sum(length), 0) AS bytes FROM chunk WHERE ${KEPT}`,
-  );
   const oldest = number(`SELECT min(place) FROM chunk WHERE ${KEPT}`);
   return {
-    log: number('SELECT max(number) FROM log'),
-    chunkCount: number('SELECT count(*) FROM chunk') ?? 0,
-    bodyBytes: integer(kept, 'bytes'),
+    bodyBytes: number(`SELECT sum(length) FROM chunk WHERE ${KEPT}`) ?? 0,
     heldBytes: number(`SELECT sum(length) FROM chunk WHERE ${KEPT} AND ${HELD}`) ?? 0,
     holdCount: number('SELECT count(*) FROM hold') ?? 0,
     oldestMs: oldest === undefined ? undefined : timesOf(sql, oldest)?.startMs,

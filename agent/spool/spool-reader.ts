@@ -80,12 +80,6 @@ export class SpoolReader {
     return this.#inLog('SELECT * FROM session WHERE place BETWEEN ? AND ?', log).map(toSession);
   }
 
-  /** The last that was committed, of whichever log. */
-  newestSession(): (StoredSession & { readonly log: number }) | undefined {
-    const [row] = this.#all('SELECT * FROM session ORDER BY place DESC LIMIT 1');
-    return row && { log: logOf(integer(row, 'place')), ...toSession(row) };
-  }
-
   session(log: number, number: number): StoredSession | undefined {
     return this.#all('SELECT * FROM session WHERE place = ?', placeOf(log, number)).map(
       toSession,

@@ -29,8 +29,6 @@ function wellStatus(): StatusSnapshot {
 const WELL: HealthInputs = {
   status: wellStatus(),
   facts: {
-    log: 0,
-    chunkCount: 3600,
     bodyBytes: 1_900_000,
     heldBytes: 0,
     holdCount: 0,
