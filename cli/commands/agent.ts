@@ -136,9 +136,10 @@ class AgentRun {
       const { reloadable, needsRestart } = configChange(this.#config, next);
       this.#config = reloaded(this.#config, next);
       agent.reload(this.#config);
-      if (reloadable.includes('metrics.listen')) {
-        await reporting.moveMetrics(this.#config.metrics);
-      }
+      const { metrics } = this.#config;
+      // A port that was taken may be free by now.
+      const isUnserved = metrics !== undefined && reporting.url === undefined;
+      if (reloadable.includes('metrics.listen') || isUnserved) await reporting.moveMetrics(metrics);
       this.#lines.reloaded(reloadable, needsRestart);
     } catch (error) {
       if (error instanceof UserError) this.#lines.problem(error.code, error.message);

@@ -1,5 +1,7 @@
 /** The agent as a service: signals, reloading, the service manager, metrics, health. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { exportFromUnit } from '../../agent/main.ts';
@@ -85,6 +87,24 @@ test('SIGHUP puts in force what can be, names what cannot, and recording goes on
   expect(events('problem')[0]).toMatchObject({ code: 'CONFIG_UNKNOWN_KEY' });
   const before = events('committed').length;
   await until(() => events('committed').length > before);
+  child.kill('SIGTERM');
+  expect((await ended).status).toBe(0);
+});
+
+test('metrics whose port was taken are served by a reload that finds it free', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const listen = `127.0.0.1:${port}`;
+  const path = writeConfig(folder.path, LOG, { ...SLOW, 'metrics.listen': `"${listen}"` });
+  const { child, ended } = start(['--config', path, '--json']);
+  await until(() => events('started').length > 0);
+  expect(events('problem')[0]).toMatchObject({ code: 'METRICS_UNAVAILABLE' });
+  other.close();
+  await once(other, 'close');
+  child.kill('SIGHUP');
+  await until(() => events('reloaded').length > 0);
+  expect((await fetch(`http://${listen}/metrics`)).status).toBe(200);
   child.kill('SIGTERM');
   expect((await ended).status).toBe(0);
 });
