@@ -90,13 +90,16 @@ export async function startAgent(
 /**
  * Makes keys and an empty spool for a unit that has none; a unit that has them may be running.
  * @returns the public device key, for whoever must know it before the first session
- * @throws as `startAgent`
+ * @throws UserError KEY_FILE_*, SPOOL_MISSING, DEVICE_KEY_FOREIGN; OperationalError STORAGE_*, SPOOL_*
  */
 export function prepareUnit(dataDir: string): PublicKey {
   return makeUnit(dataDir, MACHINE);
 }
 
-/** Evidence from a unit's spool, beside a running agent or without one. */
+/**
+ * Evidence from a unit's spool, beside a running agent or without one.
+ * @throws UserError SPOOL_MISSING, KEY_FILE_*, EXPORT_*; OperationalError STORAGE_*, SPOOL_*
+ */
 export function exportFromUnit(
   dataDir: string,
   selection: ExportSelection,

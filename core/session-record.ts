@@ -1,5 +1,5 @@
 /**
- * Session record: one run of the agent and its signing key, signed by the device key.
+ * Session record: a run of the agent, or a part of one, and its signing key, signed by the device key.
  * Implements spec/session-record.md.
  */
 import { encodeCbor } from './cbor.ts';

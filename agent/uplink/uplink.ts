@@ -44,7 +44,7 @@ export type UplinkEvents = {
   onRefused(refusal: RefusedMessage): void;
   /**
    * The service has a statement of this device key that the disk does not know: the disk was set back. No
-   * statement is sent until the spool has a new log and `askAgain` was called.
+   * statement is sent: whoever owns the uplink ends the session, and the next one is of a new log.
    */
   onRolledBack(predecessor: LogPredecessor): void;
   /** An answer that does not check out, with its code; counted, and asked for again. */
@@ -132,7 +132,7 @@ export class Uplink {
     this.#drained = this.#drainUntilIdle();
   }
 
-  /** When a new log has begun: what the service has last is looked at anew. */
+  /** What the service has last is looked at anew: its answer was older than what it has, or a new log has begun. */
   askAgain(): void {
     this.#standing = 'unknown';
     this.#askForLast = true;
