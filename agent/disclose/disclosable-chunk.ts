@@ -2,8 +2,11 @@
 import { compareBytes } from '../../core/bytes.ts';
 import type { ChunkHeader } from '../../core/chunk-header.ts';
 import type { Hash } from '../../core/hash.ts';
-import type { KeyTreeWalk } from '../../core/key-tree.ts';
+import { type KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { encodePackedLeaf, hashOfLeaf, treeEntry } from '../../core/leaf.ts';
 import { MerkleTree } from '../../core/merkle.ts';
+import { leafFromPacked, openSealedLeaf } from '../../core/sealed-leaf.ts';
+import type { LeafPlace, Primitives } from '../ports.ts';
 
 export type DisclosableStream = { readonly name: string; readonly keys: KeyTreeWalk };
 
@@ -29,6 +32,24 @@ export type DisclosableChunk = LeavesInTree & {
   /** Of a recovered chunk; their leaves are leaves of the chunk as well. */
   readonly blocks: readonly DisclosableBlock[];
 };
+
+/**
+ * A leaf that is not silent, opened under the chunk's nonce or its block's.
+ * @throws FormatError, VerificationError when what is stored is not what was sealed
+ */
+export function openLeaf(
+  sealed: Uint8Array,
+  { name, keys }: DisclosableStream,
+  place: LeafPlace,
+  { sha256, sha512, aead }: Primitives,
+): DisclosableLeaf {
+  const secrets = leafSecrets(keys.nodeOf(place.seq), place.nonce, sha512);
+  const { handle, salt } = secrets;
+  const packed = openSealedLeaf(sealed, place, secrets, aead);
+  const hash = hashOfLeaf(leafFromPacked(name, place.seq, packed), salt, sha256);
+  const entry = treeEntry(handle, hash);
+  return { stream: name, handle, salt, packed: encodePackedLeaf(packed), entry };
+}
 
 export function treeOver(unsorted: readonly DisclosableLeaf[], sha256: Hash): LeavesInTree {
   const leaves = [...unsorted].sort((a, b) => compareBytes(a.entry, b.entry));

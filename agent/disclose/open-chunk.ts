@@ -7,13 +7,14 @@ import { decodeChunkBody } from '../../core/chunk-body.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../core/chunk-header.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import { leafSecrets } from '../../core/key-tree.ts';
-import { encodePackedLeaf, hashOfLeaf, treeEntry } from '../../core/leaf.ts';
-import { leafFromPacked, openSealedLeaf, silentLeaf } from '../../core/sealed-leaf.ts';
+import { hashOfLeaf, treeEntry } from '../../core/leaf.ts';
+import { silentLeaf } from '../../core/sealed-leaf.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
 import {
   type DisclosableChunk,
   type DisclosableLeaf,
   type DisclosableStream,
+  openLeaf,
   treeOver,
 } from './disclosable-chunk.ts';
 import { openRecovered } from './open-recovered.ts';
@@ -47,28 +48,18 @@ function openSealed(
   header: ChunkHeader,
   body: Uint8Array,
   streams: readonly DisclosableStream[],
-  { sha256, sha512, aead }: Primitives,
+  primitives: Primitives,
 ): DisclosableChunk {
+  const { sha256, sha512 } = primitives;
   const sealed = new Map(decodeChunkBody(body).map((leaf) => [leaf.ordinal, leaf.sealed]));
   // Streams have a leaf in every chunk from their first on, so the chunk has the first ones by ordinal.
   const opened = streams.slice(0, header.entryCount).map((stream, ordinal): DisclosableLeaf => {
-    const secrets = leafSecrets(stream.keys.nodeOf(header.seq), header.nonce, sha512);
-    const { handle, salt } = secrets;
     const ciphertext = sealed.get(ordinal);
-    if (ciphertext === undefined) {
-      const hash = hashOfLeaf(silentLeaf(stream.name, header.seq), salt, sha256);
-      const packed = new Uint8Array(0);
-      return { stream: stream.name, handle, salt, packed, entry: treeEntry(handle, hash) };
-    }
-    const packed = openSealedLeaf(ciphertext, header, secrets, aead);
-    const hash = hashOfLeaf(leafFromPacked(stream.name, header.seq, packed), salt, sha256);
-    return {
-      stream: stream.name,
-      handle,
-      salt,
-      packed: encodePackedLeaf(packed),
-      entry: treeEntry(handle, hash),
-    };
+    if (ciphertext !== undefined) return openLeaf(ciphertext, stream, header, primitives);
+    const { handle, salt } = leafSecrets(stream.keys.nodeOf(header.seq), header.nonce, sha512);
+    const hash = hashOfLeaf(silentLeaf(stream.name, header.seq), salt, sha256);
+    const packed = new Uint8Array(0);
+    return { stream: stream.name, handle, salt, packed, entry: treeEntry(handle, hash) };
   });
   return { header, ...treeOver(opened, sha256), blocks: [] };
 }

@@ -9,21 +9,16 @@ import { unverifiedPayload } from '../../core/cose.ts';
 import { FormatError, VerificationError } from '../../core/errors.ts';
 import { decodeJournalBlock } from '../../core/journal-block.ts';
 import { leafSecrets } from '../../core/key-tree.ts';
-import {
-  decodePackedLeaf,
-  encodePackedLeaf,
-  hashOfLeaf,
-  leafHash,
-  treeEntry,
-} from '../../core/leaf.ts';
+import { decodePackedLeaf, encodePackedLeaf, leafHash, treeEntry } from '../../core/leaf.ts';
 import { decodePresenceMap, encodePresenceLeaf } from '../../core/presence-leaf.ts';
-import { leafFromPacked, openSealedLeaf } from '../../core/sealed-leaf.ts';
+import { openSealedLeaf } from '../../core/sealed-leaf.ts';
 import type { Primitives } from '../ports.ts';
 import {
   type DisclosableBlock,
   type DisclosableChunk,
   type DisclosableLeaf,
   type DisclosableStream,
+  openLeaf,
   treeOver,
 } from './disclosable-chunk.ts';
 
@@ -57,7 +52,7 @@ function openBlock(
   header: ChunkHeader,
   stored: RecoveredBlock,
   streams: readonly DisclosableStream[],
-  { sha256, sha512, aead }: Primitives,
+  primitives: Primitives,
 ): DisclosableBlock {
   const { nonce, root } = decodeJournalBlock(unverifiedPayload(stored.head));
   const opened = stored.leaves.map(({ ordinal, sealed }): DisclosableLeaf => {
@@ -65,14 +60,9 @@ function openBlock(
     if (stream === undefined) {
       throw new FormatError('CHUNK_BODY', `expected a stream of the log, got ordinal ${ordinal}`);
     }
-    const secrets = leafSecrets(stream.keys.nodeOf(header.seq), nonce, sha512);
-    const packed = openSealedLeaf(sealed, header, secrets, aead);
-    const leaf = leafFromPacked(stream.name, header.seq, packed);
-    const entry = treeEntry(secrets.handle, hashOfLeaf(leaf, secrets.salt, sha256));
-    const { handle, salt } = secrets;
-    return { stream: stream.name, handle, salt, packed: encodePackedLeaf(packed), entry };
+    return openLeaf(sealed, stream, { ...header, nonce }, primitives);
   });
-  const { leaves, tree } = treeOver(opened, sha256);
+  const { leaves, tree } = treeOver(opened, primitives.sha256);
   if (!equalBytes(tree.root(), root)) {
     throw new VerificationError('MERKLE_ROOT_MISMATCH', 'a block is not what was signed');
   }
