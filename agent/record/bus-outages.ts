@@ -103,7 +103,9 @@ export class BusOutages {
 
   #begin(bus: Bus, cause: GapCause, fromNs: bigint): void {
     const isStronger = (STRENGTH[cause] ?? 0) > (STRENGTH[bus.cause ?? cause] ?? 0);
-    if (bus.cause === 'bus_idle' && isStronger) this.#close(bus, fromNs);
+    // Sleep and bus-off end where the interface goes: each has a gap of its own.
+    const isOver = bus.cause === 'bus_idle' || bus.cause === 'bus_off';
+    if (isOver && isStronger) this.#close(bus, fromNs);
     else if (bus.cause !== undefined) {
       if (!isStronger) return;
       bus.cause = cause;

@@ -86,6 +86,17 @@ describe('a controller', () => {
     expect(gapsUpTo(watch, 1000)).toEqual([['can0', 20, 130, 'bus_off']]);
   });
 
+  test('that is off the bus until its interface is taken down has two causes, one after the other', () => {
+    const watch = newWatch();
+    watch.observe(captureBlock(at(80), [{ ms: 20, id: BUS_OFF }]));
+    const links = [link(0, 100, 'down'), link(0, 130, 'up')];
+    watch.observe(captureBlock(at(160), [], { links }));
+    expect(gapsUpTo(watch, 1000)).toEqual([
+      ['can0', 20, 100, 'bus_off'],
+      ['can0', 100, 130, 'interface_down'],
+    ]);
+  });
+
   test('that reports an overrun has lost at least one frame', () => {
     const watch = newWatch();
     const data = Uint8Array.of(0, 1, 0, 0, 0, 0, 0, 0);
