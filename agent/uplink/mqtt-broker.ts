@@ -1,7 +1,7 @@
 /** The agent's MQTT connection; the only agent file that imports mqtt. MQTT 3.1.1, QoS 1, clean sessions. */
 import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
 import { OperationalError } from '../../core/errors.ts';
 import { MAX_MESSAGE_BYTES } from '../../core/wire.ts';
 import type { Broker } from '../ports.ts';
@@ -28,6 +28,8 @@ codec.writeToStream.cacheNumbers = false;
 export class MqttBroker implements Broker {
   readonly #url: URL;
   readonly #clientId: string;
+  /** Of every connection: a vehicle out of reach tries once a second, and each time would read all roots again. */
+  readonly #trusted: SecureContext | undefined;
   #client: InstanceType<typeof MqttClient> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -35,12 +37,13 @@ export class MqttBroker implements Broker {
   /** @param clientId only letters, digits, `_` and `-`, which every broker takes */
   constructor(url: string, clientId: string) {
     this.#url = new URL(url);
+    this.#trusted = this.#url.protocol === 'mqtts:' ? createSecureContext() : undefined;
     this.#clientId = clientId;
   }
 
   connect(handlers: Parameters<Broker['connect']>[0]): void {
     const { username, password } = this.#url;
-    const client = new MqttClient(() => openStream(this.#url), {
+    const client = new MqttClient(() => openStream(this.#url, this.#trusted), {
       protocolVersion: 4,
       clientId: this.#clientId,
       clean: true,
@@ -85,13 +88,21 @@ export class MqttBroker implements Broker {
   }
 }
 
-/** An error is followed by `close`. The certificate of a TLS broker has to be valid for the host of the URL. */
-function openStream({ protocol, hostname, port }: URL): Socket {
+/**
+ * An error is followed by `close`.
+ * @param trusted TLS, with a certificate of one of these roots that is valid for the host; undefined: plain TCP
+ */
+function openStream({ hostname, port }: URL, trusted: SecureContext | undefined): Socket {
   // An IPv6 address stands in brackets.
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  if (protocol === 'mqtt:') return connectTcp({ host, port: Number(port || TCP_PORT) });
+  if (trusted === undefined) return connectTcp({ host, port: Number(port || TCP_PORT) });
   const servername = isIP(host) === 0 ? host : '';
-  return connectTls({ host, port: Number(port || TLS_PORT), servername });
+  return connectTls({
+    host,
+    port: Number(port || TLS_PORT),
+    servername,
+    secureContext: trusted,
+  });
 }
 
 async function settled(request: Promise<unknown>): Promise<void> {
