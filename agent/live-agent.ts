@@ -7,7 +7,7 @@ import { folderBytes } from './folder.ts';
 import { LiveRun, type RunningSession } from './live-run.ts';
 import { newLivePipeline } from './live-session.ts';
 import type { Machine } from './machine.ts';
-import type { CaptureSource, ClockQuality } from './ports.ts';
+import type { ClockQuality } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import {
   type AgentEvents,
@@ -18,6 +18,7 @@ import {
   type RunningAgent,
 } from './running-agent.ts';
 import { Session } from './session-run.ts';
+import { StandingCapture } from './standing-capture.ts';
 import type { AgentStatus } from './status.ts';
 import { openUnit, spoolFolder, type Unit } from './unit.ts';
 
@@ -33,7 +34,7 @@ export async function startLive(
 ): Promise<RunningAgent> {
   const status = newStatus(config);
   // Before the spool: an interface that cannot be opened at all leaves no trace.
-  const source = await machine.openCapture(capture);
+  const source = new StandingCapture(await machine.openCapture(capture));
   const quality = machine.openClockQuality(config.clock.gpsd);
   const closeEdges = async (): Promise<void> => {
     quality.close();
@@ -72,7 +73,7 @@ export async function startLive(
       recorded,
       waiting: () => status.uplink.unreceipted + status.uplink.unaccepted,
       refreshStatus: () => {
-        status.capture.ringFull = source.ringFullTimes?.() ?? 0;
+        status.capture.ringFull = source.ringFullTimes();
         Object.assign(status.clock, quality.read());
         status.spool.bytes = folderBytes(spoolFolder(config.dataDir));
       },
@@ -95,7 +96,7 @@ export async function startLive(
 type LiveParts = {
   readonly config: AgentConfig;
   readonly unit: Unit;
-  readonly source: CaptureSource;
+  readonly source: StandingCapture;
   readonly cause: GapCause | undefined;
   readonly clockQuality: ClockQuality;
   /** Of the spool, as they are in force. */
@@ -129,7 +130,7 @@ function beginLive(parts: LiveParts): RunningSession {
   try {
     keepWithin(spool, parts.bounds, status, () => parts.clockQuality().source !== 'unsynchronised');
     file = machine.openJournal(spoolFolder(config.dataDir));
-    const first = source.take();
+    const first = source.first();
     const session = new Session({
       ...unit,
       ...hashesOf(config, '', machine),
@@ -173,6 +174,7 @@ function beginLive(parts: LiveParts): RunningSession {
         status.journal.isDamaged = true;
       },
     });
+    source.begun();
     status.restarts = session.record.number;
     countWaiting(status, spool);
     status.phase = 'recording';
