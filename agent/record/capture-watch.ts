@@ -53,7 +53,8 @@ export class CaptureWatch {
     const { wallNs, monoNs } = block.clock;
     if (change.suspendedNs > 0n) {
       const fromNs = wallNs - change.suspendedNs;
-      this.#addGap({ bus: '', fromNs, toNs: wallNs, cause: 'suspended' });
+      const gap = { bus: '', fromNs, toNs: wallNs, cause: 'suspended' } as const;
+      for (const list of [this.chunkGaps, this.blockGaps]) list.add(gap);
     }
     if (change.stepNs !== 0n) this.#outages.clockSet(change.stepNs);
     this.#readLosses(block);
@@ -70,7 +71,9 @@ export class CaptureWatch {
       // Lost between the frame before and the frame that told; without one of them, up to now.
       const toNs = stampAt(block, bus, beforeRow) ?? block.clock.wallNs;
       const fromNs = stampBefore(block, bus, beforeRow) ?? this.#newestNs[bus] ?? toNs;
-      this.#addGap({ bus: name, fromNs, toNs, cause: 'overflow' });
+      // By stamps: what is read late was lost before a chunk that has ended since.
+      const gap = { bus: name, fromNs, toNs, cause: 'overflow' } as const;
+      for (const list of [this.chunkGaps, this.blockGaps]) list.addEarlier(gap);
     }
   }
 
@@ -120,11 +123,6 @@ export class CaptureWatch {
       this.chunkLosses.add(bus, 'controllerOverruns', 1);
       this.blockLosses.add(bus, 'controllerOverruns', 1);
     }
-  }
-
-  #addGap(gap: Parameters<GapList['add']>[0]): void {
-    this.chunkGaps.add(gap);
-    this.blockGaps.add(gap);
   }
 }
 

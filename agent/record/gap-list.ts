@@ -31,7 +31,7 @@ export class GapList {
     this.#parts.push({ ...gap, fromNs: this.#notBefore(gap.fromNs) });
   }
 
-  /** A gap that lies before the first interval: how the session before ended. */
+  /** A gap that may lie before this interval: how the session before ended, or what was lost between two stamps. */
   addEarlier(gap: Gap): void {
     this.#parts.push(gap);
   }

@@ -117,6 +117,16 @@ describe('lost frames', () => {
     expect(watch.chunkLosses.isZero).toBe(true);
   });
 
+  test('lie where the frames around them do, though a chunk has ended since', () => {
+    const watch = newWatch();
+    // The event loop stood still: what was captured at 10 ms is taken at 1000 ms, and the chunk ends there.
+    watch.observe(captureBlock(at(1000), [{ ms: 10 }]));
+    expect(gapsUpTo(watch, 1000)).toEqual([]);
+    const losses = [{ bus: 0, kernelDrops: 42, beforeRow: 1 }];
+    watch.observe(captureBlock(at(1080), [{ ms: 500 }, { ms: 900 }], { losses }));
+    expect(gapsUpTo(watch, 2000)).toEqual([['can0', 500, 900, 'overflow']]);
+  });
+
   test('after the last frame lie between it and now', () => {
     const watch = newWatch();
     const losses = [{ bus: 0, kernelDrops: 7, beforeRow: 1 }];
