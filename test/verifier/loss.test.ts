@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionRecord } from '../../core/session-record.ts';
-import { COMPLETE, type Edits, makeBundle } from '../../fixtures/generate/bundles/make-bundle.ts';
+import {
+  COMPLETE,
+  type Edits,
+  makeBundle,
+  type Plan,
+} from '../../fixtures/generate/bundles/make-bundle.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { parseTrustPolicy } from '../../verifier/policy.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
 import { rememberingVerifyDigest } from './vector-files.ts';
 
-function lossOf(edits: Edits) {
-  const { bundle, policy } = makeBundle(COMPLETE, edits);
+function lossOf(edits: Edits, plan: Plan = COMPLETE) {
+  const { bundle, policy } = makeBundle(plan, edits);
   const { checks } = verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
     verifyDigest: rememberingVerifyDigest,
     hash: nativeSha256,
@@ -71,6 +76,23 @@ describe('LOSS', () => {
     const { detail } = lossOf({ ...LOSSES, ...withSource({ lossAccounting: 'none' }) });
     expect(detail).toContain('up to 32 on can0');
     expect(detail).toContain('at least 22 on can1');
+  });
+
+  it('asks the session that died how the losses of what was recovered from it are counted', () => {
+    // Session 1 sealed nothing of its own; session 2 recovered a chunk from its blocks, and counts.
+    const plan: Plan = {
+      ...COMPLETE,
+      sessions: [2, 0, 2],
+      beaconBlocks: [100n, undefined, undefined, 103n],
+      recovered: { 2: 3 },
+    };
+    const edits: Edits = {
+      session: (record, i) => ({
+        ...record,
+        buses: record.buses.map((bus) => (i === 1 ? { ...bus, lossAccounting: 'none' } : bus)),
+      }),
+    };
+    expect(lossOf(edits, plan).reason).toBe('not_counted');
   });
 
   it('says from when to when losses were not counted', () => {

@@ -18,7 +18,10 @@ export function checkLoss({ trail }: Context): Outcome {
   const accountings = new Set<string>();
   const uncounted = new Map<string, Loss>();
   const strangers = new Set<string>();
-  for (const { header, session } of trail.headers) {
+  for (const entry of trail.headers) {
+    const { header } = entry;
+    // Frames of a recovered chunk were captured, and their losses counted, by the session that died.
+    const session = entry.journal?.session ?? entry.session;
     if (session === undefined) return indeterminate('not_reached', 'a session is not known');
     const buses = new Map(session.record.buses.map((bus) => [bus.bus, bus]));
     for (const counters of header.buses) {
