@@ -2,6 +2,7 @@
  * Takes what was captured through the stages: into the journal at once, into a chunk when it is over.
  * What is durable when, and what a kill at each line leaves, is argued here.
  */
+import { frameTimeNs } from '../core/frame.ts';
 import { RECORDS } from '../core/stream.ts';
 import { streamsRecords } from './chunk/agent-records.ts';
 import type { ChunkSealer } from './chunk/chunk-sealer.ts';
@@ -61,6 +62,8 @@ export class LivePipeline {
   readonly #watch: CaptureWatch;
   readonly #chunker: LiveChunker;
   readonly #frames: number[];
+  /** Everything that arrived before it is in the blocks so far. */
+  #reach: ClockReading;
   /** What the newest block of the chunk being filled holds and where it ended; none before its first. */
   #saved: { readonly rows: number; readonly end: ClockReading } | undefined;
   /** Streams that a block of the chunk being filled, or a chunk before it, has named. */
@@ -78,6 +81,7 @@ export class LivePipeline {
     this.#named = parts.announced;
     this.#stored = parts.stored;
     const start = parts.first.clock;
+    this.#reach = start;
     this.#watch = new CaptureWatch({ buses: this.#buses, start, idleAfterMs: parts.idleAfterMs });
     this.#frames = this.#buses.map(() => 0);
     const { chunkGaps, blockGaps, chunkLosses } = this.#watch;
@@ -158,8 +162,9 @@ export class LivePipeline {
       const bus = block.bus[i] ?? 0;
       this.#frames[bus] = (this.#frames[bus] ?? 0) + 1;
     }
-    this.#chunker.push(block, stepNs);
-    this.#save(block.clock);
+    this.#reach = reachOf(block, this.#reach.monoNs);
+    this.#chunker.push({ ...block, clock: this.#reach }, stepNs);
+    this.#save(this.#reach);
     if (this.#parts.journal.isFull) this.#chunker.closeEarly();
   }
 
@@ -236,4 +241,25 @@ export class LivePipeline {
     this.#watch.blockGaps.take(slice.wallEndNs);
     this.#saved = undefined;
   }
+}
+
+/**
+ * Up to when a block has everything: its newest frame or event. What was stamped behind that may still wait in the
+ * ring, the reader or the kernel, and a kill takes it: the gap of the crash begins where the newest block ends.
+ * @param sinceNs monotonic: how far the block before reached
+ */
+function reachOf(block: CaptureBlock, sinceNs: bigint): ClockReading {
+  const { clock, count, links } = block;
+  const frameNs = count === 0 ? undefined : frameTimeNs(block, count - 1);
+  const linkNs = links.at(-1)?.wallNs;
+  const newestNs = (frameNs ?? 0n) > (linkNs ?? 0n) ? frameNs : linkNs;
+  const behindNs = clock.wallNs - (newestNs ?? clock.wallNs);
+  const mostNs = clock.monoNs - sinceNs;
+  // A stamp from before the clock was set says nothing about the time by this one.
+  const lagNs = behindNs < 0n ? 0n : behindNs < mostNs ? behindNs : mostNs;
+  return {
+    monoNs: clock.monoNs - lagNs,
+    wallNs: clock.wallNs - lagNs,
+    bootNs: clock.bootNs - lagNs,
+  };
 }

@@ -18,6 +18,8 @@ export class MemoryCapture implements CaptureSource {
   stepNs = 0n;
   suspendedNs = 0n;
   isClosed = false;
+  /** Of one block; no test has losses or link events where there are more. */
+  maxFrames = Number.POSITIVE_INFINITY;
 
   constructor(names: readonly string[] = ['can0', 'can1']) {
     this.buses = names.map((bus) => ({
@@ -56,13 +58,13 @@ export class MemoryCapture implements CaptureSource {
     // A block ends where a stamp is too far from the first for one base.
     const [first] = this.#frames;
     const far = this.#frames.findIndex(({ timeNs }) => isFar(timeNs - (first?.timeNs ?? timeNs)));
-    const frames = far < 0 ? this.#frames : this.#frames.slice(0, far);
+    const frames = this.#frames.slice(0, Math.min(far < 0 ? this.maxFrames : far, this.maxFrames));
     const block = {
       ...frameBlock(frames),
       losses: this.#losses,
       links: this.#links,
       clock: this.now(),
-      isFull: far >= 0,
+      isFull: frames.length < this.#frames.length,
     };
     this.#frames = this.#frames.slice(frames.length);
     this.#losses = [];
