@@ -3,7 +3,6 @@
  * Implements spec/verification.md, "Frames".
  */
 import { decodeArrivalOrder } from '../core/arrival-order.ts';
-import { VerificationError } from '../core/errors.ts';
 import type { FrameBlock } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
 import { blocksByHeader, type Evidence } from './evidence.ts';
@@ -17,7 +16,7 @@ import {
   type StreamFrames,
 } from './opened-chunk.ts';
 import { proveRecovered } from './recovered-chunk.ts';
-import { firstAt } from './trail.ts';
+import { headerOf } from './trail.ts';
 
 export type FrameChunk = {
   readonly log: number;
@@ -44,14 +43,8 @@ export function* framesOf(evidence: Evidence, hash: Hash): Generator<FrameChunk>
   const { byHeader } = blocksByHeader(evidence);
   for (const chunk of evidence.chunks) {
     const { log, seq } = chunk;
-    const at = firstAt(evidence.headers, log, seq);
-    const header = evidence.headers[at]?.header;
-    if (header?.log !== log || header.seq !== seq) {
-      throw new VerificationError(
-        'LEAF_HEADER_MISSING',
-        `chunk ${log}/${seq} is opened, but its header is not in the bundle`,
-      );
-    }
+    const { entry, at } = headerOf(evidence.headers, chunk);
+    const { header } = entry;
     const blocks = byHeader.get(at);
     const { parts } =
       blocks === undefined

@@ -18,7 +18,7 @@ import {
   proveChunk,
 } from './opened-chunk.ts';
 import { proveRecovered } from './recovered-chunk.ts';
-import { firstAt, type HeaderTrail, type Trail } from './trail.ts';
+import { type HeaderTrail, headerOf, type Trail } from './trail.ts';
 
 export type Problem = { readonly code: string; readonly message: string };
 
@@ -88,23 +88,17 @@ export function readOpenedChunks(
   };
   const budget = budgetFor(evidence.bytes);
   for (const chunk of evidence.chunks) {
-    const at = firstAt(trail.headers, chunk.log, chunk.seq);
-    const entry = trail.headers[at];
-    const proven = attempt(() => {
-      if (entry?.header.log !== chunk.log || entry.header.seq !== chunk.seq) {
-        throw new VerificationError(
-          'LEAF_HEADER_MISSING',
-          `chunk ${chunk.log}/${chunk.seq} is opened, but its header is not in the bundle`,
-        );
-      }
-      return prove(chunk, entry, evidence, budget, verifyDigest, hash);
+    const result = attempt(() => {
+      const { entry, at } = headerOf(trail.headers, chunk);
+      return { proven: prove(chunk, entry, evidence, budget, verifyDigest, hash), at };
     });
-    if ('problem' in proven) {
-      readings.leafProblem = proven.problem;
+    if ('problem' in result) {
+      readings.leafProblem = result.problem;
       return readings;
     }
-    count(readings, chunk, at, proven.value);
-    readContents(readings, chunk, proven.value, budget);
+    const { proven, at } = result.value;
+    count(readings, chunk, at, proven);
+    readContents(readings, chunk, proven, budget);
   }
   if (trail.strayBlocks > 0) {
     readings.leafProblem = {

@@ -5,7 +5,7 @@
  */
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { sigStructure, unverifiedPayload } from '../core/cose.ts';
-import { FormatError } from '../core/errors.ts';
+import { FormatError, VerificationError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import {
@@ -139,7 +139,7 @@ function cover(evidence: Evidence): {
 }
 
 /** Position of the first header at or after (log, seq). */
-export function firstAt(headers: readonly HeaderEntry[], log: number, seq: number): number {
+function firstAt(headers: readonly HeaderEntry[], log: number, seq: number): number {
   let [low, high] = [0, headers.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -149,6 +149,25 @@ export function firstAt(headers: readonly HeaderEntry[], log: number, seq: numbe
     } else high = middle;
   }
   return low;
+}
+
+/**
+ * The header of an opened chunk, and its position.
+ * @throws VerificationError LEAF_HEADER_MISSING
+ */
+export function headerOf<T extends HeaderEntry>(
+  headers: readonly T[],
+  { log, seq }: { readonly log: number; readonly seq: number },
+): { readonly entry: T; readonly at: number } {
+  const at = firstAt(headers, log, seq);
+  const entry = headers[at];
+  if (entry?.header.log !== log || entry.header.seq !== seq) {
+    throw new VerificationError(
+      'LEAF_HEADER_MISSING',
+      `chunk ${log}/${seq} is opened, but its header is not in the bundle`,
+    );
+  }
+  return { entry, at };
 }
 
 export function sameId(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
