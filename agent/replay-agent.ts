@@ -31,6 +31,7 @@ export async function startReplay(
   const survey = await machine.surveyLog(capture.path);
   const unit = openUnit(config.dataDir, machine);
   const { spool, log, deviceSigner } = unit;
+  const sealing = machine.newSealing();
   try {
     const hashes = hashesOf(config, toHex(survey.sha256), machine);
     assertSameLog(spool.sessions(log.log).at(-1)?.record, hashes.configurationHash);
@@ -54,7 +55,6 @@ export async function startReplay(
       },
     };
     const uplink = newUplink(config, unit, uplinkEvents, machine);
-    const sealing = machine.newSealing();
     const session = new Session({
       ...unit,
       ...hashes,
@@ -126,6 +126,7 @@ export async function startReplay(
       },
     };
   } catch (error) {
+    sealing.close();
     spool.close();
     throw error;
   }
