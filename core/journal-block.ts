@@ -1,5 +1,5 @@
 /**
- * Journal block: at most 100 ms of frames, signed before a chunk exists.
+ * Journal block: about 100 ms of frames, signed before a chunk exists.
  * Implements spec/journal-block.md. After a crash the surviving blocks become one `recovered` chunk.
  */
 import { encodeCbor } from './cbor.ts';

@@ -20,7 +20,7 @@ struct ReaderOptions {
 };
 
 struct ReaderFault {
-  /** `not_can`, `no_socketcan`, `socket`, `memory`, `thread` or `netlink`. */
+  /** `not_can`, `no_socketcan`, `socket`, `memory` or `netlink`. */
   const char* kind;
   const char* step;
   std::string bus;
