@@ -17,7 +17,7 @@ import { Journal } from './record/journal.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import { findSurvivors, type Survivors } from './record/survivors.ts';
 import { recoverChunk } from './recovery.ts';
-import { crashCause, logBefore, sessionBefore } from './session.ts';
+import { crashCause, logBefore, sessionBefore, unsealedBefore } from './session.ts';
 import type { Session } from './session-run.ts';
 import type { Spool } from './spool/spool.ts';
 import type { AgentStatus } from './status.ts';
@@ -89,7 +89,11 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
 function gapBefore({ session, bootId, cause, spool, log }: LiveSessionParts) {
   const before = sessionBefore(session.lastChunk, session.previous, bootId, true);
   if (before !== undefined) return { ...before, cause: cause ?? before.cause };
-  return logBefore(spool.newestChunk(), log);
+  const unsealed = unsealedBefore(session.oldest, session.previous, bootId);
+  return (
+    logBefore(spool.newestChunk(), log) ??
+    (unsealed && { ...unsealed, cause: cause ?? unsealed.cause })
+  );
 }
 
 /** Undefined when the journal holds nothing of a chunk that is not sealed. */

@@ -45,7 +45,8 @@ export type SessionParts = {
 export class Session {
   readonly #parts: SessionParts;
   readonly #sessions: readonly StoredSession[];
-  /** As it was found. */
+  /** As the log was found: its first session and its last. */
+  readonly oldest: StoredSession | undefined;
   readonly previous: StoredSession | undefined;
   readonly lastChunk: StoredChunk | undefined;
   readonly record: StoredSession;
@@ -58,6 +59,7 @@ export class Session {
     const { spool, log, sessionSigner, primitives } = parts;
     this.#parts = parts;
     this.#sessions = spool.sessions(log.log);
+    this.oldest = this.#sessions[0];
     this.previous = this.#sessions.at(-1);
     this.lastChunk = spool.lastChunk(log.log);
     this.record = newSession({

@@ -97,6 +97,20 @@ export function logBefore(newest: StoredChunk | undefined, log: number): Session
   return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: 'rolled_back' };
 }
 
+/**
+ * For the first chunk of a log in which live sessions began and left none: nothing of what came since is there.
+ * @param oldest and newest session of the log before this one
+ */
+export function unsealedBefore(
+  oldest: StoredSession | undefined,
+  newest: StoredSession | undefined,
+  bootId: Uint8Array,
+): SessionBefore | undefined {
+  if (oldest === undefined || newest === undefined) return undefined;
+  const { startedWallNs } = decodeSessionRecord(unverifiedPayload(oldest.record));
+  return { wallEndNs: startedWallNs, cause: crashCause(newest, bootId) };
+}
+
 /** Under the same boot id the machine ran on and the agent died. */
 export function crashCause(
   session: StoredSession,

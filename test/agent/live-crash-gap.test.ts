@@ -1,4 +1,4 @@
-/** A slow disk or event loop leaves a backlog in the ring. A crash takes it, and the evidence says from when on. */
+/** What a crash takes of a capture that is not in the journal: the evidence says from when on. */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -50,4 +50,30 @@ test('the gap of a crash begins at the newest frame that is there, whatever wait
     expect(fromNs).toBeGreaterThanOrEqual(newestNs);
     expect(fromNs).toBeLessThan(newestNs + 50_000_000n);
   }
+});
+
+test('a session that died before its first block leaves a gap from its start', async () => {
+  using folder = temporaryFolder();
+  const image = join(folder.path, 'image');
+  await using unit = new LiveUnit(folder.path, new MemoryCapture(['can0']));
+  const startedNs = unit.source.now().wallNs;
+  await unit.start(
+    {},
+    {
+      atCommitPoint: (point) => {
+        if (point !== 'session-committed') return;
+        cpSync(unit.dataDir, join(image, 'unit'), { recursive: true });
+      },
+    },
+  );
+  const endedNs = unit.source.now().wallNs;
+  await unit.stop();
+
+  await using restarted = new LiveUnit(image, new MemoryCapture(['can0']));
+  await restarted.start();
+  await restarted.stop();
+  const gaps = restarted.headers()[0]?.gaps ?? [];
+  expect(gaps).toMatchObject([{ bus: '', cause: 'agent_crashed' }]);
+  expect(gaps[0]?.fromNs).toBeGreaterThan(startedNs);
+  expect(gaps[0]?.fromNs).toBeLessThan(endedNs);
 });
