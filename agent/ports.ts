@@ -306,6 +306,8 @@ export type Outbox = {
   /** Ids of statements that were accepted and have no receipt, oldest first. */
   unreceiptedStatements(limit: number): readonly Uint8Array[];
   statementById(id: Uint8Array): StoredStatement | undefined;
+  /** Whether the service has accepted a statement of that log with a higher number. */
+  hasAcceptedBehind(log: number, seq: number): boolean;
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void;
   storeReceipt(
     statementId: Uint8Array,

@@ -107,6 +107,12 @@ export class SpoolReader {
     return this.#inLog(sql, log).map(toStatement)[0];
   }
 
+  hasAcceptedBehind(log: number, seq: number): boolean {
+    const sql =
+      'SELECT place FROM statement WHERE place > ? AND place <= ? AND acceptance IS NOT NULL LIMIT 1';
+    return this.#all(sql, placeOf(log, seq), placeOf(log, MAX_SEQ)).length > 0;
+  }
+
   /** Ascending; from and to are inclusive. */
   chunks(log: number, fromSeq: number, toSeq: number): readonly StoredChunk[] {
     return this.#all(

@@ -251,11 +251,16 @@ export class Uplink {
 
   /**
    * An answer may be older than the disk. One of a log below the current is, whether the disk has the
-   * statement or not: that log was left because of a statement like this one.
+   * statement or not: that log was left because of a statement like this one. So is one before a statement that
+   * was accepted: the disk had it, and has forgotten it since.
    */
-  #isKnown({ log, statementId }: LogPredecessor): boolean {
+  #isKnown({ log, statementSeq, statementId }: LogPredecessor): boolean {
     const current = this.#outbox.identity()?.log ?? 0;
-    return log < current || this.#outbox.statementById(statementId) !== undefined;
+    return (
+      log < current ||
+      this.#outbox.statementById(statementId) !== undefined ||
+      this.#outbox.hasAcceptedBehind(log, statementSeq)
+    );
   }
 
   #takeBeacon(payload: Uint8Array): void {

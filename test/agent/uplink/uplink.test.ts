@@ -285,6 +285,32 @@ describe('the last statement that the service knows', () => {
     await until(() => rig.receipted.length === 2);
     expect([rig.rolledBack, rig.bad]).toEqual([[], []]);
   });
+
+  test('may be one that the disk has forgotten, since a later one was accepted', async () => {
+    await using rig = new UplinkRig();
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.receipted.length === 2);
+    // As retention does once it is old.
+    const { spool } = rig.unit;
+    const find = spool.statementById.bind(spool);
+    spool.statementById = (id) => {
+      const found = find(id);
+      return found?.seq === 0 ? undefined : found;
+    };
+    rig.service.answers.last = false;
+    await rig.service.stop();
+    await rig.service.start();
+    const asked = rig.service.ofTopic('ask').length;
+    rig.unit.addStatement();
+    await until(() => rig.service.ofTopic('ask').length > asked);
+    const ask = { deviceKeyId: rig.unit.identity.deviceKeyId, epoch: 0 };
+    rig.service.send('last', rig.service.lastMessage(ask, rig.service.statements[0]));
+    await until(() => rig.receipted.length === 3 || rig.rolledBack.length > 0);
+    expect([rig.rolledBack, rig.bad]).toEqual([[], []]);
+  });
 });
 
 describe('a disk that fails', () => {
