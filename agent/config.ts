@@ -103,7 +103,7 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     idleAfterMs: root.integer('idle_after_ms', 100, 600_000, DEFAULTS.idleAfterMs),
     capture: root.section('capture', (capture) => readCapture(capture, folder)),
     journal: root.section('journal', (journal) => ({
-      blockMs: journal.integer('block_ms', 10, 1000, DEFAULTS.journal.blockMs),
+      blockMs: journal.integer('block_ms', 10, 100, DEFAULTS.journal.blockMs),
     })),
     spool: root.section('spool', (spool) => ({
       maxBytes: spool.integer('max_bytes', 1 << 20, 2 ** 50, DEFAULTS.spool.maxBytes),

@@ -1,11 +1,11 @@
-/** An agent on a live capture: its edges are opened once, its sessions follow one another (live-run.ts). */
+/** An agent on a live capture: its edges are opened once, its sessions follow one another (live-sessions.ts). */
 import type { GapCause } from '../core/chunk-header.ts';
 import type { LogPredecessor } from '../core/session-record.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
 import { countedEvents, countWaiting } from './counted-events.ts';
 import { folderBytes } from './folder.ts';
-import { LiveRun, type RunningSession } from './live-run.ts';
-import { newLivePipeline } from './live-session.ts';
+import { LiveSessions, type RunningSession } from './live-sessions.ts';
+import { newLivePipeline } from './live-start.ts';
 import type { Machine } from './machine.ts';
 import type { ClockQuality } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
@@ -17,7 +17,7 @@ import {
   newUplink,
   type RunningAgent,
 } from './running-agent.ts';
-import { Session } from './session-run.ts';
+import { Session } from './session.ts';
 import { StandingCapture } from './standing-capture.ts';
 import type { AgentStatus } from './status.ts';
 import { openUnit, spoolFolder, type Unit } from './unit.ts';
@@ -48,7 +48,7 @@ export async function startLive(
     return beginLive({ config, unit, ...edges, cause, status, events, machine });
   };
   try {
-    const run = new LiveRun({
+    const run = new LiveSessions({
       begin,
       onStorageFailed: ({ code, message }) => {
         // Trying again is all that can be done, and is a sign of life.

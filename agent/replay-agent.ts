@@ -7,6 +7,7 @@ import type { AgentConfig, ReplayCapture } from './config.ts';
 import { countedEvents, countWaiting } from './counted-events.ts';
 import { folderBytes } from './folder.ts';
 import type { Machine } from './machine.ts';
+import { logBefore, sessionBefore } from './new-session.ts';
 import { ReplayPipeline } from './replay-pipeline.ts';
 import {
   type AgentEvents,
@@ -16,8 +17,7 @@ import {
   newUplink,
   type RunningAgent,
 } from './running-agent.ts';
-import { logBefore, sessionBefore } from './session.ts';
-import { Session } from './session-run.ts';
+import { Session } from './session.ts';
 import { openUnit, spoolFolder } from './unit.ts';
 
 /** @throws UserError REPLAY_*, KEY_FILE_*, SPOOL_MISSING; OperationalError STORAGE_*, SPOOL_* */

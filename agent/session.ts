@@ -1,121 +1,147 @@
-/** A new session: its record, certified by the device key, and what it found of the one before (spec/session-record.md). */
-import { asciiBytes, equalBytes } from '../core/bytes.ts';
+/**
+ * What every run of the agent has, replay or live: a session of its own on the spool's log, the streams that the
+ * log has, and the order of commits.
+ */
+import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
 import { encodeSigned, recordId, unverifiedPayload } from '../core/cose.ts';
-import type { Hash } from '../core/hash.ts';
-import {
-  type BusCapture,
-  decodeSessionRecord,
-  encodeSessionRecord,
-  type SessionRecord,
-} from '../core/session-record.ts';
-import { keyId } from '../core/signature.ts';
-import type { SessionBefore } from './chunk/chunker.ts';
-import { STREAM_RULE } from './chunk/stream-table.ts';
-import type { LogIdentity, Signer, StoredChunk, StoredLog, StoredSession } from './ports.ts';
+import { type BusCapture, decodeSessionRecord } from '../core/session-record.ts';
+import type { PublicKey } from '../core/signature.ts';
+import type { BeaconBlock } from '../core/vehicle-log.ts';
+import { Batcher } from './batch/batcher.ts';
+import { ChunkSealer, type SealerSession } from './chunk/chunk-sealer.ts';
+import { StreamTable } from './chunk/stream-table.ts';
+import { Commits, type Progress } from './commits.ts';
+import { newSession } from './new-session.ts';
+import type {
+  LeafSealing,
+  Primitives,
+  Signer,
+  StoredChunk,
+  StoredLog,
+  StoredSession,
+} from './ports.ts';
+import type { Spool } from './spool/spool.ts';
 
-export type SessionInputs = {
-  readonly identity: LogIdentity & Partial<Pick<StoredLog, 'predecessor'>>;
+export type SessionParts = {
+  readonly spool: Spool;
+  readonly log: StoredLog;
   readonly deviceSigner: Signer;
+  /** Its secret is nowhere but in memory. */
   readonly sessionSigner: Signer;
-  readonly previous: StoredSession | undefined;
-  readonly lastHeaderId: Uint8Array | undefined;
   readonly bootId: Uint8Array;
   readonly startedWallNs: bigint;
   readonly softwareHash: Uint8Array;
   readonly configurationHash: Uint8Array;
   readonly filterHash: Uint8Array;
   readonly buses: readonly BusCapture[];
-  readonly sha256: Hash;
+  readonly batchMs: number;
+  readonly primitives: Primitives;
+  readonly sealing: LeafSealing;
+  readonly beacon: () => BeaconBlock | undefined;
+  readonly onCommitted: (progress: Progress) => void;
 };
 
-export function newSession(inputs: SessionInputs): StoredSession {
-  const { identity, deviceSigner, previous, sha256 } = inputs;
-  const before = previous && decodeSessionRecord(unverifiedPayload(previous.record));
-  const payload = encodeSessionRecord({
-    tag: identity.tag,
-    epoch: identity.epoch,
-    deviceKeyId: keyId(deviceSigner.key),
-    log: identity.log,
-    number: before === undefined ? 0 : before.number + 1,
-    sessionKey: inputs.sessionSigner.key,
-    bootId: inputs.bootId,
-    bootCount: bootCount(before, inputs.bootId),
-    lastHeaderId: inputs.lastHeaderId,
-    startedWallNs: inputs.startedWallNs,
-    enrolmentId: undefined,
-    rootHolder: 'unit',
-    softwareHash: inputs.softwareHash,
-    configurationHash: inputs.configurationHash,
-    streamTableHash: sha256(asciiBytes(STREAM_RULE)),
-    filterHash: inputs.filterHash,
-    decoderHash: undefined,
-    buses: inputs.buses,
-    predecessor: identity.predecessor,
-  });
-  const id = recordId('session-record', deviceSigner.key, payload);
-  const signature = deviceSigner.sign(id);
-  return {
-    number: before === undefined ? 0 : before.number + 1,
-    id,
-    record: encodeSigned('session-record', deviceSigner.key, { payload, signature }),
-  };
-}
+export class Session {
+  readonly #parts: SessionParts;
+  readonly #sessions: readonly StoredSession[];
+  /** As the log was found: its first session and its last. */
+  readonly oldest: StoredSession | undefined;
+  readonly previous: StoredSession | undefined;
+  readonly lastChunk: StoredChunk | undefined;
+  readonly record: StoredSession;
+  readonly place: SealerSession;
+  readonly streams: StreamTable;
+  readonly commits: Commits;
 
-function bootCount(before: SessionRecord | undefined, bootId: Uint8Array): number {
-  if (before === undefined) return 0;
-  return equalBytes(before.bootId, bootId) ? before.bootCount : before.bootCount + 1;
-}
+  /** Durable when it returns: the session's record. */
+  constructor(parts: SessionParts) {
+    const { spool, log, sessionSigner, primitives } = parts;
+    this.#parts = parts;
+    this.#sessions = spool.sessions(log.log);
+    this.oldest = this.#sessions[0];
+    this.previous = this.#sessions.at(-1);
+    this.lastChunk = spool.lastChunk(log.log);
+    this.record = newSession({
+      identity: log,
+      deviceSigner: parts.deviceSigner,
+      sessionSigner,
+      previous: this.previous,
+      lastHeaderId: this.last?.id,
+      bootId: parts.bootId,
+      startedWallNs: parts.startedWallNs,
+      softwareHash: parts.softwareHash,
+      configurationHash: parts.configurationHash,
+      filterHash: parts.filterHash,
+      buses: parts.buses,
+      sha256: primitives.sha256,
+    });
+    spool.commitSession(log, this.record);
+    this.place = { ...log, sessionId: this.record.id, signer: sessionSigner };
+    this.streams = new StreamTable(
+      spool.streams(log.log),
+      parts.sealing,
+      primitives.random,
+      spool.journalRoot(log.log),
+    );
+    this.commits = new Commits({
+      spool,
+      batcher: this.#newBatcher(),
+      sessionNumber: this.record.number,
+      sessionKey: sessionSigner.key,
+      encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
+      onCommitted: parts.onCommitted,
+    });
+  }
 
-/**
- * How the log stands when a session starts, for the gap that its first chunk must name.
- * @param lastChunk of the log; undefined when it has none
- * @param newest the newest session before this one
- * @param leavesEnd a session that is stopped in order always leaves a last chunk: a live one does, a replay not
- */
-export function sessionBefore(
-  lastChunk: StoredChunk | undefined,
-  newest: StoredSession | undefined,
-  bootId: Uint8Array,
-  leavesEnd: boolean,
-): SessionBefore | undefined {
-  if (lastChunk === undefined || newest === undefined) return undefined;
-  const { wallEndNs, state } = decodeChunkHeader(lastChunk.header);
-  const isOfNewest = lastChunk.session === newest.number;
-  if (isOfNewest && state === 'shutdown') return { wallEndNs, cause: 'agent_stopped' };
-  // A replay that sealed nothing may have been stopped or have crashed: nothing is left that tells.
-  if (!isOfNewest && !leavesEnd) return { wallEndNs, cause: 'unknown' };
-  return { wallEndNs, cause: crashCause(newest, bootId) };
-}
+  /** The newest chunk that was found, with its id. */
+  get last(): { readonly seq: number; readonly id: Uint8Array } | undefined {
+    const chunk = this.lastChunk;
+    if (chunk === undefined) return undefined;
+    const key = this.#keyOf(chunk);
+    return { seq: chunk.seq, id: recordId('chunk-header', key, chunk.header) };
+  }
 
-/**
- * For the first chunk of a log that follows another: the disk was set back in between.
- * @param newest chunk of whichever log
- */
-export function logBefore(newest: StoredChunk | undefined, log: number): SessionBefore | undefined {
-  if (newest === undefined || newest.log === log) return undefined;
-  return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: 'rolled_back' };
-}
+  /** An earlier session of this log. */
+  sessionOf(id: Uint8Array): StoredSession | undefined {
+    return this.#sessions.find((session) => equalBytes(session.id, id));
+  }
 
-/**
- * For the first chunk of a log in which live sessions began and left none: nothing of what came since is there.
- * @param oldest and newest session of the log before this one
- */
-export function unsealedBefore(
-  oldest: StoredSession | undefined,
-  newest: StoredSession | undefined,
-  bootId: Uint8Array,
-): SessionBefore | undefined {
-  if (oldest === undefined || newest === undefined) return undefined;
-  const { startedWallNs } = decodeSessionRecord(unverifiedPayload(oldest.record));
-  return { wallEndNs: startedWallNs, cause: crashCause(newest, bootId) };
-}
+  /** Of an earlier session of this log. */
+  keyOfSession(id: Uint8Array): PublicKey | undefined {
+    const found = this.sessionOf(id);
+    return found && decodeSessionRecord(unverifiedPayload(found.record)).sessionKey;
+  }
 
-/** Under the same boot id the machine ran on and the agent died. */
-export function crashCause(
-  session: StoredSession,
-  bootId: Uint8Array,
-): 'agent_crashed' | 'power_off' {
-  const { bootId: before } = decodeSessionRecord(unverifiedPayload(session.record));
-  return equalBytes(before, bootId) ? 'agent_crashed' : 'power_off';
+  /** @param last the newest chunk: the one that was found, or the one that was recovered */
+  newSealer(last: { readonly seq: number; readonly id: Uint8Array } | undefined): ChunkSealer {
+    const { sealing, primitives, beacon, spool, log } = this.#parts;
+    const { random, sha256 } = primitives;
+    const parts = { streams: this.streams, sealing, random, sha256 };
+    const announced = spool.announcedStreams(log.log);
+    return new ChunkSealer(this.place, parts, beacon, { last, announced });
+  }
+
+  #newBatcher(): Batcher {
+    const { spool, log, primitives, beacon, batchMs } = this.#parts;
+    return new Batcher(
+      { ...this.place, deviceKeyId: log.deviceKeyId },
+      { durationMs: batchMs, sha256: primitives.sha256 },
+      beacon,
+      spool.unbatchedChunks().map((chunk) => ({
+        log: chunk.log,
+        seq: chunk.seq,
+        header: chunk.header,
+        sessionKey: this.#keyOf(chunk),
+        wallStartNs: decodeChunkHeader(chunk.header).wallStartNs,
+      })),
+      spool.lastStatement(log.log),
+    );
+  }
+
+  #keyOf(chunk: StoredChunk): PublicKey {
+    const session = this.#parts.spool.session(chunk.log, chunk.session);
+    if (session === undefined) throw new RangeError(`no session ${chunk.session}`);
+    return decodeSessionRecord(unverifiedPayload(session.record)).sessionKey;
+  }
 }

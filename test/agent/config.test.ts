@@ -150,6 +150,7 @@ describe('a live capture is refused', () => {
     ['capture.ring_bytes', '65535'],
     ['capture.receive_buffer_bytes', '4095'],
     ['journal.block_ms', '9'],
+    ['journal.block_ms', '101'],
     ['spool.max_bytes', '1048575'],
     ['spool.max_age_days', '0'],
     ['clock.gpsd', '"127.0.0.1"'],

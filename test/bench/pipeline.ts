@@ -4,12 +4,13 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PortableSealing } from '../../agent/chunk/portable-sealing.ts';
+import { DEFAULTS } from '../../agent/config.ts';
 import type { LivePipeline } from '../../agent/live-pipeline.ts';
-import { newLivePipeline } from '../../agent/live-session.ts';
+import { newLivePipeline } from '../../agent/live-start.ts';
 import type { LeafSealing, LogIdentity, Primitives } from '../../agent/ports.ts';
 import { JournalFile } from '../../agent/record/journal-file.ts';
 import { ReplayPipeline } from '../../agent/replay-pipeline.ts';
-import { Session } from '../../agent/session-run.ts';
+import { Session } from '../../agent/session.ts';
 import { Spool } from '../../agent/spool/spool.ts';
 import { AgentStatus } from '../../agent/status.ts';
 import type { BusCapture } from '../../core/session-record.ts';
@@ -23,7 +24,7 @@ import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { loopedCapture, portionsOf } from './looped-capture.ts';
 import { loopedSource, type Recording } from './looped-source.ts';
 
-const BLOCK_MS = 80;
+const BLOCK_MS = DEFAULTS.journal.blockMs;
 const BATCH_MS = 60_000;
 
 const primitives: Primitives = {

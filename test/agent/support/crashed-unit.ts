@@ -1,7 +1,8 @@
 /** A unit with a real spool: a sealed chunk, a session that dies with three blocks in the journal, and the next ones. */
+
+import { newSession } from '../../../agent/new-session.ts';
 import { findSurvivors } from '../../../agent/record/survivors.ts';
 import { recoverChunk } from '../../../agent/recovery.ts';
-import { newSession } from '../../../agent/session.ts';
 import { equalBytes } from '../../../core/bytes.ts';
 import { recordId, unverifiedPayload } from '../../../core/cose.ts';
 import { decodeSessionRecord } from '../../../core/session-record.ts';

@@ -18,7 +18,7 @@ export type RunningSession = {
   close(): Promise<void>;
 };
 
-export type LiveRunParts = {
+export type LiveSessionsParts = {
   /** @param cause why the session before ended, where its end says less */
   readonly begin: (cause: GapCause | undefined) => RunningSession;
   readonly onStorageFailed: (error: OperationalError) => void;
@@ -26,13 +26,13 @@ export type LiveRunParts = {
   readonly retryMs: number;
 };
 
-export class LiveRun {
-  readonly #parts: LiveRunParts;
+export class LiveSessions {
+  readonly #parts: LiveSessionsParts;
   readonly #stopping = new AbortController();
   #session: RunningSession | undefined;
 
   /** The first session begins here: what is wrong with the unit or its configuration is thrown. */
-  constructor(parts: LiveRunParts) {
+  constructor(parts: LiveSessionsParts) {
     this.#parts = parts;
     this.#session = parts.begin(undefined);
   }

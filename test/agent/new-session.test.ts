@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { newSession, sessionBefore } from '../../agent/new-session.ts';
 import type { StoredChunk, StoredSession } from '../../agent/ports.ts';
-import { newSession, sessionBefore } from '../../agent/session.ts';
 import { decodeChunkHeader, encodeChunkHeader } from '../../core/chunk-header.ts';
 import { unverifiedPayload, verifySigned } from '../../core/cose.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';

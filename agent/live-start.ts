@@ -5,6 +5,7 @@ import { type Clock, decodeChunkHeader, type GapCause } from '../core/chunk-head
 import type { VerifyDigest } from '../core/signature.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
 import { LivePipeline, type Watermark } from './live-pipeline.ts';
+import { crashCause, logBefore, sessionBefore, unsealedBefore } from './new-session.ts';
 import type {
   AtCommitPoint,
   CaptureBlock,
@@ -17,8 +18,7 @@ import { Journal } from './record/journal.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import { findSurvivors, type Survivors } from './record/survivors.ts';
 import { recoverChunk } from './recovery.ts';
-import { crashCause, logBefore, sessionBefore, unsealedBefore } from './session.ts';
-import type { Session } from './session-run.ts';
+import type { Session } from './session.ts';
 import type { Spool } from './spool/spool.ts';
 import type { AgentStatus } from './status.ts';
 
