@@ -1,6 +1,6 @@
 /** GAPS: every interval without frames that should have some has its cause (spec/verification.md, "GAPS"). */
 import { toHex } from '../../core/bytes.ts';
-import type { Gap } from '../../core/chunk-header.ts';
+import { type ChunkHeader, type Gap, type GapCause, MAX_GAPS } from '../../core/chunk-header.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
 import { indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
@@ -123,9 +123,35 @@ function restartsNamed(headers: readonly HeaderTrail[]): readonly boolean[] {
     if (header === undefined) continue;
     const isOpen = header.recovered !== undefined && next?.log !== header.log;
     const isLater = header.recovered !== undefined && named[i + 1] === true;
-    named[i] = longestGapNs(header.gaps) !== undefined || isOpen || isLater;
+    named[i] = namesRestart(headers[i - 1]?.header, header) || isOpen || isLater;
   }
   return named;
+}
+
+const RESTART_CAUSES: readonly GapCause[] = [
+  'power_off',
+  'agent_stopped',
+  'agent_crashed',
+  'storage_full',
+  'rolled_back',
+  'unknown',
+];
+
+/**
+ * Whether one of the gaps lies where the restart does: from the end of what was recorded before, to the start of
+ * what follows. A gap on all buses that lies elsewhere, such as a suspension, names no restart.
+ */
+function namesRestart(before: ChunkHeader | undefined, header: ChunkHeader): boolean {
+  const isCollected = header.gaps.length === MAX_GAPS;
+  return header.gaps.some(({ bus, fromNs, toNs, cause }) => {
+    if (bus !== '' || !RESTART_CAUSES.includes(cause)) return false;
+    // The last of many stands for all that are not named.
+    if (isCollected && cause === 'unknown') return true;
+    // A recovered chunk ends where the session died, and the session that recovered it began at the gap's end.
+    if (header.recovered !== undefined) return fromNs <= header.wallEndNs && toNs > fromNs;
+    const isBehind = before?.log === header.log && before.seq + 1 === header.seq;
+    return toNs >= header.wallStartNs && (!isBehind || fromNs <= before.wallEndNs);
+  });
 }
 
 /** A log that a rolled-back disk made necessary, and what is known of the one before. */
