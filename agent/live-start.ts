@@ -2,6 +2,7 @@
  * One session of a live capture: what an earlier one left in the journal is recovered, then the capture goes on.
  */
 import { type Clock, decodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
+import { OperationalError } from '../core/errors.ts';
 import type { VerifyDigest } from '../core/signature.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
 import { LivePipeline, type Watermark } from './live-pipeline.ts';
@@ -104,19 +105,13 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
   const keyOf = (id: Uint8Array) => session.keyOfSession(id);
   const survivors = findSurvivors(file.read(), { keyOf, seq }, verify, primitives.sha256);
   if (survivors === undefined) return undefined;
-  if (survivors.ending === 'damaged') {
-    // Nothing is lost to those who look closer: the recording writes over the journal from here on.
-    file.keepAs(`journal-damaged-${log}-${seq}`);
-    parts.onJournalDamaged(survivors.fault);
-  }
-  const journalRoot = spool.journalRoot(log);
   const block = survivors.blocks[0]?.block;
   const dead = block === undefined ? session.previous : session.sessionOf(block.sessionId);
   const deadKey = dead && session.keyOfSession(dead.id);
-  if (journalRoot === undefined || dead === undefined || deadKey === undefined) return undefined;
+  if (dead === undefined || deadKey === undefined) return undefined;
   // A torn first block is nothing: nobody was told that it is durable.
   if (survivors.blocks.length === 0 && survivors.ending === 'open') return undefined;
-  return recoverChunk({
+  const chunk = recoverChunk({
     survivors,
     deadKey,
     session: session.place,
@@ -126,10 +121,27 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
     },
     streams: spool.streams(log),
     announced: spool.announcedStreams(log),
-    journalRoot,
+    journalRoot: spool.journalRoot(log),
     start: first.clock,
     clock: { ...parts.clockQuality(), steps: 0 } satisfies Clock,
     cause: parts.cause ?? crashCause(dead, bootId),
     primitives,
   });
+  if (decodeChunkHeader(chunk.header).recovered?.ending === 'damaged') {
+    keepDamaged(file, `journal-damaged-${log}-${seq}`);
+    parts.onJournalDamaged(survivors.fault);
+  }
+  return chunk;
+}
+
+/**
+ * For those who look closer: the recording writes over the journal from here on. A disk without room for the copy
+ * must not keep the unit from recording; that the journal is damaged stands in the chunk.
+ */
+function keepDamaged(file: JournalFile, name: string): void {
+  try {
+    file.keepAs(name);
+  } catch (error) {
+    if (!(error instanceof OperationalError && error.code === 'STORAGE_FULL')) throw error;
+  }
 }

@@ -7,7 +7,7 @@ import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkBody, encodeRecoveredBody, type SealedLeaf } from '../core/chunk-body.ts';
 import { type Clock, encodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
 import { recordId, sigStructure, unverifiedPayload } from '../core/cose.ts';
-import { OperationalError } from '../core/errors.ts';
+import { FormatError, VerificationError } from '../core/errors.ts';
 import { KeyTreeWalk, leafSecrets, NONCE_BYTES } from '../core/key-tree.ts';
 import { decodePackedLeaf, leafHash, treeEntry } from '../core/leaf.ts';
 import { encodePresenceLeaf, presenceMap } from '../core/presence-leaf.ts';
@@ -34,7 +34,8 @@ export type RecoveryInputs = {
   /** Of the log, by ordinal, and how many of them a committed chunk has announced. */
   readonly streams: readonly StoredStream[];
   readonly announced: number;
-  readonly journalRoot: Uint8Array;
+  /** Undefined when the disk lost it: then no block opens. */
+  readonly journalRoot: Uint8Array | undefined;
   /** When the new session began to capture. */
   readonly start: ClockReading;
   readonly clock: Clock;
@@ -42,16 +43,14 @@ export type RecoveryInputs = {
   readonly primitives: Primitives;
 };
 
-/**
- * The chunk that stands for the blocks, ready to be committed like any other.
- * @throws OperationalError SPOOL_DAMAGED when what the dead session signed does not open with the spool's roots
- */
+/** The chunk that stands for the blocks, ready to be committed like any other. */
 export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
   const { survivors, session, last, streams, primitives, start } = inputs;
-  const { blocks, ending } = survivors;
   const seq = last === undefined ? 0 : last.seq + 1;
   const keyed = streams.map(({ name, root }) => ({ name, keys: walkFrom(root, primitives) }));
-  const opened = openAll(blocks, keyed, inputs);
+  const opened = openSound(survivors.blocks, keyed, inputs);
+  const blocks = survivors.blocks.slice(0, opened.length);
+  const ending = blocks.length < survivors.blocks.length ? 'damaged' : survivors.ending;
   const known = inputs.announced + opened.reduce((sum, block) => sum + namesIn(block, streams), 0);
   // The presence leaves are sealed under a nonce of this attempt; the leaves of the blocks keep theirs, and
   // their ciphertext is the same however often a recovery is tried.
@@ -122,36 +121,32 @@ function walkFrom(root: Uint8Array, { sha512 }: Primitives): KeyTreeWalk {
   return new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, sha512);
 }
 
-function openAll(
+/**
+ * The blocks up to the first that does not open. Its head is signed and its body has the hash in the head, so what is
+ * missing is a root that was durable before the block was: the disk lost it, and the chunk says `damaged`.
+ */
+function openSound(
   blocks: readonly SoundBlock[],
   streams: readonly KeyedStream[],
   { session, journalRoot, primitives }: RecoveryInputs,
 ): readonly OpenedBlock[] {
+  if (journalRoot === undefined) return [];
   const journal = walkFrom(journalRoot, primitives);
-  return blocks.map(({ block, body }) => {
+  const opened: OpenedBlock[] = [];
+  for (const { block, body } of blocks) {
     const place = { tag: session.tag, seq: block.seq, nonce: block.nonce };
-    let opened: OpenedBlock;
     try {
-      opened = openBlock(body, place, journal, streams, primitives);
-    } catch (cause) {
-      throw damaged(block.place, cause);
+      const next = openBlock(body, place, journal, streams, primitives);
+      const isSigned =
+        next.entries.length === block.entryCount && equalBytes(next.root, block.root);
+      if (!isSigned) return opened;
+      opened.push(next);
+    } catch (error) {
+      if (error instanceof FormatError || error instanceof VerificationError) return opened;
+      throw error;
     }
-    const isSigned =
-      opened.entries.length === block.entryCount && equalBytes(opened.root, block.root);
-    if (!isSigned) throw damaged(block.place, undefined);
-    return opened;
-  });
-}
-
-function damaged(place: number, cause: unknown): OperationalError {
-  return new OperationalError(
-    'SPOOL_DAMAGED',
-    `block ${place} of the journal is sound and does not open`,
-    {
-      retryable: false,
-      cause,
-    },
-  );
+  }
+  return opened;
 }
 
 /** How many streams the block was the first to name. */

@@ -11,6 +11,7 @@ import {
   fsyncSync,
   openSync,
   readSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -109,13 +110,14 @@ export class JournalFile {
     this.#at = 0;
   }
 
-  /** A copy for experts: this journal was altered, and recording overwrites it. */
+  /** A copy for experts, whole or not at all: this journal was altered, and recording overwrites it. */
   keepAs(name: string): void {
+    const path = join(dirname(this.#path), name);
     try {
-      const path = join(dirname(this.#path), name);
       copyFileSync(this.#path, path);
       syncFolder(dirname(path));
     } catch (cause) {
+      rmSync(path, { force: true });
       throw storageError(cause);
     }
   }

@@ -10,7 +10,6 @@ import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { at } from './support/capture-blocks.ts';
-import { codeOf } from './support/coded-error.ts';
 import { TAG, WritingSession } from './support/dead-session.ts';
 import { PRIMITIVES } from './support/primitives.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
@@ -138,8 +137,21 @@ describe('a journal that was altered', () => {
   });
 });
 
-test('a spool without the root of a stream is damaged, and nothing is made up', () => {
-  threeBlocks();
-  const roots = dead.table.from(0).map((stream) => ({ ...stream, root: new Uint8Array(32) }));
-  expect(codeOf(() => recover(undefined, roots))).toBe('SPOOL_DAMAGED');
+describe('a spool that lost a root', () => {
+  test('of a stream ends the chunk before the first block that needs it, and says damaged', () => {
+    threeBlocks();
+    const roots = dead.table
+      .from(0)
+      .map((one) => (one.name === 'raw/can0/321' ? { ...one, root: new Uint8Array(32) } : one));
+    const { header, chunk } = recover(undefined, roots);
+    expect(header.recovered).toMatchObject({ blockCount: 2, ending: 'damaged' });
+    expect(chunk.frameCount).toBe(4);
+  });
+
+  test('of every stream has no block left, and says damaged', () => {
+    threeBlocks();
+    const roots = dead.table.from(0).map((stream) => ({ ...stream, root: new Uint8Array(32) }));
+    const { header } = recover(undefined, roots);
+    expect(header.recovered).toMatchObject({ blockCount: 0, ending: 'damaged' });
+  });
 });
