@@ -60,7 +60,10 @@ export class LiveSessions {
       const end = await session.run();
       return end === 'rolled_back' ? 'rolled_back' : undefined;
     } catch (error) {
-      return this.#storageCause(error);
+      // What was captured last could not be committed: that is no orderly end.
+      if (this.#stopping.signal.aborted) throw error;
+      this.#storageFailure(error);
+      return 'storage_full';
     } finally {
       this.#session = undefined;
       await session.close();
@@ -70,25 +73,30 @@ export class LiveSessions {
   /** A disk that is full, read-only or slow to fail may be well again: tried until it is. */
   async #beginAgain(first: GapCause | undefined): Promise<RunningSession | undefined> {
     let cause = first;
+    let failure: OperationalError | undefined;
     while (!this.#stopping.signal.aborted) {
       try {
         const session = this.#parts.begin(cause);
         this.#parts.onStorageBack();
         return session;
       } catch (error) {
-        cause = this.#storageCause(error);
+        failure = this.#storageFailure(error);
+        cause = 'storage_full';
         await sleep(this.#parts.retryMs, undefined, { signal: this.#stopping.signal }).catch(
           () => undefined, // told to stop: nothing is open
         );
       }
     }
+    // Told to stop while the disk could not be written: what the driver holds is not recorded, and that is no success.
+    if (failure !== undefined) throw failure;
     return undefined;
   }
 
-  #storageCause(error: unknown): GapCause {
+  /** Told, and given back as what it is. @throws what is no failure of the storage */
+  #storageFailure(error: unknown): OperationalError {
     const isStorage = error instanceof OperationalError && error.code.startsWith('STORAGE_');
     if (!isStorage) throw error;
     this.#parts.onStorageFailed(error);
-    return 'storage_full';
+    return error;
   }
 }

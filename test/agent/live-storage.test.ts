@@ -101,3 +101,28 @@ test('a journal that fails to sync ends the session: what is not known to be dur
   await unit.stop();
   expectWhole(unit, durable);
 });
+
+test('told to stop while the disk cannot be written, it does not call that an orderly end', async () => {
+  await using unit = new LiveUnit(folder.path, source);
+  let opened = 0;
+  const failed = () =>
+    new OperationalError('STORAGE_FULL', 'the disk of the spool is full', { retryable: false });
+  const openJournal = (path: string): JournalFile => {
+    opened += 1;
+    if (opened > 1) throw failed();
+    const file = JournalFile.open(path);
+    file.append = () => {
+      throw failed();
+    };
+    return file;
+  };
+  await unit.start({}, { openJournal });
+  const end = unit.agent.recorded.then(
+    () => 'in order',
+    (error: unknown) => (error instanceof OperationalError ? error.code : error),
+  );
+  source.add(0, 0x200, Uint8Array.of(1));
+  await until(() => opened > 1);
+  await unit.stop();
+  expect(await end).toBe('STORAGE_FULL');
+});
