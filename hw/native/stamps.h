@@ -12,8 +12,12 @@ struct HardwareOffset {
   int64_t ns = 0;
 };
 
-/** Beyond this the controller's clock or the wall clock was set, and the offset is measured anew. */
-constexpr int64_t kMaxStrayNs = 1000000000;
+/**
+ * Beyond this the offset is measured anew: a clock was set, or the two have drifted apart. So no stamp lies further from
+ * the kernel's time, frames of several buses stay in order within it, and a measurement moves stamps by no more than a
+ * clock may move without being called set (agent/record/clock-watch.ts).
+ */
+constexpr int64_t kMaxStrayNs = 5000000;
 
 /**
  * Nanoseconds of the wall clock. `offset`: of a bus whose controller stamps, else null. Without any stamp, and the
