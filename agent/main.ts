@@ -14,6 +14,7 @@ import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
+import { nativeRandom } from '../hw/crypto/native-random.ts';
 import { nativeSealing } from '../hw/crypto/native-sealing.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
@@ -40,7 +41,7 @@ const primitives: Primitives = {
   sha512: nativeSha512,
   aead: nativeAead,
   deflate: nativeDeflate,
-  random: (length) => new Uint8Array(crypto.randomBytes(length)),
+  random: nativeRandom,
 };
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -1,5 +1,4 @@
 /** Frames to sealed, stored and read back: frames per CPU second of all threads, and bytes per frame in parts. */
-import crypto from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +18,7 @@ import { nativeAead } from '../../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
+import { nativeRandom } from '../../hw/crypto/native-random.ts';
 import { nativeSealing } from '../../hw/crypto/native-sealing.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { loopedCapture, portionsOf } from './looped-capture.ts';
@@ -32,7 +32,7 @@ const primitives: Primitives = {
   sha512: nativeSha512,
   aead: nativeAead,
   deflate: nativeDeflate,
-  random: (length) => new Uint8Array(crypto.randomBytes(length)),
+  random: nativeRandom,
 };
 
 export type PipelineOptions = {
