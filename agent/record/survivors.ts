@@ -65,11 +65,12 @@ export function findSurvivors(
     blocks.push(next);
     page = next.nextPage;
   }
-  // Indexes run through the session, places through the chunk: one tells the other.
+  // Indexes run through the session, places through the chunk: one tells the other. Another session counts its own.
+  const ofSession = heads.filter(({ sessionId }) => equalBytes(sessionId, any.sessionId));
   const missingIndex = any.index - any.place + blocks.length;
   return {
     blocks,
-    ending: journalEnding(missingIndex, heads),
+    ending: journalEnding(missingIndex, ofSession),
     fault: code === undefined ? undefined : { place: blocks.length, code },
   };
 }

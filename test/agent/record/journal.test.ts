@@ -155,6 +155,20 @@ describe('altered between crash and start, it is damaged where a later block cou
     expect(verdict(found)).toEqual([2, 'damaged', 'BLOCK_FOREIGN']);
   });
 
+  test('and not where the block that counts it is of another session of this unit', () => {
+    using elsewhere = temporaryFolder();
+    const other = new WritingSession(elsewhere.path, 1);
+    for (let i = 0; i < 8; i++) other.block(3, [{ ms: 10 }]);
+    const later = Buffer.from(page(Buffer.from(other.file.read()), 7));
+    other.file.close();
+    fiveBlocks(3);
+    const bytes = Buffer.from(session.file.read());
+    later.copy(page(bytes, 7));
+    const keyOf = (id: Uint8Array) => (id[0] === 1 ? other : session).signer.key;
+    const found = findSurvivors(bytes, { keyOf, seq: 3 }, fastVerifyDigest, nativeSha256);
+    expect(verdict(found)).toEqual([5, 'open', undefined]);
+  });
+
   test('and cut off at the end it looks like an earlier crash', () => {
     fiveBlocks();
     const found = survivors(3, (bytes) => bytes.fill(0, 3 * JOURNAL_PAGE));
