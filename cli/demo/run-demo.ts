@@ -84,7 +84,7 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
         bundlePath: folder.bundle,
         trustPath: folder.trust,
         bundleBytes: bundle.length,
-        storedBytes: folderBytes(join(folder.unit, 'spool')),
+        storedBytes: spoolBytes(join(folder.unit, 'spool')),
         ...gas,
       }),
     );
@@ -157,8 +157,9 @@ async function getJson<T>(url: URL): Promise<T> {
   return (await response.json()) as T;
 }
 
-function folderBytes(path: string): number {
+/** Of what a spool holds: not of the room that it keeps for a full disk. */
+function spoolBytes(path: string): number {
   return readdirSync(path, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.name !== 'reserve')
     .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 }
