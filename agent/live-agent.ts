@@ -33,6 +33,8 @@ export async function startLive(
   machine: Machine,
 ): Promise<RunningAgent> {
   const status = newStatus(config);
+  // Once: each session runs the code and the configuration that this process started with.
+  const hashes = hashesOf(config, '', machine);
   // Before the spool: an interface that cannot be opened at all leaves no trace.
   const source = new StandingCapture(await machine.openCapture(capture));
   const quality = machine.openClockQuality(config.clock.gpsd);
@@ -45,7 +47,7 @@ export async function startLive(
   const begin = (cause: GapCause | undefined): RunningSession => {
     unit = openUnit(config.dataDir, machine);
     const edges = { source, clockQuality: quality.read, bounds: () => bounds };
-    return beginLive({ config, unit, ...edges, cause, status, events, machine });
+    return beginLive({ config, hashes, unit, ...edges, cause, status, events, machine });
   };
   try {
     const run = new LiveSessions({
@@ -95,6 +97,7 @@ export async function startLive(
 
 type LiveParts = {
   readonly config: AgentConfig;
+  readonly hashes: ReturnType<typeof hashesOf>;
   readonly unit: Unit;
   readonly source: StandingCapture;
   readonly cause: GapCause | undefined;
@@ -107,7 +110,7 @@ type LiveParts = {
 };
 
 function beginLive(parts: LiveParts): RunningSession {
-  const { config, unit, source, cause, status, events, machine } = parts;
+  const { config, hashes, unit, source, cause, status, events, machine } = parts;
   const { spool, log } = unit;
   const { primitives } = machine;
   const bootId = machine.readBootId();
@@ -133,7 +136,7 @@ function beginLive(parts: LiveParts): RunningSession {
     const first = source.first();
     const session = new Session({
       ...unit,
-      ...hashesOf(config, '', machine),
+      ...hashes,
       sessionSigner: machine.newSessionSigner(),
       bootId,
       startedWallNs: first.clock.wallNs,
