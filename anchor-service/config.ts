@@ -73,9 +73,9 @@ export type AnchorServiceConfig = {
   readonly beacon: { readonly everyMs: number };
 };
 
-/** What a user writes: the same keys, each optional but `dataDir`; chain id, contract and keys as text. */
+/** What a user writes: a file's tables and keys, under their names there, each optional but `data_dir`. */
 export type AnchorServiceOptions = {
-  readonly dataDir: string;
+  readonly data_dir: string;
   readonly broker?: Partial<{
     readonly url: string;
     readonly username: string;
@@ -89,17 +89,25 @@ export type AnchorServiceOptions = {
     readonly id: number;
     readonly contract: string;
     readonly quorum: number;
-    readonly pollMs: number;
-    readonly timeoutMs: number;
-    readonly maxFeeGwei: number;
-    readonly bumpAfterBlocks: number;
+    readonly poll_ms: number;
+    readonly timeout_ms: number;
+    readonly max_fee_gwei: number;
+    readonly bump_after_blocks: number;
   }>;
   readonly http?: Partial<{ readonly host: string; readonly port: number }>;
-  readonly keys?: Partial<{ readonly serviceFile: string; readonly senderFile: string }>;
+  readonly keys?: Partial<{ readonly service_file: string; readonly sender_file: string }>;
   readonly devices?: Partial<{ readonly file: string; readonly keys: readonly string[] }>;
-  readonly intake?: Partial<AnchorServiceConfig['intake']>;
-  readonly window?: Partial<AnchorServiceConfig['window']>;
-  readonly beacon?: Partial<AnchorServiceConfig['beacon']>;
+  readonly intake?: Partial<{
+    readonly group_ms: number;
+    readonly max_group: number;
+    readonly anchor_within_ms: number;
+  }>;
+  readonly window?: Partial<{
+    readonly every_ms: number;
+    readonly max_statements: number;
+    readonly max_unmined: number;
+  }>;
+  readonly beacon?: Partial<{ readonly every_ms: number }>;
 };
 
 /** Paths in the file are relative to it. @throws UserError CONFIG_* */
@@ -130,7 +138,7 @@ export function readConfig(
   path = '',
 ): AnchorServiceConfig {
   const root = new Settings(value, path);
-  const dataDir = resolve(baseDir, root.text('dataDir'));
+  const dataDir = resolve(baseDir, root.text('data_dir'));
   const config = {
     dataDir,
     broker: root.section('broker', (s) => ({
@@ -146,8 +154,11 @@ export function readConfig(
       port: s.integer('port', 0, 65_535, 8783),
     })),
     keys: root.section('keys', (s) => ({
-      serviceFile: resolve(baseDir, s.textOrNone('serviceFile') ?? resolve(dataDir, 'service.key')),
-      senderFile: resolve(baseDir, s.textOrNone('senderFile') ?? resolve(dataDir, 'sender.key')),
+      serviceFile: resolve(
+        baseDir,
+        s.textOrNone('service_file') ?? resolve(dataDir, 'service.key'),
+      ),
+      senderFile: resolve(baseDir, s.textOrNone('sender_file') ?? resolve(dataDir, 'sender.key')),
     })),
     devices: root.section('devices', (s) => {
       const file = s.textOrNone('file');
@@ -157,16 +168,16 @@ export function readConfig(
       };
     }),
     intake: root.section('intake', (s) => ({
-      groupMs: s.integer('groupMs', 0, 1000, 4),
-      maxGroup: s.integer('maxGroup', 1, 65_536, 512),
-      anchorWithinMs: s.integer('anchorWithinMs', 1000, ANY, 3_600_000),
+      groupMs: s.integer('group_ms', 0, 1000, 4),
+      maxGroup: s.integer('max_group', 1, 65_536, 512),
+      anchorWithinMs: s.integer('anchor_within_ms', 1000, ANY, 3_600_000),
     })),
     window: root.section('window', (s) => ({
-      everyMs: s.integer('everyMs', 50, ANY, 10_000),
-      maxStatements: s.integer('maxStatements', 1, 1 << 24, 1 << 20),
-      maxUnmined: s.integer('maxUnmined', 1, 1000, 4),
+      everyMs: s.integer('every_ms', 50, ANY, 10_000),
+      maxStatements: s.integer('max_statements', 1, 1 << 24, 1 << 20),
+      maxUnmined: s.integer('max_unmined', 1, 1000, 4),
     })),
-    beacon: root.section('beacon', (s) => ({ everyMs: s.integer('everyMs', 50, ANY, 4000) })),
+    beacon: root.section('beacon', (s) => ({ everyMs: s.integer('every_ms', 50, ANY, 4000) })),
   };
   root.refuseUnknown();
   return config;
@@ -195,9 +206,9 @@ function readChain(s: Settings): AnchorServiceConfig['chain'] {
     id: id === 0 ? undefined : BigInt(id),
     contract: contract === undefined ? undefined : fromHex(contract),
     quorum,
-    pollMs: s.integer('pollMs', 10, ANY, rpc.length === 0 ? 250 : 1000),
-    timeoutMs: s.integer('timeoutMs', 100, ANY, 10_000),
-    maxFeeGwei: s.integer('maxFeeGwei', 1, ANY, 100),
-    bumpAfterBlocks: s.integer('bumpAfterBlocks', 1, ANY, 3),
+    pollMs: s.integer('poll_ms', 10, ANY, rpc.length === 0 ? 250 : 1000),
+    timeoutMs: s.integer('timeout_ms', 100, ANY, 10_000),
+    maxFeeGwei: s.integer('max_fee_gwei', 1, ANY, 100),
+    bumpAfterBlocks: s.integer('bump_after_blocks', 1, ANY, 3),
   };
 }

@@ -12,7 +12,7 @@ const HELP = `usage: witnessmark anchor-service --config FILE
 Takes the vehicles' statements over MQTT, anchors them on an EVM chain and gives receipts back.
 Stops at SIGTERM or SIGINT. Its log, lines of JSON, goes to the standard error output.
 
-  --config FILE   TOML; every key is in spec/configuration.md, only dataDir is required`;
+  --config FILE   TOML; every key is in spec/configuration.md, only data_dir is required`;
 
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values } = parseArgs({

@@ -97,12 +97,12 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
 
 function serviceConfig(dataDir: string, deviceKey: string): ReturnType<typeof readConfig> {
   return readConfig({
-    dataDir,
+    data_dir: dataDir,
     broker: { port: 0 },
     http: { port: 0 },
     devices: { keys: [deviceKey] },
-    window: { everyMs: 1000 },
-    beacon: { everyMs: 1000 },
+    window: { every_ms: 1000 },
+    beacon: { every_ms: 1000 },
   });
 }
 

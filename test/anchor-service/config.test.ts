@@ -14,39 +14,40 @@ function codeOf(read: () => unknown): unknown {
 }
 
 test('without a chain the service starts a local one and needs one endpoint', () => {
-  const { chain, window, intake } = readConfig({ dataDir: 'data' }, '/somewhere');
+  const { chain, window, intake } = readConfig({ data_dir: 'data' }, '/somewhere');
   expect(chain).toMatchObject({ rpc: [], class: 'local', quorum: 1 });
   expect(window.everyMs).toBe(10_000);
   expect(intake.anchorWithinMs).toBeGreaterThan(window.everyMs);
 });
 
 test('paths are relative to the file, and keys lie in the data folder by default', () => {
-  const config = readConfig({ dataDir: 'data', devices: { file: 'devices.json' } }, '/somewhere');
+  const config = readConfig({ data_dir: 'data', devices: { file: 'devices.json' } }, '/somewhere');
   expect(config.dataDir).toBe('/somewhere/data');
   expect(config.devices.file).toBe('/somewhere/devices.json');
   expect(config.keys.senderFile).toBe('/somewhere/data/sender.key');
 });
 
 test.each([
-  ['at the top', { dataDir: 'd', windowEvery: 1 }],
-  ['in a table', { dataDir: 'd', window: { every: 1 } }],
+  ['at the top', { data_dir: 'd', window_every: 1 }],
+  ['in a table', { data_dir: 'd', window: { every: 1 } }],
+  ['in another style', { data_dir: 'd', window: { everyMs: 100 } }],
 ])('a key that nobody reads is refused %s', (_where, value) => {
   expect(codeOf(() => readConfig(value))).toBe('CONFIG_UNKNOWN_KEY');
 });
 
 test.each([
-  ['a text for a number', { dataDir: 'd', http: { port: '1' } }],
-  ['a fraction', { dataDir: 'd', window: { everyMs: 1.5 } }],
-  ['a port that cannot be', { dataDir: 'd', http: { port: 65_536 } }],
-  ['a table that is none', { dataDir: 'd', chain: 5 }],
-  ['a URL that is none', { dataDir: 'd', chain: { rpc: ['here'] } }],
-  ['an MQTT URL that is none', { dataDir: 'd', broker: { url: 'http://127.0.0.1' } }],
-  ['a contract that is none', { dataDir: 'd', chain: { contract: '0x12' } }],
-  ['an unknown class', { dataDir: 'd', chain: { class: 'private' } }],
-  ['a public chain without endpoints', { dataDir: 'd', chain: { class: 'public' } }],
-  ['one endpoint for a quorum of two', { dataDir: 'd', chain: { rpc: ['http://a'] } }],
-  ['one endpoint twice', { dataDir: 'd', chain: { rpc: ['http://a', 'http://a'] } }],
-  ['a quorum of one on a public chain', { dataDir: 'd', chain: { rpc: ['http://a'], quorum: 1 } }],
+  ['a text for a number', { data_dir: 'd', http: { port: '1' } }],
+  ['a fraction', { data_dir: 'd', window: { every_ms: 1.5 } }],
+  ['a port that cannot be', { data_dir: 'd', http: { port: 65_536 } }],
+  ['a table that is none', { data_dir: 'd', chain: 5 }],
+  ['a URL that is none', { data_dir: 'd', chain: { rpc: ['here'] } }],
+  ['an MQTT URL that is none', { data_dir: 'd', broker: { url: 'http://127.0.0.1' } }],
+  ['a contract that is none', { data_dir: 'd', chain: { contract: '0x12' } }],
+  ['an unknown class', { data_dir: 'd', chain: { class: 'private' } }],
+  ['a public chain without endpoints', { data_dir: 'd', chain: { class: 'public' } }],
+  ['one endpoint for a quorum of two', { data_dir: 'd', chain: { rpc: ['http://a'] } }],
+  ['one endpoint twice', { data_dir: 'd', chain: { rpc: ['http://a', 'http://a'] } }],
+  ['a quorum of one on a public chain', { data_dir: 'd', chain: { rpc: ['http://a'], quorum: 1 } }],
 ])('%s is refused', (_what, value) => {
   expect(codeOf(() => readConfig(value))).toBe('CONFIG_VALUE');
 });
@@ -59,9 +60,9 @@ test('a TOML file is read, and one that is none is refused with its line', () =>
   const folder = temporaryFolder();
   try {
     const path = join(folder.path, 'service.toml');
-    writeFileSync(path, 'dataDir = "data"\n[chain]\nrpc = ["http://a", "http://b"]\nid = 5\n');
+    writeFileSync(path, 'data_dir = "data"\n[chain]\nrpc = ["http://a", "http://b"]\nid = 5\n');
     expect(readConfigFile(path).chain).toMatchObject({ class: 'public', quorum: 2, id: 5n });
-    writeFileSync(path, 'dataDir = "data"\n[chain\n');
+    writeFileSync(path, 'data_dir = "data"\n[chain\n');
     expect(codeOf(() => readConfigFile(path))).toBe('CONFIG_SYNTAX');
     expect(() => readConfigFile(path)).toThrow('line 2');
     expect(codeOf(() => readConfigFile(join(folder.path, 'none.toml')))).toBe('CONFIG_FILE');

@@ -25,8 +25,8 @@ function folderOptions(
   cleanup.add(() => folder.remove());
   return serviceOptions(folder.path, [vehicle], {
     broker,
-    chain: { rpc: [chainUrl], class: 'local', pollMs: 50 },
-    window: { everyMs: 100 },
+    chain: { rpc: [chainUrl], class: 'local', poll_ms: 50 },
+    window: { every_ms: 100 },
   });
 }
 
@@ -74,7 +74,7 @@ test('while the chain is down statements are accepted, and afterwards everything
   await sender.allReceipts();
   while ((await problems(service)).length > 0) await pause();
   await service.stop();
-  await audit(given.dataDir, chain, sender, statements);
+  await audit(given.data_dir, chain, sender, statements);
 });
 
 test('a service that is started again while the chain is down accepts at once', {
@@ -98,7 +98,7 @@ test('a service that is started again while the chain is down accepts at once', 
   chain = await startTestChain(options, port);
   await sender.allReceipts();
   await service.stop();
-  await audit(given.dataDir, chain, sender, [statement]);
+  await audit(given.data_dir, chain, sender, [statement]);
 });
 
 test('an external broker may be restarted without its memory, and may be down at the start', {
@@ -128,7 +128,7 @@ test('an external broker may be restarted without its memory, and may be down at
   expect((await vehicle.ask()).last?.statement).toEqual(statements[2]?.bytes);
   await vehicle.disconnect();
   await service.stop();
-  await audit(given.dataDir, chain, sender, statements);
+  await audit(given.data_dir, chain, sender, statements);
 });
 
 test('a window whose block is reorganised away is sent again and becomes final once', {
@@ -151,7 +151,7 @@ test('a window whose block is reorganised away is sent again and becomes final o
   await chain.rpc('evm_setIntervalMining', 1);
   await sender.allReceipts();
   await service.stop();
-  await audit(given.dataDir, chain, sender, [statement]);
+  await audit(given.data_dir, chain, sender, [statement]);
 });
 
 test('a reorganisation below finality halts the service, which says so and accepts no more', {

@@ -26,7 +26,7 @@ beforeEach(() => {
 afterEach(async () => await cleanup.run());
 
 function options(change: AnchorServiceOptions['chain'] = {}): AnchorServiceOptions {
-  const own = { rpc: [chain.url], class: 'local' as const, pollMs: 50, ...change };
+  const own = { rpc: [chain.url], class: 'local' as const, poll_ms: 50, ...change };
   return serviceOptions(dataDir, [vehicle], { chain: own });
 }
 
@@ -64,7 +64,7 @@ test('a configured contract with the right code is used as it is', async () => {
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
   const contract = `0x${toHex(deployed.contract)}`;
-  const other = await start({ ...options({ contract }), dataDir: folder.path });
+  const other = await start({ ...options({ contract }), data_dir: folder.path });
   expect(toHex(other.contract)).toBe(toHex(deployed.contract));
   expect(toHex(other.publisher)).not.toBe(toHex(deployed.publisher));
 });
@@ -110,7 +110,7 @@ test('keys are made for a local chain only', async () => {
 test('a data folder that cannot be written is refused', async () => {
   // A file where the folder should be: also the superuser cannot make a folder of it.
   writeFileSync(join(dataDir, 'file'), '');
-  const inFile = { ...options(), dataDir: join(dataDir, 'file', 'data') };
+  const inFile = { ...options(), data_dir: join(dataDir, 'file', 'data') };
   expect(await codeOfStart(inFile)).toBe('DATA_FOLDER_UNWRITABLE');
 });
 

@@ -31,12 +31,12 @@ beforeAll(async () => {
   writeFileSync(join(folder.path, 'devices.json'), '[]');
   service = await startAnchorService(
     readConfig({
-      dataDir: join(folder.path, 'service'),
+      data_dir: join(folder.path, 'service'),
       devices: { file: join(folder.path, 'devices.json') },
       broker: { port: 0 },
       http: { port: 0 },
-      window: { everyMs: 200 },
-      beacon: { everyMs: 300 },
+      window: { every_ms: 200 },
+      beacon: { every_ms: 300 },
     }),
   );
 });

@@ -34,8 +34,8 @@ async function prepare(
   const port = await freePort();
   const options = serviceOptions(folder.path, [vehicle], {
     broker: { port },
-    chain: { rpc: [on.url], class: 'local', pollMs: 50 },
-    window: { everyMs: 100 },
+    chain: { rpc: [on.url], class: 'local', poll_ms: 50 },
+    window: { every_ms: 100 },
   });
   return { options, url: `mqtt://127.0.0.1:${port}`, dataDir: folder.path };
 }

@@ -34,7 +34,7 @@ beforeEach(async () => {
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
   dataDir = folder.path;
-  const change = { chain: { rpc: [chain.url], class: 'local' as const, pollMs: 50 } };
+  const change = { chain: { rpc: [chain.url], class: 'local' as const, poll_ms: 50 } };
   service = await startTestService(serviceOptions(dataDir, [vehicle], change));
   cleanup.add(async () => await service.stop());
   for (const each of [vehicle, stranger]) {

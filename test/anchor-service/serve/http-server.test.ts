@@ -12,7 +12,7 @@ let service: RunningAnchorService;
 
 beforeAll(async () => {
   chain = await startTestChain(['--block-time', '0.2']);
-  const change = { chain: { rpc: [chain.url], class: 'local' as const, pollMs: 50 } };
+  const change = { chain: { rpc: [chain.url], class: 'local' as const, poll_ms: 50 } };
   service = await startTestService(serviceOptions(folder.path, [vehicle], change));
   await vehicle.connect(service.mqttUrl);
   await vehicle.sendSession();

@@ -18,15 +18,15 @@ export function temporaryFolder(): { readonly path: string; remove(): void } {
 export function serviceOptions(
   dataDir: string,
   vehicles: readonly Vehicle[],
-  change: Omit<AnchorServiceOptions, 'dataDir'> = {},
+  change: Omit<AnchorServiceOptions, 'data_dir'> = {},
 ): AnchorServiceOptions {
   return {
-    dataDir,
+    data_dir: dataDir,
     devices: { keys: vehicles.map(({ deviceKeyHex }) => deviceKeyHex) },
     broker: { port: 0 },
     http: { port: 0 },
-    window: { everyMs: 200 },
-    beacon: { everyMs: 300 },
+    window: { every_ms: 200 },
+    beacon: { every_ms: 300 },
     ...change,
   };
 }
