@@ -1,15 +1,16 @@
-/** Raw deflate by zlib with a small window: leaves are short, and setting up a large one costs more than it saves. */
+/** Raw deflate: our own for short leaves, zlib with a small window for longer ones. */
 import { deflateRawSync } from 'node:zlib';
 import type { Deflate } from '../../core/sealed-leaf.ts';
+import { deflateShort, MAX_SHORT_BYTES } from '../../core/short-deflate.ts';
 
 /** Half of all leaves are shorter, and deflate would save a hundredth of a byte per frame on them. */
 const MIN_BYTES = 32;
-/** Room for the symbols of a whole leaf, so that one table of codes serves it; more memory would only be cleared. */
-const SMALL = { level: 6, windowBits: 9, memLevel: 2, chunkSize: 512 } as const;
-const LARGE = { level: 6, windowBits: 12, memLevel: 4 } as const;
+/** Longer leaves have room for one table of codes; more memory would only be cleared. */
+const LONG = { level: 6, windowBits: 12, memLevel: 4 } as const;
 
 export const nativeDeflate: Deflate = (payload) => {
   if (payload.length < MIN_BYTES) return undefined;
-  const smaller = deflateRawSync(payload, payload.length <= 512 ? SMALL : LARGE);
+  if (payload.length <= MAX_SHORT_BYTES) return deflateShort(payload);
+  const smaller = deflateRawSync(payload, LONG);
   return smaller.length < payload.length ? smaller : undefined;
 };

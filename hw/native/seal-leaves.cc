@@ -50,7 +50,7 @@ Status Leaves::SealChunk(const Place& place, const Rows& rows, const std::vector
     LeafSecrets secrets;
     Hash(ordinal, place, content, &secrets);
     if (content.count == 0) continue;
-    uint8_t* const packed = packed_.Reserve(2 * kMaxVarintBytes + content.length);
+    uint8_t* const packed = packed_.Reserve(2 * kMaxVarintBytes + Deflate::RoomFor(content.length));
     uint8_t* const deflated = packed + 2 * kMaxVarintBytes;
     const size_t smaller = deflate_.Pack(content.payload, content.length, deflated);
     if (smaller == 0) std::memcpy(deflated, content.payload, content.length);

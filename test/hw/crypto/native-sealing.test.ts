@@ -13,6 +13,7 @@ import { openReplay } from '../../../hw/replay/candump-replay.ts';
 import { PairedSealing } from '../../agent/support/paired-sealing.ts';
 import { PRIMITIVES } from '../../agent/support/primitives.ts';
 import { newSealer } from '../../agent/support/sealing.ts';
+import { shortPayloads } from '../../core/short-payloads.ts';
 import { FIXTURE_LOGS, fixturePath } from '../replay/fixture-logs.ts';
 import { BUSES, rows, rowsOf } from './arbitrary-rows.ts';
 
@@ -97,6 +98,20 @@ describe('the native sealing does what the portable one does', () => {
     }
     expect(chunks).toBeGreaterThan(1);
     expect(pair.sealed).toBeGreaterThan(2 * chunks);
+  });
+
+  test('with payloads that deflate finds something in', () => {
+    const { pair, streams } = paired();
+    const ordinal = streams.ordinalOf('records/state');
+    let seq = 0;
+    fc.assert(
+      fc.property(shortPayloads, (payload) => {
+        seq += 1;
+        const place = { tag: TAG, seq, nonce: PRIMITIVES.random(16) };
+        pair.chunk(place, rowsOf([]), [{ ordinal, count: 1, payload }]);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('with more ids than streams', () => {
