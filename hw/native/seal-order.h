@@ -23,7 +23,18 @@ class ArrivalOrder {
   uint32_t Encode(const std::vector<Stream>& streams, const uint32_t* arrived, uint32_t count, Bytes* out);
 
  private:
-  bool IsImplied(const std::vector<Stream>& streams, const uint32_t* arrived, uint32_t count);
+  /** Of frames in order of arrival. */
+  struct Arrivals {
+    int64_t firstNs;
+    int64_t lastNs;
+    /** Frames that came ascending by (time, name) came as the merge of their streams gives them. */
+    bool isImplied;
+    /** In every stream by itself. */
+    bool isAscending;
+  };
+
+  Arrivals ReadTimes(const std::vector<Stream>& streams, const uint32_t* arrived, uint32_t count);
+  bool FindNearRanks(const uint32_t* arrived, uint32_t count, size_t streamCount, int64_t originNs, int placeBits);
   /** `Key`: wide enough for a time after `originNs`, with the place of a stream below it. */
   template <typename Key>
   uint32_t EncodeMerge(const std::vector<Stream>& streams, const uint32_t* arrived, uint32_t count, int64_t originNs,
@@ -31,6 +42,13 @@ class ArrivalOrder {
 
   /** Of each stream, which frame is next. */
   std::vector<uint32_t> next_;
+  // By frame in order of arrival: its time, its key, the least key from it on, its rank.
+  std::vector<int64_t> times_;
+  std::vector<uint64_t> keys_;
+  std::vector<uint64_t> least_;
+  std::vector<uint32_t> ranks_;
+  /** Of each stream, one more than the frame whose rank counts it already. */
+  std::vector<uint32_t> countedFor_;
   std::vector<uint64_t> ranked_;
   std::vector<unsigned __int128> wideRanked_;
 };
