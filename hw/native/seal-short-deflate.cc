@@ -140,10 +140,12 @@ ShortDeflate::Match ShortDeflate::Longest(const uint8_t* bytes, size_t length, s
   uint32_t place = newest_[HashAt(bytes + at)];
   for (int tries = kMaxTries; place > 0 && tries > 0; tries--) {
     const uint32_t from = place - 1;
+    place = before_[from];
+    // Whether it can be longer is one comparison, and mostly it cannot.
+    if (best.length == most || bytes[from + best.length] != bytes[at + best.length]) continue;
     uint32_t same = 0;
     while (same < most && bytes[from + same] == bytes[at + same]) same++;
     if (same > best.length) best = {same, static_cast<uint32_t>(at) - from};
-    place = before_[from];
   }
   return best.distance == 0 ? Match{0, 0} : best;
 }
