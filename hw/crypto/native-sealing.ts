@@ -49,7 +49,7 @@ class NativeSealing implements LeafSealing {
   chunk(place: LeafPlace, rows: FrameRows, records: readonly RecordsLeaf[]): SealedLeaves {
     const { tag, seq, nonce } = place;
     try {
-      return this.#addon.chunk(tag, seq, nonce, ...this.#native(rows), records);
+      return this.#addon.chunk(tag, seq, nonce, records, ...this.#native(rows));
     } catch (cause) {
       throw ofFrames(cause);
     }
@@ -58,7 +58,7 @@ class NativeSealing implements LeafSealing {
   block(place: LeafPlace, rows: FrameRows, records: readonly RecordsLeaf[]): SealedBlock {
     const { tag, seq, nonce } = place;
     try {
-      return this.#addon.block(tag, seq, nonce, ...this.#native(rows), records);
+      return this.#addon.block(tag, seq, nonce, records, ...this.#native(rows));
     } catch (cause) {
       throw ofFrames(cause);
     }
@@ -72,7 +72,8 @@ class NativeSealing implements LeafSealing {
     for (; this.#busCount < buses.length; this.#busCount++) {
       this.#addon.addBus(buses[this.#busCount] ?? '');
     }
-    return [frames, from, to, shiftNs];
+    const { offsetNs, bus, id, flags, length, rawDlc, dataAt, data } = frames;
+    return [from, to, shiftNs, offsetNs, bus, id, flags, length, rawDlc, dataAt, data];
   }
 }
 

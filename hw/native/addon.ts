@@ -1,7 +1,6 @@
 /** Loads the native add-on, which `make -C hw/native` builds; undefined where it was not built. */
 import { createRequire } from 'node:module';
 import type { RecordsLeaf, SealedBlock, SealedLeaves } from '../../agent/ports.ts';
-import type { FrameBlock } from '../../core/frame.ts';
 
 export type Addon = {
   /** Opens every socket and starts the reading thread. @throws Error CAPTURE_* */
@@ -128,13 +127,27 @@ export type NativeSealer = {
   close(): void;
 };
 
-export type NativeRows = readonly [frames: FrameBlock, from: number, to: number, shiftNs: number];
+/** The columns of a `FrameBlock` one by one: to look them up by name took longer than to read them. */
+export type NativeRows = readonly [
+  from: number,
+  to: number,
+  shiftNs: number,
+  offsetNs: Float64Array,
+  bus: Uint8Array,
+  id: Uint32Array,
+  flags: Uint8Array,
+  length: Uint8Array,
+  rawDlc: Uint8Array,
+  dataAt: Uint32Array,
+  data: Uint8Array,
+];
 
 type NativeSeal<T> = (
   tag: Uint8Array,
   seq: number,
   nonce: Uint8Array,
-  ...rest: readonly [...rows: NativeRows, records: readonly RecordsLeaf[]]
+  records: readonly RecordsLeaf[],
+  ...rows: NativeRows
 ) => T;
 
 export const addon = loadAddon();

@@ -8,11 +8,11 @@ namespace witnessmark::sealing {
 
 namespace {
 
-/** In the order of the columns. */
-constexpr const char* kNames[kColumns] = {"offsetNs", "bus", "id", "flags", "length", "rawDlc", "dataAt", "data"};
-constexpr napi_typedarray_type kTypes[kColumns] = {napi_float64_array, napi_uint8_array, napi_uint32_array,
-                                                   napi_uint8_array,   napi_uint8_array, napi_uint8_array,
-                                                   napi_uint32_array,  napi_uint8_array};
+/** The columns, behind the numbers of rows. */
+constexpr napi_typedarray_type kTypes[] = {napi_float64_array, napi_uint8_array,  napi_uint32_array, napi_uint8_array,
+                                           napi_uint8_array,   napi_uint8_array,  napi_uint32_array, napi_uint8_array};
+constexpr size_t kColumns = sizeof kTypes / sizeof *kTypes;
+constexpr size_t kFirstColumn = kRowsArguments - kColumns;
 constexpr size_t kDataColumn = kColumns - 1;
 /** More than there are streams of records. */
 constexpr uint32_t kMaxRecords = 1 << 12;
@@ -27,13 +27,6 @@ bool ReadColumn(napi_env env, napi_value value, napi_typedarray_type type, const
 }
 
 }  // namespace
-
-bool GatherRows(napi_env env, napi_value frames, RowsValues* values) {
-  for (size_t i = 0; i < kColumns; i++) {
-    if (!ReadProperty(env, frames, kNames[i], &values->columns[i])) return false;
-  }
-  return true;
-}
 
 bool GatherRecords(napi_env env, napi_value list, std::vector<RecordsValues>* values) {
   bool isArray = false;
@@ -53,12 +46,12 @@ bool GatherRecords(napi_env env, napi_value list, std::vector<RecordsValues>* va
   return true;
 }
 
-bool ReadRows(napi_env env, const RowsValues& values, Rows* rows) {
+bool ReadRows(napi_env env, const napi_value* arguments, Rows* rows) {
   const void* columns[kColumns];
   size_t shortest = SIZE_MAX;
   for (size_t i = 0; i < kColumns; i++) {
     size_t length = 0;
-    if (!ReadColumn(env, values.columns[i], kTypes[i], &columns[i], &length)) return false;
+    if (!ReadColumn(env, arguments[kFirstColumn + i], kTypes[i], &columns[i], &length)) return false;
     if (i == kDataColumn) {
       rows->dataLength = length;
     } else {
@@ -67,9 +60,9 @@ bool ReadRows(napi_env env, const RowsValues& values, Rows* rows) {
   }
   double from = 0;
   double to = 0;
-  if (!ReadUint(env, values.to, static_cast<double>(std::min<size_t>(shortest, UINT32_MAX)), &to)) return false;
-  if (!ReadUint(env, values.from, to, &from) || to - from > kMaxRows) return false;
-  if (napi_get_value_double(env, values.shiftNs, &rows->shiftNs) != napi_ok) return false;
+  if (!ReadUint(env, arguments[1], static_cast<double>(std::min<size_t>(shortest, UINT32_MAX)), &to)) return false;
+  if (!ReadUint(env, arguments[0], to, &from) || to - from > kMaxRows) return false;
+  if (napi_get_value_double(env, arguments[2], &rows->shiftNs) != napi_ok) return false;
   rows->offsetNs = static_cast<const double*>(columns[0]);
   rows->bus = static_cast<const uint8_t*>(columns[1]);
   rows->id = static_cast<const uint32_t*>(columns[2]);

@@ -143,19 +143,14 @@ bool IsOk(napi_env env, Status status) {
   return false;
 }
 
-/** strangers(frames, from, to, shiftNs): numbers of rows */
+/** strangers(...rows): numbers of rows */
 napi_value Strangers(napi_env env, napi_callback_info info) {
-  Arguments<4> arguments;
-  RowsValues values;
+  Arguments<kRowsArguments> arguments;
   Rows rows;
   if (!ReadArguments(env, info, &arguments)) return nullptr;
-  if (!GatherRows(env, arguments.values[0], &values)) return Refuse(env, "columns of frames");
-  values.from = arguments.values[1];
-  values.to = arguments.values[2];
-  values.shiftNs = arguments.values[3];
   Leaves* const leaves = LeavesOf(env, arguments.self);
   if (leaves == nullptr) return nullptr;
-  if (!ReadRows(env, values, &rows)) return Refuse(env, "rows of frames");
+  if (!ReadRows(env, arguments.values, &rows)) return Refuse(env, "rows of frames");
   std::vector<uint32_t> strangers;
   if (!IsOk(env, leaves->routes().Strangers(rows, &strangers))) return nullptr;
   napi_value list = nullptr;
@@ -190,17 +185,13 @@ napi_value ObjectOf(napi_env env, const Sealed& sealed, bool withBodyHash) {
   return isMade ? object : nullptr;
 }
 
-/** chunk(tag, seq, nonce, frames, from, to, shiftNs, records), and block likewise */
+/** chunk(tag, seq, nonce, records, ...rows), and block likewise */
 napi_value Seal(napi_env env, napi_callback_info info, bool isBlock) {
-  Arguments<8> arguments;
-  RowsValues values;
+  constexpr size_t kBeforeRows = 4;
+  Arguments<kBeforeRows + kRowsArguments> arguments;
   std::vector<RecordsValues> recordsValues;
   if (!ReadArguments(env, info, &arguments)) return nullptr;
-  if (!GatherRows(env, arguments.values[3], &values)) return Refuse(env, "columns of frames");
-  if (!GatherRecords(env, arguments.values[7], &recordsValues)) return Refuse(env, "a list of leaves");
-  values.from = arguments.values[4];
-  values.to = arguments.values[5];
-  values.shiftNs = arguments.values[6];
+  if (!GatherRecords(env, arguments.values[3], &recordsValues)) return Refuse(env, "a list of leaves");
 
   Leaves* const leaves = LeavesOf(env, arguments.self);
   if (leaves == nullptr) return nullptr;
@@ -211,7 +202,7 @@ napi_value Seal(napi_env env, napi_callback_info info, bool isBlock) {
   const uint8_t* const nonce = ReadBytes(env, arguments.values[2], kNonceBytes);
   if (tag == nullptr || nonce == nullptr) return Refuse(env, "a tag and a nonce of 16 bytes");
   if (!ReadUint(env, arguments.values[1], UINT32_MAX, &seq)) return Refuse(env, "a seq");
-  if (!ReadRows(env, values, &rows)) return Refuse(env, "rows of frames");
+  if (!ReadRows(env, arguments.values + kBeforeRows, &rows)) return Refuse(env, "rows of frames");
   if (!ReadRecords(env, recordsValues, leaves->streamCount(), &records)) {
     return Refuse(env, "leaves of streams that were added, each with a count and a payload");
   }

@@ -233,26 +233,33 @@ describe('the native sealing refuses by a code', () => {
     if (Sealing === undefined) throw new Error('the add-on is not built');
     const anything = fc.oneof(
       fc.anything({ withTypedArray: true, withBigInt: true, withSparseArray: true }),
-      fc.constantFrom<unknown>(TAG, new Uint8Array(32), good.frames, 0, 1, [], 'raw/can0/005', 4),
+      fc.constantFrom<unknown>(TAG, new Uint8Array(32), 0, 1, [], 'raw/can0/005', 4),
+      fc.constantFrom<unknown>(...Object.values(good.frames)),
+    );
+    const { offsetNs, bus, id, flags, length, rawDlc, dataAt, data } = good.frames;
+    const columns = [offsetNs, bus, id, flags, length, rawDlc, dataAt, data];
+    const args = fc.oneof(
+      fc.array(anything, { maxLength: 16 }),
+      fc.array(anything, { minLength: 3, maxLength: 3 }).map((rows) => [...rows, ...columns]),
+      fc.array(anything, { minLength: 3, maxLength: 3 }).map((rows) => {
+        return [TAG, 1, TAG, [], ...rows, ...columns];
+      }),
     );
     const { chunk } = Sealing.prototype as NativeSealer;
     const methods = ['addStream', 'setJournalRoot', 'addBus', 'strangers', 'chunk', 'block'];
     fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.constantFrom(...methods), fc.array(anything, { maxLength: 9 }))),
-        (calls) => {
-          const sealing = new Sealing();
-          for (const [method, args] of calls) {
-            const call: unknown = Reflect.get(sealing, method);
-            if (typeof call !== 'function') throw new Error(method);
-            const code = codeOf(() => Reflect.apply(call, sealing, args) as unknown);
-            expect(code).toMatch(/^(SEALING_ARGUMENT|SEALING_STRANGER|nothing was thrown)$/);
-          }
-          // Upon a foreign object it is the engine that refuses, without a code.
-          const self: unknown = calls[0]?.[1][0];
-          expect(codeOf(() => Reflect.apply(chunk, self, []) as unknown)).toBe('no code');
-        },
-      ),
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...methods), args)), (calls) => {
+        const sealing = new Sealing();
+        for (const [method, given] of calls) {
+          const call: unknown = Reflect.get(sealing, method);
+          if (typeof call !== 'function') throw new Error(method);
+          const code = codeOf(() => Reflect.apply(call, sealing, given) as unknown);
+          expect(code).toMatch(/^(SEALING_ARGUMENT|SEALING_STRANGER|nothing was thrown)$/);
+        }
+        // Upon a foreign object it is the engine that refuses, without a code.
+        const self: unknown = calls[0]?.[1][0];
+        expect(codeOf(() => Reflect.apply(chunk, self, []) as unknown)).toBe('no code');
+      }),
       { numRuns: 500 },
     );
     expect(() => Reflect.apply(Sealing, undefined, []) as unknown).toThrow();
