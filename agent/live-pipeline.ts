@@ -244,22 +244,32 @@ export class LivePipeline {
 }
 
 /**
- * Up to when a block has everything: its newest frame or event. What was stamped behind that may still wait in the
- * ring, the reader or the kernel, and a kill takes it: the gap of the crash begins where the newest block ends.
+ * Up to when a block has everything. What was stamped behind that may still wait in the ring, the reader or the kernel,
+ * and a kill takes it: the gap of the crash begins where the newest block ends.
  * @param sinceNs monotonic: how far the block before reached
  */
 function reachOf(block: CaptureBlock, sinceNs: bigint): ClockReading {
-  const { clock, count, links } = block;
-  const frameNs = count === 0 ? undefined : frameTimeNs(block, count - 1);
-  const linkNs = links.at(-1)?.wallNs;
-  const newestNs = (frameNs ?? 0n) > (linkNs ?? 0n) ? frameNs : linkNs;
-  const behindNs = clock.wallNs - (newestNs ?? clock.wallNs);
+  const { clock, readToNs } = block;
+  let lagNs = readToNs === undefined ? behindNewest(block) : clock.monoNs - readToNs;
   const mostNs = clock.monoNs - sinceNs;
   // A stamp from before the clock was set says nothing about the time by this one.
-  const lagNs = behindNs < 0n ? 0n : behindNs < mostNs ? behindNs : mostNs;
+  if (lagNs < 0n) lagNs = 0n;
+  if (lagNs > mostNs) lagNs = mostNs;
   return {
     monoNs: clock.monoNs - lagNs,
     wallNs: clock.wallNs - lagNs,
     bootNs: clock.bootNs - lagNs,
   };
+}
+
+/**
+ * Of a driver that does not say what it has read: behind its newest frame or event something may wait. On several buses
+ * that is a guess: a frame of one may wait that is older than the newest of another.
+ */
+function behindNewest(block: CaptureBlock): bigint {
+  const { clock, count, links } = block;
+  const frameNs = count === 0 ? undefined : frameTimeNs(block, count - 1);
+  const linkNs = links.at(-1)?.wallNs;
+  const newestNs = (frameNs ?? 0n) > (linkNs ?? 0n) ? frameNs : linkNs;
+  return clock.wallNs - (newestNs ?? clock.wallNs);
 }

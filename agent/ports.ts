@@ -52,6 +52,11 @@ export type CaptureSource = {
 export type CaptureBlock = FrameBlock & {
   /** Read when the block was taken: after every frame in it. */
   readonly clock: ClockReading;
+  /**
+   * CLOCK_MONOTONIC: everything that was stamped up to then, on any bus, has been taken or counted as lost. Absent where
+   * the driver cannot say it.
+   */
+  readonly readToNs?: bigint;
   /** Ascending by `beforeRow`. */
   readonly losses: readonly CaptureLoss[];
   /** Ascending by `beforeRow`. */

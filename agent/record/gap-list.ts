@@ -63,6 +63,8 @@ export class GapList {
   take(toNs: bigint): readonly Gap[] {
     const parts = this.#parts;
     for (const [bus, gap] of this.#open) {
+      // It began behind what is known to be read, where this interval ends: it is of the next.
+      if (gap.fromNs > toNs) continue;
       parts.push({ bus, fromNs: gap.fromNs, toNs, cause: gap.cause });
       gap.fromNs = toNs;
     }

@@ -160,7 +160,7 @@ class ThreadCapture implements NativeCapture {
   readonly #reader: NativeReader;
   #wake: (() => void) | undefined;
 
-  readonly #head = new BigInt64Array(8);
+  readonly #head = new BigInt64Array(9);
   readonly #events = new BigInt64Array(MAX_EVENTS * EVENT_FIELDS);
   readonly #offsetNs: Float64Array;
   readonly #bus: Uint8Array;
@@ -218,7 +218,7 @@ class ThreadCapture implements NativeCapture {
       this.#events,
     );
     const [count = 0n, dataBytes = 0n, eventCount = 0n, isFull = 0n] = this.#head;
-    const [, , , , baseNs = 0n, monoNs = 0n, wallNs = 0n, bootNs = 0n] = this.#head;
+    const [, , , , baseNs = 0n, monoNs = 0n, wallNs = 0n, bootNs = 0n, readToNs = 0n] = this.#head;
     const n = Number(count);
     const { losses, links } = this.#readEvents(Number(eventCount));
     return {
@@ -234,6 +234,7 @@ class ThreadCapture implements NativeCapture {
       data: this.#data.subarray(0, Number(dataBytes)),
       cursor: this.#cursor.subarray(0, n),
       clock: { monoNs, wallNs, bootNs },
+      readToNs,
       losses,
       links,
       isFull: isFull !== 0n,

@@ -42,7 +42,8 @@ export const READ_DESCRIPTOR = 2;
 export type NativeReader = {
   /**
    * Copies what has arrived, as far as it fits. `head`: frames, data bytes, events, 1 if more waits, base ns,
-   * CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME. `events`: five numbers each, see EVENT_FIELDS.
+   * CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, up to when by CLOCK_MONOTONIC everything that was stamped has been
+   * taken or counted as lost (0: not known yet). `events`: five numbers each, see EVENT_FIELDS.
    */
   take(
     head: BigInt64Array,

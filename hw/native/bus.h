@@ -57,6 +57,9 @@ struct Bus {
   bool downTold = false;
   /** Nothing more to read in this round. */
   bool isExhausted = false;
+  /** CLOCK_MONOTONIC: when the round began that read the last batch; and the last that found the socket empty. */
+  int64_t askedNs = 0;
+  int64_t emptiedNs = 0;
 
   bool isInterface() const { return options.source == BusOptions::Source::kInterface; }
 };

@@ -34,6 +34,8 @@ struct Taken {
   bool isFull;
   /** The stamp of the first frame. */
   int64_t baseNs;
+  /** CLOCK_MONOTONIC: what was stamped up to then has been taken, or counted as lost; `Reader::Take` sets it. */
+  int64_t readToNs;
 };
 
 /** Takes what there is, as far as it fits, and at most what lies within 2^53 ns of the first frame. */

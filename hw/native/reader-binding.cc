@@ -19,7 +19,7 @@ constexpr size_t kMaxNameBytes = 15;
 constexpr size_t kMaxFilters = 512;
 constexpr double kMaxReceiveBufferBytes = 0x3fffffff;
 constexpr double kMaxRingBytes = 0x3fffffff;
-constexpr size_t kHeadFields = 8;
+constexpr size_t kHeadFields = 9;
 
 constexpr napi_type_tag kReaderTag = {0x9d5c1c0b3a2e4f71, 0x8b7a6c5d4e3f2a10};
 
@@ -217,7 +217,8 @@ napi_value Take(napi_env env, napi_callback_info info) {
                                        taken.count > 0 ? taken.baseNs : clocks.wallNs,
                                        clocks.monoNs,
                                        clocks.wallNs,
-                                       clocks.bootNs};
+                                       clocks.bootNs,
+                                       taken.readToNs};
   std::memcpy(head, fields, sizeof fields);
   return nullptr;
 }

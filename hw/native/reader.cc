@@ -28,6 +28,11 @@ constexpr unsigned kFinishFrames = 4 * 1024 * 1024;
 constexpr int kErrorsPerRefill = 4;
 /** Whole batches of what is no frame: only a test's socket can have them. */
 constexpr int kFramelessPerRefill = 64;
+/**
+ * The kernel stamps a frame before it queues it to the socket: microseconds, or a turn of the scheduler where ksoftirqd
+ * has to do it.
+ */
+constexpr int64_t kQueuedWithinNs = 10'000'000;
 
 }  // namespace
 
@@ -138,8 +143,13 @@ void Reader::Stop() {
 }
 
 Taken Reader::Take(const Columns& columns) {
-  const Taken taken = TakeRows(&ring_, columns);
-  if (waitsForRoom_.exchange(false)) {
+  // Before the rows are looked at: what it speaks of is among them.
+  const int64_t readToNs = readToNs_;
+  Taken taken = TakeRows(&ring_, columns);
+  if (!taken.isFull) takenToNs_ = readToNs;
+  taken.readToNs = takenToNs_;
+  // Who sleeps has read everything and cannot say up to when: the next `Take` will know.
+  if (waitsForRoom_.exchange(false) || isAsleep_) {
     const uint64_t one = 1;
     (void)!write(wakeUp_.get(), &one, sizeof one);
   }
@@ -177,6 +187,7 @@ void Reader::Run() {
 }
 
 bool Reader::Round() {
+  roundNs_ = ClockNs(CLOCK_MONOTONIC);
   ring_.BeginWrite();
   isBusy_ = false;
   const bool newsPending = nextNews_ < news_.size();
@@ -192,7 +203,20 @@ bool Reader::Round() {
     for (const auto& bus : buses_) counted = counted && CountTail(bus.get());
   }
   Publish();
+  if (counted) NoteRead(roundNs_);
   return counted;
+}
+
+/** After `Publish`. A bus whose sockets were not read to their end holds it back. */
+void Reader::NoteRead(int64_t roundNs) {
+  int64_t readToNs = roundNs;
+  for (const auto& bus : buses_) {
+    if (!bus->socket.isOpen()) continue;
+    // A stamp of the controller may lie so much before the kernel's.
+    const int64_t strayNs = bus->hasHardwareStamps ? kMaxStrayNs : 0;
+    if (bus->emptiedNs - strayNs < readToNs) readToNs = bus->emptiedNs - strayNs;
+  }
+  readToNs_ = readToNs - kQueuedWithinNs;
 }
 
 bool Reader::Drain() {
@@ -223,12 +247,14 @@ void Reader::Refill(Bus* bus) {
     int error = 0;
     switch (bus->receiver.FillFrom(bus->socket.get(), &error)) {
       case Receiver::Fill::kFrames:
+        bus->askedNs = roundNs_;
         break;
       case Receiver::Fill::kNoFrames:
         frameless += 1;
         bus->isExhausted = frameless == kFramelessPerRefill;
         break;
       case Receiver::Fill::kEmpty:
+        bus->emptiedNs = roundNs_;
         bus->isExhausted = true;
         break;
       case Receiver::Fill::kError:
@@ -254,7 +280,10 @@ bool Reader::PushFrame(Bus* bus) {
   bus->counts.frames.fetch_add(1, std::memory_order_relaxed);
   receiver.Pop();
   // A batch that was not full has emptied the socket.
-  if (receiver.IsDrained()) bus->isExhausted = true;
+  if (receiver.IsDrained()) {
+    bus->emptiedNs = bus->askedNs;
+    bus->isExhausted = true;
+  }
   return true;
 }
 
@@ -345,6 +374,8 @@ bool Reader::OpenInterface(Bus* bus, int ifindex) {
   }
   bus->socket = std::move(opened.socket);
   bus->ifindex = ifindex;
+  // Nothing came to it before it was there.
+  bus->emptiedNs = roundNs_;
   bus->downReported = bus->downTold = false;
   bus->receiver.Restart(bus->hasHardwareStamps);
   bus->counts.receiveBufferBytes = ReceiveBufferBytes(bus->socket.get());
@@ -399,6 +430,7 @@ bool Reader::Tell(Bus* bus, LinkState state) {
 }
 
 void Reader::Finish() {
+  roundNs_ = ClockNs(CLOCK_MONOTONIC);
   ring_.BeginWrite();
   for (const auto& bus : buses_) {
     // What is read from here on is finite, however fast the sender is.
@@ -408,6 +440,8 @@ void Reader::Finish() {
   for (const auto& bus : buses_) FinishBus(bus.get());
   NoteRoom();
   Publish();
+  // All sockets are closed: what they had is there or counted.
+  NoteRead(roundNs_);
 }
 
 /** What does not fit any more is lost as if the kernel had dropped it. */
@@ -443,7 +477,9 @@ void Reader::Sleep() {
   for (const auto& bus : buses_) {
     if (bus->socket.isOpen()) descriptors[count++] = {bus->socket.get(), POLLIN, 0};
   }
+  isAsleep_ = true;
   const int ready = poll(descriptors, count, retryOpen_ ? kRetryOpenMs : -1);
+  isAsleep_ = false;
   if (ready == 0) {
     retryOpen_ = false;
     watch_.RequestDump();

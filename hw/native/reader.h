@@ -60,6 +60,7 @@ class Reader {
 
   // One round. A function that returns false has found the ring full; called again, it goes on where it was.
   bool Round();
+  void NoteRead(int64_t roundNs);
   bool Drain();
   bool DrainBus(Bus* bus);
   void Refill(Bus* bus);
@@ -96,6 +97,8 @@ class Reader {
   /** The round read something, or left something to do. */
   bool isBusy_ = false;
   bool napsBetween_ = false;
+  /** CLOCK_MONOTONIC: when the round began. */
+  int64_t roundNs_ = 0;
 
   pthread_t thread_ = {};
   bool isRunning_ = false;
@@ -104,6 +107,11 @@ class Reader {
   std::atomic<bool> stop_{false};
   std::atomic<bool> isArmed_{false};
   std::atomic<bool> waitsForRoom_{false};
+  std::atomic<bool> isAsleep_{false};
+  /** CLOCK_MONOTONIC: what was stamped up to then is published. */
+  std::atomic<int64_t> readToNs_{0};
+  /** The same of what `Take` has given; of its thread alone. */
+  int64_t takenToNs_ = 0;
   int64_t fullSinceNs_ = 0;
   std::atomic<uint64_t> ringFullTimes_{0};
   std::atomic<uint64_t> ringFullNs_{0};

@@ -1,6 +1,7 @@
 /** What a crash takes of a capture that is not in the journal: the evidence says from when on. */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { LiveUnit } from './support/live-unit.ts';
 import { MemoryCapture } from './support/memory-capture.ts';
@@ -50,6 +51,43 @@ test('the gap of a crash begins at the newest frame that is there, whatever wait
     expect(fromNs).toBeGreaterThanOrEqual(newestNs);
     expect(fromNs).toBeLessThan(newestNs + 50_000_000n);
   }
+});
+
+test('of several buses, it begins where the driver says that all of them were read', async () => {
+  using folder = temporaryFolder();
+  const image = join(folder.path, 'image');
+  const source = new MemoryCapture(['can0', 'can1']);
+  // A frame of can1, 20 ms older than the newest of can0, may wait in the kernel for as long.
+  const said: bigint[] = [];
+  source.readTo = (monoNs) => {
+    said.push(monoNs - 20_000_000n);
+    return monoNs - 20_000_000n;
+  };
+  await using unit = new LiveUnit(folder.path, source);
+  await unit.start(
+    { chunkMs: 60_000, journal: { blockMs: 20 } },
+    {
+      atCommitPoint: (point) => {
+        if (point === 'block-synced')
+          cpSync(unit.dataDir, join(image, 'unit'), { recursive: true });
+      },
+    },
+  );
+  await sleep(60);
+  source.add(0, 0x100, Uint8Array.of(1));
+  await until(() => unit.durable.at(-1)?.[0] === 1);
+  await unit.stop();
+
+  await using restarted = new LiveUnit(image, new MemoryCapture(['can0', 'can1']));
+  await restarted.start();
+  await restarted.stop();
+  expect(restarted.frames()).toEqual(['can0 100#01']);
+  const gaps = restarted.headers().flatMap((header) => header.gaps);
+  const [gap] = gaps.filter(({ bus }) => bus === '');
+  expect(gap?.cause).toBe('agent_crashed');
+  const [recovered] = restarted.headers();
+  expect(gap?.fromNs).toBe(recovered?.wallEndNs);
+  expect(said).toContain(recovered?.monoEndNs);
 });
 
 test('a session that died before its first block leaves a gap from its start', async () => {

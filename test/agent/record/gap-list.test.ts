@@ -44,3 +44,12 @@ test('an open gap is news once, not in every interval', () => {
   list.end('can0', 150n);
   expect(list.hasNews).toBe(true);
 });
+
+test('a gap that begins behind the end of an interval is of the next one', () => {
+  const list = new GapList(0n);
+  list.begin('can0', 'interface_down', 110n);
+  expect(list.take(100n)).toEqual([]);
+  expect(list.take(200n)).toEqual([
+    { bus: 'can0', fromNs: 110n, toNs: 200n, cause: 'interface_down' },
+  ]);
+});

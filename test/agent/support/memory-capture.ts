@@ -18,6 +18,8 @@ export class MemoryCapture implements CaptureSource {
   stepNs = 0n;
   suspendedNs = 0n;
   isClosed = false;
+  /** What a driver says that it has read, given the clock of a take; without it, it says nothing. */
+  readTo: ((monoNs: bigint) => bigint) | undefined;
   /** Of one block; no test has losses or link events where there are more. */
   maxFrames = Number.POSITIVE_INFINITY;
 
@@ -59,11 +61,13 @@ export class MemoryCapture implements CaptureSource {
     const [first] = this.#frames;
     const far = this.#frames.findIndex(({ timeNs }) => isFar(timeNs - (first?.timeNs ?? timeNs)));
     const frames = this.#frames.slice(0, Math.min(far < 0 ? this.maxFrames : far, this.maxFrames));
+    const clock = this.now();
     const block = {
       ...frameBlock(frames),
       losses: this.#losses,
       links: this.#links,
-      clock: this.now(),
+      clock,
+      ...(this.readTo === undefined ? {} : { readToNs: this.readTo(clock.monoNs) }),
       isFull: frames.length < this.#frames.length,
     };
     this.#frames = this.#frames.slice(frames.length);

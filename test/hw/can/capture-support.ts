@@ -71,8 +71,8 @@ export class Taken {
   readonly frames: Frame[] = [];
   readonly losses: Loss[] = [];
 
-  /** Takes until nothing is left. */
-  takeAll(capture: NativeCapture): void {
+  /** Takes until nothing is left. @returns up to when everything is taken */
+  takeAll(capture: NativeCapture): bigint {
     for (;;) {
       const block = capture.take();
       for (const { bus, kernelDrops, beforeRow } of block.losses) {
@@ -82,7 +82,7 @@ export class Taken {
         const frame = frameAt(block, i);
         this.frames.push({ ...frame, data: frame.data.slice() });
       }
-      if (!block.isFull) return;
+      if (!block.isFull) return block.readToNs ?? 0n;
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { CAN_EFF_FLAG, CAN_ERR_FLAG, CAN_RTR_FLAG, FRAME_FD } from '../../../core/frame.ts';
 import { openNativeCapture } from '../../../hw/can/native-capture.ts';
@@ -275,3 +276,60 @@ test('an interface that is no CAN interface is refused', () => {
   // Where the kernel has no SocketCAN, that is said first.
   expect(['CAPTURE_NOT_CAN', 'CAPTURE_NO_SOCKETCAN']).toContain(code);
 });
+
+test('it says up to when it has read, and all of that is out', async () => {
+  const capture = openLoopback(['can0', 'can1']);
+  const [first = 0, second = 0] = portsOf(capture);
+  const taken = new Taken();
+  const sentAt: bigint[] = [];
+  for (let i = 0; i < 200; i++) {
+    await sendDatagrams(i % 2 === 0 ? first : second, [datagram(16, 0x100, [0], [])]);
+    sentAt.push(process.hrtime.bigint());
+    if (i % 20 !== 19) continue;
+    // Both what it says while frames come and what it says at rest.
+    if (i % 40 === 39) await sleep(30);
+    const readToNs = taken.takeAll(capture);
+    expect(taken.frames.length).toBeGreaterThanOrEqual(countUpTo(sentAt, readToNs));
+  }
+  const [last = 0n] = sentAt.slice(-1);
+  // At rest it comes to the last one, take by take.
+  while (taken.takeAll(capture) < last) await sleep(5);
+  expect(taken.frames).toHaveLength(200);
+  await capture.close();
+});
+
+test('what does not fit into one take holds back what it says', async () => {
+  const capture = openLoopback(['can0'], { maxFrames: 1 });
+  const [port = 0] = portsOf(capture);
+  const before = capture.take().readToNs ?? 0n;
+  await sendDatagrams(
+    port,
+    [1, 2, 3].map((id) => datagram(16, id, [0], [])),
+  );
+  const sentNs = process.hrtime.bigint();
+  while (capture.counts().buses[0]?.frames !== 3) await sleep(5);
+  await sleep(50);
+  const blocks = [capture.take(), capture.take()].map(({ count, isFull, readToNs }) => {
+    return { count, isFull, isKept: readToNs === before };
+  });
+  expect(blocks).toEqual([1, 1].map((count) => ({ count, isFull: true, isKept: true })));
+  expect(capture.take()).toMatchObject({ count: 1, isFull: false });
+  while ((capture.take().readToNs ?? 0n) < sentNs) await sleep(5);
+  await capture.close();
+});
+
+test('when it is closed it has read everything up to then', async () => {
+  const capture = openLoopback(['can0']);
+  const [port = 0] = portsOf(capture);
+  await sendDatagrams(port, [datagram(16, 1, [0], [])]);
+  const sentNs = process.hrtime.bigint();
+  await sleep(20);
+  await capture.close();
+  const { count, readToNs } = capture.take();
+  expect(count).toBe(1);
+  expect(readToNs).toBeGreaterThan(sentNs);
+});
+
+function countUpTo(times: readonly bigint[], ns: bigint): number {
+  return times.filter((time) => time <= ns).length;
+}

@@ -165,7 +165,7 @@ describe('arguments of the wrong kind are refused by code', () => {
   test('of columns that are too short or were transferred away', () => {
     const reader = new Reader(options, () => 1);
     const columns = () => [
-      new BigInt64Array(8),
+      new BigInt64Array(9),
       new Float64Array(4),
       new Uint8Array(4),
       new Uint32Array(4),

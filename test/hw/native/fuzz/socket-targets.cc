@@ -6,9 +6,12 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "clocks.h"
 #include "fuzz.h"
 #include "reader.h"
 
@@ -74,6 +77,7 @@ struct Sum {
                                           events.data(),
                                           events.size() / witnessmark::kEventFields};
     const witnessmark::Taken taken = reader->Take(columns);
+    readToNs = taken.readToNs;
     for (size_t i = 0; i < taken.count; i++) accounted[columns.bus[i]] += 1;
     for (size_t i = 0; i < taken.eventCount; i++) {
       const int64_t* event = columns.events + i * witnessmark::kEventFields;
@@ -89,7 +93,18 @@ struct Sum {
   std::vector<uint8_t> data;
   std::vector<int64_t> events;
   uint64_t accounted[8] = {};
+  int64_t readToNs = 0;
 };
+
+/** Of one bus, ascending: the clock when a datagram had been sent. */
+using SentTimes = std::vector<int64_t>;
+
+/** What the reader says it has read is out. */
+void CheckReadTo(const Sum& sum, const witnessmark::Bus& bus, const SentTimes& times) {
+  const auto end = std::upper_bound(times.begin(), times.end(), sum.readToNs);
+  const auto due = static_cast<uint64_t>(end - times.begin());
+  CHECK(sum.accounted[bus.index] + bus.counts.malformed >= due);
+}
 
 void Ignore(void*) {}
 
@@ -111,7 +126,7 @@ void ReaderRound(Random* random) {
   CHECK(reader->Start(Ignore, nullptr));
   Sum sum(random);
   Descriptor sender(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  uint64_t sent[8] = {};
+  SentTimes sent[8];
   const uint64_t count = random->Below(2000);
   for (uint64_t i = 0; i < count; i++) {
     const size_t bus = random->Below(buses);
@@ -125,8 +140,13 @@ void ReaderRound(Random* random) {
     const size_t length = random->OneIn(10) ? random->Below(sizeof bytes) : random->OneIn(2) ? 16 : 72;
     const ssize_t done = sendto(sender.get(), bytes, length, 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
     CHECK(done == static_cast<ssize_t>(length));
-    sent[bus] += 1;
-    if (random->OneIn(100)) sum.Take(reader.get());
+    sent[bus].push_back(witnessmark::ClockNs(CLOCK_MONOTONIC));
+    // Now and then a nap of the reader passes, so that there is something to say.
+    if (random->OneIn(500)) usleep(15'000);
+    if (random->OneIn(100)) {
+      sum.Take(reader.get());
+      for (size_t each = 0; each < buses; each++) CheckReadTo(sum, *reader->buses()[each], sent[each]);
+    }
     if (random->OneIn(100)) reader->Arm();
   }
   // The network stack hands a datagram to its socket before sendto returns, except when it is behind.
@@ -137,7 +157,8 @@ void ReaderRound(Random* random) {
   for (size_t bus = 0; bus < buses; bus++) {
     const witnessmark::BusCounts& counts = reader->buses()[bus]->counts;
     CHECK(sum.accounted[bus] == counts.frames + counts.kernelDrops);
-    CHECK(sum.accounted[bus] + counts.malformed == sent[bus]);
+    CHECK(sum.accounted[bus] + counts.malformed == sent[bus].size());
+    CheckReadTo(sum, *reader->buses()[bus], sent[bus]);
   }
 }
 
