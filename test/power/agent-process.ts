@@ -19,6 +19,8 @@ export type Orders = {
   readonly chunkMs: number;
   /** `none`: nothing is written to it, and all else is as it was. Only a control asks for that. */
   readonly journal: 'kept' | 'none';
+  /** `everything`: the driver says so at each take, whatever waits in the kernel. Only a control asks for that. */
+  readonly claimsToHaveRead?: 'everything';
   readonly kill?: { readonly point: CommitPoint; readonly nth: number };
   /** Stops in order when it has told so many watermarks; without it, it runs until it is killed. */
   readonly stopAfter?: number;
@@ -57,7 +59,16 @@ function openCapture() {
   traffic = new Worker(new URL('./traffic.ts', import.meta.url), { workerData });
   traffic.on('error', (error) => say(`broke traffic: ${String(error)}`));
   say('capturing');
-  return Promise.resolve(capture);
+  if (orders.claimsToHaveRead === undefined) return Promise.resolve(capture);
+  const take = capture.take.bind(capture);
+  return Promise.resolve(
+    Object.assign(capture, {
+      take: () => {
+        const block = take();
+        return { ...block, readToNs: block.clock.monoNs };
+      },
+    }),
+  );
 }
 
 function openJournal(folder: string): JournalFile {

@@ -30,6 +30,7 @@ export type KillReport = {
   readonly recoveredChunks: number;
   readonly tornTails: number;
   readonly causes: readonly GapCause[];
+  /** What was sent and is not there: that a gap covers all of it is part of `wrong`. */
   readonly losses: readonly Loss[];
   /** See `RunRecord.agesMs`. */
   readonly agesMs: readonly number[];

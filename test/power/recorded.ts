@@ -9,6 +9,7 @@ import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
 import { reportOn } from '../agent/support/evidence.ts';
 import { numberOf } from './numbered-frame.ts';
 import type { RunRecord } from './run-record.ts';
+import { claimsOf, uncovered } from './uncovered.ts';
 
 /** What the default policy requires, as far as it needs no chain; and that nothing is missing unexplained. */
 const MUST_PASS = [
@@ -57,11 +58,13 @@ export function compareEvidence(
 ): Findings {
   const wrong = verdictsOf(bundle, policy);
   const evidence = readEvidence(bundle, nativeSha256);
-  const recorded = new Map(runs.map(({ run }) => [run, new RecordedRun(run)]));
+  const recorded = new Map(runs.map((run) => [run.run, new RecordedRun(run)]));
   wrong.push(...readFrames(evidence, recorded));
+  const headers = evidence.headers.map(({ header }) => header);
+  const claims = claimsOf(headers);
   const losses: Loss[] = [];
   for (const run of runs) {
-    const found = recorded.get(run.run) ?? new RecordedRun(run.run);
+    const found = recorded.get(run.run) ?? new RecordedRun(run);
     wrong.push(...run.complaints);
     run.durable.forEach((durable, bus) => {
       const kept = found.counts[bus] ?? 0;
@@ -72,12 +75,12 @@ export function compareEvidence(
     const frames = run.sent.reduce((sum, sent, bus) => {
       return sum + Math.max(0, sent - (found.counts[bus] ?? 0));
     }, 0);
+    wrong.push(...uncovered(run, found.counts, claims));
     if (frames === 0) continue;
-    const newestMs = found.newestMs ?? run.firstSentMs ?? 0;
-    const ms = Math.max(0, run.lastSentMs - newestMs);
+    const newestNs = found.newestNs ?? run.bursts[0]?.fromNs ?? 0n;
+    const ms = Math.max(0, Math.round(Number(run.lastSentNs - newestNs) / 1e6));
     losses.push({ run: run.run, frames, ms, whileStarting: run.watermarks < 2 });
   }
-  const headers = evidence.headers.map(({ header }) => header);
   return {
     wrong,
     losses,
@@ -93,21 +96,37 @@ export function compareEvidence(
 
 /** What came back of one run. */
 class RecordedRun {
-  readonly run: number;
   readonly counts = [0, 0];
-  newestMs: number | undefined;
+  newestNs: bigint | undefined;
+  readonly #run: RunRecord;
+  /** Of each bus: the burst that its last frame was in. */
+  readonly #bursts = [0, 0];
 
-  constructor(run: number) {
-    this.run = run;
+  constructor(run: RunRecord) {
+    this.#run = run;
   }
 
   /** @returns what is wrong when it is not the next of its bus */
   add(bus: number, count: number, timeNs: bigint): string | undefined {
     const next = this.counts[bus] ?? 0;
     this.counts[bus] = count + 1;
-    this.newestMs = Number(timeNs / 1_000_000n);
-    if (count === next) return undefined;
-    return `run ${this.run}: frame ${count} of can${bus} stands where ${next} should`;
+    this.newestNs = timeNs;
+    const { run } = this.#run;
+    if (count !== next)
+      return `run ${run}: frame ${count} of can${bus} stands where ${next} should`;
+    // That the sender's times are those of the stamps is what the search for holes rests on.
+    if (this.#isSentThen(bus, count, timeNs)) return undefined;
+    return `run ${run}: frame ${count} of can${bus} has the stamp ${timeNs}, when it was not sent`;
+  }
+
+  #isSentThen(bus: number, count: number, timeNs: bigint): boolean {
+    const { bursts } = this.#run;
+    let at = this.#bursts[bus] ?? 0;
+    while (at < bursts.length && (bursts[at]?.after[bus] ?? 0) <= count) at += 1;
+    this.#bursts[bus] = at;
+    const burst = bursts[at];
+    if (burst === undefined || timeNs < burst.fromNs) return false;
+    return burst.toNs === undefined || timeNs <= burst.toNs;
   }
 }
 

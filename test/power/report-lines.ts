@@ -9,7 +9,7 @@ export function reportLines(report: KillReport, seed: number): readonly string[]
   const starting = losses.filter(({ whileStarting }) => whileStarting);
   return [
     `seed ${seed}: ${kills} killed, ${promising} of them with a watermark told before; ${frames} frames in ${chunks} chunks, ${recoveredChunks} of them recovered; ${tornTails} bodies cut off`,
-    `largest loss of a kill: ${largest(running)}; while it started: ${largest(starting)}`,
+    `${losses.reduce((sum, loss) => sum + loss.frames, 0)} frames were lost; largest loss of a kill: ${largest(running)}; while it started: ${largest(starting)}`,
     `age of a watermark when the next one came: ${spread(report.agesMs)}; of the first of a run: ${spread(report.startAgesMs)}`,
     ...report.wrong.slice(0, 20).map((what) => `WRONG: ${what}`),
   ];

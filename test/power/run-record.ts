@@ -8,16 +8,25 @@ export type KillMoment = { readonly watermarks: number; readonly delayMs: number
 
 export type BusCounts = readonly number[];
 
+/** Frames that were sent together: each was stamped between the two times, by the clock that these were read from. */
+export type Burst = {
+  /** Read before the first of them was sent. */
+  readonly fromNs: bigint;
+  /** Read after the last; none when the sender was killed before it. */
+  toNs: bigint | undefined;
+  /** Of each bus: how many had been sent before the burst, and when it is out. */
+  readonly before: BusCounts;
+  readonly after: BusCounts;
+};
+
 export class RunRecord {
   readonly run: number;
   /** Nobody stopped it in order. */
   readonly isKilled: boolean;
   /** Frames of each bus that it called durable, at the last. */
   durable: BusCounts = [];
-  /** Frames of each bus that had been sent to it, at the last, and when that was by the clock of its stamps. */
-  sent: BusCounts = [];
-  lastSentMs = 0;
-  firstSentMs: number | undefined;
+  /** Everything that was sent to it, in order. */
+  readonly bursts: Burst[] = [];
   isCapturing = false;
   watermarks = 0;
   /** How old the newest watermark was when the next one was told: the oldest that it ever is. */
@@ -33,6 +42,15 @@ export class RunRecord {
     this.isKilled = isKilled;
   }
 
+  /** Frames of each bus that had been sent to it, at the last. */
+  get sent(): BusCounts {
+    return this.bursts.findLast(({ toNs }) => toNs !== undefined)?.after ?? [];
+  }
+
+  get lastSentNs(): bigint {
+    return this.bursts.findLast(({ toNs }) => toNs !== undefined)?.toNs ?? 0n;
+  }
+
   /** The moment has come, but for its delay. */
   isDue({ watermarks }: KillMoment): boolean {
     return this.isCapturing && this.watermarks >= watermarks;
@@ -43,14 +61,20 @@ export class RunRecord {
     const numbers = rest.map(Number);
     if (word === 'capturing') this.isCapturing = true;
     else if (word === 'durable') this.#watermark(numbers);
-    else if (word === 'sent') this.#traffic(numbers);
+    else if (word === 'sending') this.#sending(numbers);
+    else if (word === 'sent') this.#sent(numbers);
     else this.complaints.push(`run ${this.run}: ${line}`);
   }
 
-  #traffic([sentMs = 0, ...sent]: readonly number[]): void {
-    this.firstSentMs ??= sentMs;
-    this.lastSentMs = sentMs;
-    this.sent = sent;
+  /** Times in whole microseconds, which a number holds: rounded outwards. */
+  #sending([us = 0, ...after]: readonly number[]): void {
+    const before = this.bursts.at(-1)?.after ?? after.map(() => 0);
+    this.bursts.push({ fromNs: BigInt(us) * 1000n, toNs: undefined, before, after });
+  }
+
+  #sent([us = 0]: readonly number[]): void {
+    const burst = this.bursts.at(-1);
+    if (burst !== undefined) burst.toNs = (BigInt(us) + 1n) * 1000n;
   }
 
   #watermark([capturedMs = 0, toldMs = 0, ...durable]: readonly number[]): void {

@@ -3,6 +3,7 @@ import dgram from 'node:dgram';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
+import { readMachineClock } from '../../hw/clock/machine-clock.ts';
 import { encodeNumberedFrame } from './numbered-frame.ts';
 import { SAID_FD } from './run-record.ts';
 
@@ -19,29 +20,44 @@ const MAX_BURST = 64;
 const PAUSE_MS = 4;
 
 const { ports, run, framesPerSecond } = workerData as Traffic;
-const socket = dgram.createSocket('udp4');
-await new Promise<void>((resolve) => {
-  socket.bind(0, '127.0.0.1', resolve);
-});
+const sockets = await Promise.all(
+  ports.map(async (port) => {
+    const socket = dgram.createSocket('udp4');
+    // To one that is connected Node sends before `send` returns.
+    await new Promise<void>((resolve) => {
+      socket.connect(port, '127.0.0.1', resolve);
+    });
+    return socket;
+  }),
+);
 const sent = ports.map(() => 0);
 let total = 0;
 const startedMs = performance.now();
 for (;;) {
   await sleep(PAUSE_MS);
   const due = Math.floor(((performance.now() - startedMs) / 1000) * framesPerSecond) - total;
-  const burst: Promise<void>[] = [];
-  for (let i = 0; i < Math.min(due, MAX_BURST); i++) burst.push(sendNext());
-  await Promise.all(burst);
-  if (burst.length > 0) writeSync(SAID_FD, `sent ${Date.now()} ${sent.join(' ')}\n`);
+  const burst = Array.from({ length: Math.min(due, MAX_BURST) }, nextFrame);
+  if (burst.length === 0) continue;
+  // Told before it is done: nothing is sent that nobody knows of.
+  writeSync(SAID_FD, `sending ${nowUs()} ${sent.join(' ')}\n`);
+  const done = burst.map(async ({ bus, bytes }) => {
+    await new Promise<void>((resolve, reject) => {
+      sockets[bus]?.send(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  });
+  writeSync(SAID_FD, `sent ${nowUs()}\n`);
+  await Promise.all(done);
 }
 
-async function sendNext(): Promise<void> {
+function nextFrame(): { readonly bus: number; readonly bytes: Uint8Array } {
   const bus = total % ports.length;
   const count = sent[bus] ?? 0;
-  const bytes = encodeNumberedFrame({ run, bus, count });
   sent[bus] = count + 1;
   total += 1;
-  await new Promise<void>((resolve, reject) => {
-    socket.send(bytes, ports[bus], '127.0.0.1', (error) => (error ? reject(error) : resolve()));
-  });
+  return { bus, bytes: encodeNumberedFrame({ run, bus, count }) };
+}
+
+/** By the clock that the kernel stamps with. */
+function nowUs(): bigint {
+  return readMachineClock().wallNs / 1000n;
 }

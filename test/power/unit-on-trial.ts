@@ -20,7 +20,10 @@ export const AGENT_PROCESS = join(import.meta.dirname, 'agent-process.ts');
 /** Of a run that ends in order: enough that chunks are sealed in it. */
 const ORDERLY_WATERMARKS = 12;
 
-export type UnitOptions = Pick<Orders, 'framesPerSecond' | 'chunkMs' | 'journal'>;
+export type UnitOptions = Pick<
+  Orders,
+  'framesPerSecond' | 'chunkMs' | 'journal' | 'claimsToHaveRead'
+>;
 
 export class UnitOnTrial {
   readonly dataDir: string;
