@@ -1,7 +1,7 @@
 /** In the guest: the disk under the agent turns read-only while it records, and is mended. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cangen } from '../guest/candump.ts';
+import { Candump, cangen } from '../guest/candump.ts';
 import { type Experiments, runExperiments } from '../guest/experiments.ts';
 import { addVcan } from '../guest/interfaces.ts';
 import { Recorder } from '../guest/recorder.ts';
@@ -13,6 +13,7 @@ const experiments = {
   readOnly: async () => {
     mount('-o', 'remount,errors=remount-ro', DISK);
     addVcan('vcan0');
+    const candump = await Candump.start(['vcan0']);
     const recorder = await Recorder.start(`${DISK}/unit`, { interfaces: ['vcan0'] });
     const traffic = cangen('vcan0', 5000, 2);
     await until('frames are durable', () => recorder.durable > 500);
@@ -26,8 +27,9 @@ const experiments = {
     await until('the agent says that it is well', () => !recorder.problems.some(isOfStorage));
     await recorder.untilFrames('vcan0', recorder.bus('vcan0').frames + 100);
     await traffic;
+    const { lines: witnessed, dropped } = await candump.stop();
     const deviceKey = await recorder.stop('/run/shared/read-only.wmk');
-    return { problems, durable, deviceKey };
+    return { problems, durable, deviceKey, witnessed, dropped };
   },
 } satisfies Experiments;
 
