@@ -143,15 +143,30 @@ const RESTART_CAUSES: readonly GapCause[] = [
  */
 function namesRestart(before: ChunkHeader | undefined, header: ChunkHeader): boolean {
   const isCollected = header.gaps.length === MAX_GAPS;
+  const isBehind = before?.log === header.log && before.seq + 1 === header.seq;
+  if (isBehind && namesRestartInParts(before.wallEndNs, header)) return true;
   return header.gaps.some(({ bus, fromNs, toNs, cause }) => {
     if (bus !== '' || !RESTART_CAUSES.includes(cause)) return false;
     // The last of many stands for all that are not named.
     if (isCollected && cause === 'unknown') return true;
     // A recovered chunk ends where the session died, and the session that recovered it began at the gap's end.
     if (header.recovered !== undefined) return fromNs <= header.wallEndNs && toNs > fromNs;
-    const isBehind = before?.log === header.log && before.seq + 1 === header.seq;
     return toNs >= header.wallStartNs && (!isBehind || fromNs <= before.wallEndNs);
   });
+}
+
+/** Several gaps name a restart where each begins before the one before it ends, and none of the time is left out. */
+function namesRestartInParts(
+  endNs: bigint,
+  { wallStartNs, gaps, recovered }: ChunkHeader,
+): boolean {
+  if (recovered !== undefined) return false;
+  let reachNs = endNs;
+  for (const { bus, fromNs, toNs, cause } of gaps) {
+    if (bus !== '' || !RESTART_CAUSES.includes(cause)) continue;
+    if (fromNs <= reachNs && toNs > reachNs) reachNs = toNs;
+  }
+  return reachNs > endNs && reachNs >= wallStartNs;
 }
 
 /** A log that a rolled-back disk made necessary, and what is known of the one before. */
