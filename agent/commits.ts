@@ -4,6 +4,7 @@
 import type { PublicKey } from '../core/signature.ts';
 import type { Batcher, SignedStatement } from './batch/batcher.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
+import type { StoredLog, StoredSession } from './ports.ts';
 import type { Spool } from './spool/spool.ts';
 
 /** Of this session, committed. */
@@ -17,7 +18,8 @@ export type Progress = {
 export type CommitParts = {
   readonly spool: Spool;
   readonly batcher: Batcher;
-  readonly sessionNumber: number;
+  readonly log: StoredLog;
+  readonly session: StoredSession;
   readonly sessionKey: PublicKey;
   readonly encodeStatement: (statement: SignedStatement) => Uint8Array;
   /** After every commit. */
@@ -27,16 +29,37 @@ export type CommitParts = {
 export class Commits {
   readonly #parts: CommitParts;
   #progress: Progress = { frames: 0, chunks: 0, stampNs: 0n };
+  /** The session is on the disk. */
+  hasBegun = false;
 
   constructor(parts: CommitParts) {
     this.#parts = parts;
   }
 
+  /** Durable when it returns: the session, and what it recovered of the one before. Before everything else. */
+  begin(recovered?: SealedChunk): void {
+    const { spool, log, session } = this.#parts;
+    if (recovered === undefined) spool.commitSession(log, session);
+    else spool.commitRecovery(log, session, recovered);
+    this.hasBegun = true;
+    if (recovered !== undefined) this.#committed([recovered]);
+  }
+
   /** Durable when it returns, with the statement that one of the chunks completes. */
   commit(chunks: readonly SealedChunk[]): void {
     if (chunks.length === 0) return;
-    const { spool, batcher, sessionNumber, sessionKey } = this.#parts;
-    spool.commitChunks(sessionNumber, chunks);
+    const { spool, session } = this.#parts;
+    spool.commitChunks(session.number, chunks);
+    this.#committed(chunks);
+  }
+
+  /** Batches everything that waits; called again by itself, since one statement covers only so many chunks. */
+  closeBatch(): void {
+    while (this.#commitStatement(this.#parts.batcher.close()));
+  }
+
+  #committed(chunks: readonly SealedChunk[]): void {
+    const { batcher, sessionKey } = this.#parts;
     for (const { frameCount, wallEndNs } of chunks) {
       const { frames, chunks: before } = this.#progress;
       this.#progress = { frames: frames + frameCount, chunks: before + 1, stampNs: wallEndNs };
@@ -48,16 +71,11 @@ export class Commits {
     this.#parts.onCommitted(this.#progress);
   }
 
-  /** Batches everything that waits; called again by itself, since one statement covers only so many chunks. */
-  closeBatch(): void {
-    while (this.#commitStatement(this.#parts.batcher.close()));
-  }
-
   /** @returns whether there was one */
   #commitStatement(statement: SignedStatement | undefined): boolean {
     if (statement === undefined) return false;
-    const { spool, sessionNumber, encodeStatement } = this.#parts;
-    spool.commitStatement(sessionNumber, { ...statement, bytes: encodeStatement(statement) });
+    const { spool, session, encodeStatement } = this.#parts;
+    spool.commitStatement(session.number, { ...statement, bytes: encodeStatement(statement) });
     this.#parts.onCommitted(this.#progress);
     return true;
   }

@@ -1,9 +1,10 @@
 /** An agent on a live capture: its edges are opened once, its sessions follow one another (live-sessions.ts). */
-import type { GapCause } from '../core/chunk-header.ts';
+import { toHex } from '../core/bytes.ts';
 import type { LogPredecessor } from '../core/session-record.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
 import { countedEvents, countWaiting } from './counted-events.ts';
 import { folderBytes } from './folder.ts';
+import { readDeviceKey } from './keys.ts';
 import { LiveSessions, type RunningSession } from './live-sessions.ts';
 import { newLivePipeline } from './live-start.ts';
 import type { Machine } from './machine.ts';
@@ -20,7 +21,7 @@ import {
 import { Session } from './session.ts';
 import { StandingCapture } from './standing-capture.ts';
 import type { AgentStatus } from './status.ts';
-import { openUnit, spoolFolder, type Unit } from './unit.ts';
+import { makeUnit, openUnit, spoolFolder, type Unit } from './unit.ts';
 
 /** Pause between two attempts to write to a disk that could not be written. */
 const STORAGE_RETRY_MS = 1000;
@@ -44,14 +45,34 @@ export async function startLive(
   };
   let bounds = config.spool;
   let unit: Unit | undefined;
-  const begin = (cause: GapCause | undefined): RunningSession => {
-    unit = openUnit(config.dataDir, machine);
-    const edges = { source, clockQuality: quality.read, bounds: () => bounds };
-    return beginLive({ config, hashes, unit, ...edges, cause, status, events, machine });
+  const ownSessions = new Set<string>();
+  let waitingSinceNs: bigint | undefined;
+  const begin = (): RunningSession => {
+    try {
+      unit = openUnit(config.dataDir, machine);
+      const edges = { source, clockQuality: quality.read, bounds: () => bounds };
+      const known = { ownSessions, waitingSinceNs };
+      const session = beginLive({
+        config,
+        hashes,
+        unit,
+        ...edges,
+        ...known,
+        status,
+        events,
+        machine,
+      });
+      waitingSinceNs = undefined;
+      return session;
+    } catch (error) {
+      waitingSinceNs ??= machine.readClock().wallNs;
+      throw error;
+    }
   };
   try {
     const run = new LiveSessions({
       begin,
+      canWait: () => readDeviceKey(config.dataDir, machine.keyFiles) !== undefined,
       onStorageFailed: ({ code, message }) => {
         // Trying again is all that can be done, and is a sign of life.
         status.rounds += 1;
@@ -65,11 +86,8 @@ export async function startLive(
       retryMs: STORAGE_RETRY_MS,
     });
     const recorded = run.run().finally(closeEdges);
-    const first = unit as Unit | undefined;
-    if (first === undefined) throw new RangeError('expected the first session to have begun');
     return {
-      identity: first.log,
-      deviceKey: first.deviceSigner.key,
+      deviceKey: makeUnit(config.dataDir, machine),
       status,
       replay: undefined,
       recorded,
@@ -100,7 +118,9 @@ type LiveParts = {
   readonly hashes: ReturnType<typeof hashesOf>;
   readonly unit: Unit;
   readonly source: StandingCapture;
-  readonly cause: GapCause | undefined;
+  /** Ids of the sessions that this process began, in hexadecimal. */
+  readonly ownSessions: Set<string>;
+  readonly waitingSinceNs: bigint | undefined;
   readonly clockQuality: ClockQuality;
   /** Of the spool, as they are in force. */
   readonly bounds: () => AgentConfig['spool'];
@@ -110,7 +130,8 @@ type LiveParts = {
 };
 
 function beginLive(parts: LiveParts): RunningSession {
-  const { config, hashes, unit, source, cause, status, events, machine } = parts;
+  const { config, hashes, unit, source, ownSessions, waitingSinceNs, status, events, machine } =
+    parts;
   const { spool, log } = unit;
   const { primitives } = machine;
   const bootId = machine.readBootId();
@@ -130,6 +151,10 @@ function beginLive(parts: LiveParts): RunningSession {
   const uplink = newUplink(config, unit, uplinkEvents, machine);
   const sealing = machine.newSealing();
   let file: JournalFile | undefined;
+  let begun: Session | undefined;
+  const keepInMind = (): void => {
+    if (begun?.commits.hasBegun === true) ownSessions.add(toHex(begun.record.id));
+  };
   try {
     keepWithin(spool, parts.bounds, status, () => parts.clockQuality().source !== 'unsynchronised');
     file = machine.openJournal(spoolFolder(config.dataDir));
@@ -151,6 +176,8 @@ function beginLive(parts: LiveParts): RunningSession {
         events.onCommitted(progress);
       },
     });
+    begun = session;
+    const nowNs = machine.readClock().wallNs;
     const pipeline = newLivePipeline({
       spool,
       log: log.log,
@@ -162,7 +189,10 @@ function beginLive(parts: LiveParts): RunningSession {
       primitives,
       verify: machine.verify,
       bootId,
-      cause,
+      isOwnSession: (id) => ownSessions.has(toHex(id)),
+      waitingSinceNs,
+      // Behind a wait it is now: what was taken first may have been taken by an attempt before.
+      beginsNs: waitingSinceNs === undefined ? first.clock.wallNs : nowNs,
       times: {
         chunkMs: config.chunkMs,
         batchMs: config.batchMs,
@@ -177,6 +207,7 @@ function beginLive(parts: LiveParts): RunningSession {
         status.journal.isDamaged = true;
       },
     });
+    keepInMind();
     source.begun();
     status.restarts = session.record.number;
     countWaiting(status, spool);
@@ -207,6 +238,7 @@ function beginLive(parts: LiveParts): RunningSession {
       },
     };
   } catch (error) {
+    keepInMind();
     sealing.close();
     file?.close();
     spool.close();

@@ -2,11 +2,12 @@
  * Takes what was captured through the stages: into the journal at once, into a chunk when it is over.
  * What is durable when, and what a kill at each line leaves, is argued here.
  */
+import type { Gap } from '../core/chunk-header.ts';
 import { frameTimeNs } from '../core/frame.ts';
 import { RECORDS } from '../core/stream.ts';
 import { streamsRecords } from './chunk/agent-records.ts';
 import type { ChunkSealer } from './chunk/chunk-sealer.ts';
-import type { SessionBefore, Slice } from './chunk/chunker.ts';
+import type { Slice } from './chunk/chunker.ts';
 import { LiveChunker } from './chunk/live-chunker.ts';
 import type { StreamTable } from './chunk/stream-table.ts';
 import type { Commits } from './commits.ts';
@@ -47,8 +48,8 @@ export type LivePipelineParts = {
   readonly batchMs: number;
   readonly blockMs: number;
   readonly idleAfterMs: number;
-  /** How the session before ended, where no recovered chunk says it. */
-  readonly before: SessionBefore | undefined;
+  /** What lies between the session before and this one, where no recovered chunk says it. */
+  readonly before: readonly Gap[];
   readonly clockQuality: ClockQuality;
   readonly status: AgentStatus;
   /** Monotonic. */
@@ -85,9 +86,7 @@ export class LivePipeline {
     this.#watch = new CaptureWatch({ buses: this.#buses, start, idleAfterMs: parts.idleAfterMs });
     this.#frames = this.#buses.map(() => 0);
     const { chunkGaps, blockGaps, chunkLosses } = this.#watch;
-    if (parts.before !== undefined) {
-      const { wallEndNs: fromNs, cause } = parts.before;
-      const gap = { bus: '', fromNs, toNs: start.wallNs, cause };
+    for (const gap of parts.before) {
       for (const list of [chunkGaps, blockGaps]) list.addEarlier(gap);
     }
     this.#chunker = new LiveChunker(

@@ -3,7 +3,6 @@
  * capture need not. The capture goes on meanwhile, in the driver's memory and in the kernel's.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GapCause } from '../core/chunk-header.ts';
 import { OperationalError } from '../core/errors.ts';
 
 /** How a session ended. */
@@ -19,8 +18,9 @@ export type RunningSession = {
 };
 
 export type LiveSessionsParts = {
-  /** @param cause why the session before ended, where its end says less */
-  readonly begin: (cause: GapCause | undefined) => RunningSession;
+  readonly begin: () => RunningSession;
+  /** Whether the unit can wait for its disk already when it starts: it has its keys. */
+  readonly canWait: () => boolean;
   readonly onStorageFailed: (error: OperationalError) => void;
   readonly onStorageBack: () => void;
   readonly retryMs: number;
@@ -30,20 +30,34 @@ export class LiveSessions {
   readonly #parts: LiveSessionsParts;
   readonly #stopping = new AbortController();
   #session: RunningSession | undefined;
+  /** Of the storage, since the last session began. */
+  #failure: OperationalError | undefined;
+  /** Monotonic. */
+  #triedMs = 0;
 
-  /** The first session begins here: what is wrong with the unit or its configuration is thrown. */
+  /**
+   * The first session begins here: what is wrong with the unit or its configuration is thrown. A disk that cannot be
+   * written is waited for, as it is later.
+   */
   constructor(parts: LiveSessionsParts) {
     this.#parts = parts;
-    this.#session = parts.begin(undefined);
+    try {
+      this.#session = this.#begin();
+    } catch (error) {
+      const { code, message } = this.#storageFailure(error);
+      if (parts.canWait()) return;
+      const sentence = `${message}, and a unit that has no keys yet cannot begin without it`;
+      throw new OperationalError(code, sentence, { retryable: false, cause: error });
+    }
   }
 
   /** Until `stop`. @throws what is no failure of the storage */
   async run(): Promise<void> {
     for (;;) {
-      const cause = await this.#runSession();
-      if (this.#stopping.signal.aborted) return;
-      this.#session = await this.#beginAgain(cause);
+      this.#session ??= await this.#beginAgain();
       if (this.#session === undefined) return;
+      await this.#runSession();
+      if (this.#stopping.signal.aborted) return;
     }
   }
 
@@ -52,18 +66,20 @@ export class LiveSessions {
     this.#session?.stop();
   }
 
-  /** @returns why the next session finds a gap */
-  async #runSession(): Promise<GapCause | undefined> {
+  #begin(): RunningSession {
+    this.#triedMs = performance.now();
+    return this.#parts.begin();
+  }
+
+  async #runSession(): Promise<void> {
     const session = this.#session;
-    if (session === undefined) return undefined;
+    if (session === undefined) return;
     try {
-      const end = await session.run();
-      return end === 'rolled_back' ? 'rolled_back' : undefined;
+      await session.run();
     } catch (error) {
       // What was captured last could not be committed: that is no orderly end.
       if (this.#stopping.signal.aborted) throw error;
       this.#storageFailure(error);
-      return 'storage_full';
     } finally {
       this.#session = undefined;
       await session.close();
@@ -71,31 +87,41 @@ export class LiveSessions {
   }
 
   /** A disk that is full, read-only or slow to fail may be well again: tried until it is. */
-  async #beginAgain(first: GapCause | undefined): Promise<RunningSession | undefined> {
-    let cause = first;
-    let failure: OperationalError | undefined;
-    while (!this.#stopping.signal.aborted) {
+  async #beginAgain(): Promise<RunningSession | undefined> {
+    for (;;) {
+      await this.#pause();
+      if (this.#stopping.signal.aborted) break;
       try {
-        const session = this.#parts.begin(cause);
-        this.#parts.onStorageBack();
+        const session = this.#begin();
+        if (this.#failure !== undefined) this.#parts.onStorageBack();
+        this.#failure = undefined;
         return session;
       } catch (error) {
-        failure = this.#storageFailure(error);
-        cause = 'storage_full';
-        await sleep(this.#parts.retryMs, undefined, { signal: this.#stopping.signal }).catch(
-          () => undefined, // told to stop: nothing is open
-        );
+        this.#storageFailure(error);
       }
     }
     // Told to stop while the disk could not be written: what the driver holds is not recorded, and that is no success.
-    if (failure !== undefined) throw failure;
+    if (this.#failure !== undefined) throw this.#failure;
     return undefined;
   }
 
-  /** Told, and given back as what it is. @throws what is no failure of the storage */
+  /**
+   * A session is on the disk before its first block can be signed. A disk that lets them begin and takes nothing of
+   * them gets one in each `retryMs`.
+   */
+  async #pause(): Promise<void> {
+    const leftMs = this.#triedMs + this.#parts.retryMs - performance.now();
+    if (this.#failure === undefined || leftMs <= 0) return;
+    await sleep(leftMs, undefined, { signal: this.#stopping.signal }).catch(
+      () => undefined, // told to stop: nothing is open
+    );
+  }
+
+  /** Told, kept, and given back as what it is. @throws what is no failure of the storage */
   #storageFailure(error: unknown): OperationalError {
     const isStorage = error instanceof OperationalError && error.code.startsWith('STORAGE_');
     if (!isStorage) throw error;
+    this.#failure = error;
     this.#parts.onStorageFailed(error);
     return error;
   }

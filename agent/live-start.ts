@@ -1,12 +1,13 @@
 /**
  * One session of a live capture: what an earlier one left in the journal is recovered, then the capture goes on.
  */
-import { type Clock, decodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
+import { type Clock, decodeChunkHeader, type Gap } from '../core/chunk-header.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { VerifyDigest } from '../core/signature.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
+import { gapsBefore, type RecordedEnd } from './gaps-before.ts';
 import { LivePipeline, type Watermark } from './live-pipeline.ts';
-import { crashCause, logBefore, sessionBefore, unsealedBefore } from './new-session.ts';
+import { logBefore } from './new-session.ts';
 import type {
   AtCommitPoint,
   CaptureBlock,
@@ -14,6 +15,7 @@ import type {
   ClockQuality,
   LeafSealing,
   Primitives,
+  StoredSession,
 } from './ports.ts';
 import { Journal } from './record/journal.ts';
 import type { JournalFile } from './record/journal-file.ts';
@@ -23,7 +25,18 @@ import type { Session } from './session.ts';
 import type { Spool } from './spool/spool.ts';
 import type { AgentStatus } from './status.ts';
 
-export type LiveSessionParts = {
+/** What the spool does not tell of the time before this session. */
+type GapParts = {
+  readonly bootId: Uint8Array;
+  /** This process began it. */
+  readonly isOwnSession: (id: Uint8Array) => boolean;
+  /** By the wall clock: since when a session was tried to begin and could not. */
+  readonly waitingSinceNs: bigint | undefined;
+  /** By the wall clock: when this one does, not before what was taken first. */
+  readonly beginsNs: bigint;
+};
+
+export type LiveSessionParts = GapParts & {
   readonly spool: Spool;
   readonly log: number;
   readonly session: Session;
@@ -33,9 +46,6 @@ export type LiveSessionParts = {
   readonly sealing: LeafSealing;
   readonly primitives: Primitives;
   readonly verify: VerifyDigest;
-  readonly bootId: Uint8Array;
-  /** Why this process stopped recording, where it knows better than what the spool tells. */
-  readonly cause: GapCause | undefined;
   readonly times: {
     readonly chunkMs: number;
     readonly batchMs: number;
@@ -50,7 +60,7 @@ export type LiveSessionParts = {
 };
 
 /**
- * Recovers, in this order, each step durable before the next: the new session's record, the recovered chunk.
+ * Recovers: the new session's record and the recovered chunk, durable together.
  * Only then is the journal written again. A kill in between leaves the journal as it was, and the next start
  * recovers the same blocks into a chunk of the same seq.
  * @throws OperationalError STORAGE_*, SPOOL_DAMAGED
@@ -58,7 +68,9 @@ export type LiveSessionParts = {
 export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
   const { session, spool, log, file, sealing, primitives, source, first } = parts;
   const recovered = recover(parts);
-  if (recovered !== undefined) session.commits.commit([recovered]);
+  // What a disk refuses here leaves no session behind, so that trying again for a night leaves no thousands of them.
+  if (recovered === undefined) file.probe();
+  session.commits.begin(recovered);
   const journalStream = session.streams.journal();
   if (spool.journalRoot(log) === undefined) spool.commitJournalRoot(journalStream.root);
   return new LivePipeline({
@@ -79,7 +91,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
     commitStreams: (streams) => spool.commitStreams(streams),
     commits: session.commits,
     ...parts.times,
-    before: recovered === undefined ? gapBefore(parts) : undefined,
+    before: recovered === undefined ? gapsBehindChunks(parts) : [],
     clockQuality: parts.clockQuality,
     status: parts.status,
     nowMs: () => performance.now(),
@@ -87,19 +99,31 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
   });
 }
 
-function gapBefore({ session, bootId, cause, spool, log }: LiveSessionParts) {
-  const before = sessionBefore(session.lastChunk, session.previous, bootId, true);
-  if (before !== undefined) return { ...before, cause: cause ?? before.cause };
-  const unsealed = unsealedBefore(session.oldest, session.previous, bootId);
-  return (
-    logBefore(spool.newestChunk(), log) ??
-    (unsealed && { ...unsealed, cause: cause ?? unsealed.cause })
-  );
+/** Behind the newest chunk, where no blocks of a later session survived. */
+function gapsBehindChunks({ session, spool, log, ...parts }: LiveSessionParts): readonly Gap[] {
+  const { lastChunk } = session;
+  const silent = session.sessionsAfter(lastChunk?.session);
+  if (lastChunk === undefined) {
+    const older = logBefore(spool.newestChunk(), log);
+    const end = older && { wallEndNs: older.wallEndNs, how: 'rolled_back' as const };
+    return gapsUpTo(parts, end, silent);
+  }
+  const { wallEndNs, state, sessionId } = decodeChunkHeader(lastChunk.header);
+  const how = state === 'shutdown' ? 'agent_stopped' : session.sessionOf(sessionId);
+  return gapsUpTo(parts, how === undefined ? undefined : { wallEndNs, how }, silent);
+}
+
+function gapsUpTo(
+  { bootId, isOwnSession: isOwn, waitingSinceNs, beginsNs }: GapParts,
+  end: RecordedEnd | undefined,
+  silent: readonly StoredSession[],
+): readonly Gap[] {
+  return gapsBefore({ end, silent, bootId, isOwn, waitingSinceNs, untilNs: beginsNs });
 }
 
 /** Undefined when the journal holds nothing of a chunk that is not sealed. */
 function recover(parts: LiveSessionParts): SealedChunk | undefined {
-  const { session, spool, log, file, primitives, verify, first, bootId } = parts;
+  const { session, spool, log, file, primitives, verify, first } = parts;
   const { last, lastChunk } = session;
   const seq = last === undefined ? 0 : last.seq + 1;
   const keyOf = (id: Uint8Array) => session.keyOfSession(id);
@@ -122,9 +146,11 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
     streams: spool.streams(log),
     announced: spool.announcedStreams(log),
     journalRoot: spool.journalRoot(log),
-    start: first.clock,
+    startNs: first.clock.wallNs,
     clock: { ...parts.clockQuality(), steps: 0 } satisfies Clock,
-    cause: parts.cause ?? crashCause(dead, bootId),
+    gapsFrom: (wallEndNs) => {
+      return gapsUpTo(parts, { wallEndNs, how: dead }, session.sessionsAfter(dead.number));
+    },
     primitives,
   });
   if (decodeChunkHeader(chunk.header).recovered?.ending === 'damaged') {

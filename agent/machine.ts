@@ -6,6 +6,7 @@ import type {
   AtCommitPoint,
   Broker,
   CaptureSource,
+  ClockReading,
   FrameSource,
   LeafSealing,
   LogSurvey,
@@ -25,6 +26,7 @@ export type Machine = {
   readonly newSessionSigner: () => Signer;
   readonly newSealing: () => LeafSealing;
   readonly readBootId: () => Uint8Array;
+  readonly readClock: () => ClockReading;
   readonly softwareHash: () => Uint8Array;
   readonly newBroker: (url: string) => Broker;
   readonly surveyLog: (path: string) => Promise<LogSurvey>;

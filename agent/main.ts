@@ -56,6 +56,7 @@ const MACHINE: Machine = {
   // Native where the add-on was built.
   newSealing: () => nativeSealing() ?? new PortableSealing(primitives),
   readBootId,
+  readClock: readMachineClock,
   softwareHash: () => softwareHash(ROOT, ['agent', 'core', 'hw']),
   newBroker: (url) => new MqttBroker(url, `wmk-${crypto.randomBytes(8).toString('hex')}`),
   surveyLog,

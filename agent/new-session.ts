@@ -68,23 +68,21 @@ function bootCount(before: SessionRecord | undefined, bootId: Uint8Array): numbe
 }
 
 /**
- * How the log stands when a session starts, for the gap that its first chunk must name.
+ * How the log stands when a replay starts, for the gap that its first chunk must name. Of a live session see
+ * gaps-before.ts.
  * @param lastChunk of the log; undefined when it has none
  * @param newest the newest session before this one
- * @param leavesEnd a session that is stopped in order always leaves a last chunk: a live one does, a replay not
  */
 export function sessionBefore(
   lastChunk: StoredChunk | undefined,
   newest: StoredSession | undefined,
   bootId: Uint8Array,
-  leavesEnd: boolean,
 ): SessionBefore | undefined {
   if (lastChunk === undefined || newest === undefined) return undefined;
   const { wallEndNs, state } = decodeChunkHeader(lastChunk.header);
-  const isOfNewest = lastChunk.session === newest.number;
-  if (isOfNewest && state === 'shutdown') return { wallEndNs, cause: 'agent_stopped' };
   // A replay that sealed nothing may have been stopped or have crashed: nothing is left that tells.
-  if (!isOfNewest && !leavesEnd) return { wallEndNs, cause: 'unknown' };
+  if (lastChunk.session !== newest.number) return { wallEndNs, cause: 'unknown' };
+  if (state === 'shutdown') return { wallEndNs, cause: 'agent_stopped' };
   return { wallEndNs, cause: crashCause(newest, bootId) };
 }
 
@@ -95,20 +93,6 @@ export function sessionBefore(
 export function logBefore(newest: StoredChunk | undefined, log: number): SessionBefore | undefined {
   if (newest === undefined || newest.log === log) return undefined;
   return { wallEndNs: decodeChunkHeader(newest.header).wallEndNs, cause: 'rolled_back' };
-}
-
-/**
- * For the first chunk of a log in which live sessions began and left none: nothing of what came since is there.
- * @param oldest and newest session of the log before this one
- */
-export function unsealedBefore(
-  oldest: StoredSession | undefined,
-  newest: StoredSession | undefined,
-  bootId: Uint8Array,
-): SessionBefore | undefined {
-  if (oldest === undefined || newest === undefined) return undefined;
-  const { startedWallNs } = decodeSessionRecord(unverifiedPayload(oldest.record));
-  return { wallEndNs: startedWallNs, cause: crashCause(newest, bootId) };
 }
 
 /** Under the same boot id the machine ran on and the agent died. */

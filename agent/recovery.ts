@@ -5,7 +5,7 @@
 
 import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkBody, encodeRecoveredBody, type SealedLeaf } from '../core/chunk-body.ts';
-import { type Clock, encodeChunkHeader, type GapCause } from '../core/chunk-header.ts';
+import { type Clock, encodeChunkHeader, type Gap } from '../core/chunk-header.ts';
 import { recordId, sigStructure, unverifiedPayload } from '../core/cose.ts';
 import { FormatError, VerificationError } from '../core/errors.ts';
 import { KeyTreeWalk, leafSecrets, NONCE_BYTES } from '../core/key-tree.ts';
@@ -19,7 +19,7 @@ import { parseStreamId, RECORDS } from '../core/stream.ts';
 import { decodeStreamsRecord } from '../core/streams-record.ts';
 import { type KeyedStream, type OpenedBlock, openBlock } from './chunk/block-body.ts';
 import type { SealedChunk, SealerSession } from './chunk/chunk-sealer.ts';
-import type { ClockReading, Primitives, StoredStream } from './ports.ts';
+import type { Primitives, StoredStream } from './ports.ts';
 import type { SoundBlock, Survivors } from './record/survivors.ts';
 
 export type RecoveryInputs = {
@@ -36,16 +36,17 @@ export type RecoveryInputs = {
   readonly announced: number;
   /** Undefined when the disk lost it: then no block opens. */
   readonly journalRoot: Uint8Array | undefined;
-  /** When the new session began to capture. */
-  readonly start: ClockReading;
+  /** By the wall clock: when the new session began to capture. */
+  readonly startNs: bigint;
   readonly clock: Clock;
-  readonly cause: GapCause;
+  /** What lies between the end of the blocks and the new session. */
+  readonly gapsFrom: (wallEndNs: bigint) => readonly Gap[];
   readonly primitives: Primitives;
 };
 
 /** The chunk that stands for the blocks, ready to be committed like any other. */
 export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
-  const { survivors, session, last, streams, primitives, start } = inputs;
+  const { survivors, session, last, streams, primitives } = inputs;
   const seq = last === undefined ? 0 : last.seq + 1;
   const keyed = streams.map(({ name, root }) => ({ name, keys: walkFrom(root, primitives) }));
   const opened = openSound(survivors.blocks, keyed, inputs);
@@ -71,9 +72,8 @@ export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
   );
   const summary =
     blocks.length === 0
-      ? nothing(last?.wallEndNs ?? start.wallNs)
+      ? nothing(last?.wallEndNs ?? inputs.startNs)
       : blocksSummary(blocks.map(({ block }) => block));
-  const crash = { bus: '', fromNs: summary.wallEndNs, toNs: start.wallNs, cause: inputs.cause };
   const header = encodeChunkHeader({
     ...summary,
     tag: session.tag,
@@ -87,7 +87,7 @@ export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
     root,
     clock: inputs.clock,
     beacon: undefined,
-    gaps: collectedGaps([...summary.gaps, crash]),
+    gaps: collectedGaps([...summary.gaps, ...inputs.gapsFrom(summary.wallEndNs)]),
     state: 'recording',
     recovered: {
       blockCount: blocks.length,

@@ -78,6 +78,7 @@ export async function startReplay(
         events.onCommitted(progress);
       },
     });
+    session.commits.begin();
     const source = await machine.openReplay(capture, spool.newestChunk()?.cursor ?? 0);
     const pipeline = new ReplayPipeline({
       source,
@@ -86,7 +87,7 @@ export async function startReplay(
       chunkMs: config.chunkMs,
       buses: survey.buses,
       sessionBefore:
-        sessionBefore(session.lastChunk, session.previous, bootId, false) ??
+        sessionBefore(session.lastChunk, session.previous, bootId) ??
         logBefore(spool.newestChunk(), log.log),
       status,
       nowMs: () => performance.now(),
@@ -106,7 +107,6 @@ export async function startReplay(
     };
     uplink.start();
     return {
-      identity: log,
       deviceKey: deviceSigner.key,
       status,
       replay: { survey, committedBefore },

@@ -5,7 +5,7 @@ import type { AgentConfig } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
-import type { LogIdentity, LogSurvey } from './ports.ts';
+import type { LogSurvey } from './ports.ts';
 import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
 import type { Unit } from './unit.ts';
@@ -18,7 +18,6 @@ export type AgentEvents = UplinkEvents & {
 };
 
 export type RunningAgent = {
-  readonly identity: LogIdentity;
   readonly deviceKey: PublicKey;
   readonly status: AgentStatus;
   /** Of a replay: its log, and how many of its frames earlier runs have committed. */

@@ -45,8 +45,7 @@ export type SessionParts = {
 export class Session {
   readonly #parts: SessionParts;
   readonly #sessions: readonly StoredSession[];
-  /** As the log was found: its first session and its last. */
-  readonly oldest: StoredSession | undefined;
+  /** As the log was found. */
   readonly previous: StoredSession | undefined;
   readonly lastChunk: StoredChunk | undefined;
   readonly record: StoredSession;
@@ -54,12 +53,11 @@ export class Session {
   readonly streams: StreamTable;
   readonly commits: Commits;
 
-  /** Durable when it returns: the session's record. */
+  /** Nothing is durable before `commits.begin`. */
   constructor(parts: SessionParts) {
     const { spool, log, sessionSigner, primitives } = parts;
     this.#parts = parts;
     this.#sessions = spool.sessions(log.log);
-    this.oldest = this.#sessions[0];
     this.previous = this.#sessions.at(-1);
     this.lastChunk = spool.lastChunk(log.log);
     this.record = newSession({
@@ -76,7 +74,6 @@ export class Session {
       buses: parts.buses,
       sha256: primitives.sha256,
     });
-    spool.commitSession(log, this.record);
     this.place = { ...log, sessionId: this.record.id, signer: sessionSigner };
     this.streams = new StreamTable(
       spool.streams(log.log),
@@ -87,7 +84,8 @@ export class Session {
     this.commits = new Commits({
       spool,
       batcher: this.#newBatcher(),
-      sessionNumber: this.record.number,
+      log,
+      session: this.record,
       sessionKey: sessionSigner.key,
       encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
       onCommitted: parts.onCommitted,
@@ -105,6 +103,11 @@ export class Session {
   /** An earlier session of this log. */
   sessionOf(id: Uint8Array): StoredSession | undefined {
     return this.#sessions.find((session) => equalBytes(session.id, id));
+  }
+
+  /** Those of this log that began after it; all when it is none. */
+  sessionsAfter(number = -1): readonly StoredSession[] {
+    return this.#sessions.filter((session) => session.number > number);
   }
 
   /** Of an earlier session of this log. */

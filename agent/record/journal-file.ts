@@ -57,6 +57,21 @@ export class JournalFile {
     }
   }
 
+  /**
+   * Writes what stands there already, and syncs it: a disk that takes no block shows it before anything rests on it.
+   * @throws OperationalError STORAGE_*
+   */
+  probe(): void {
+    try {
+      const page = Buffer.alloc(JOURNAL_PAGE);
+      readSync(this.#descriptor, page, 0, JOURNAL_PAGE, 0);
+      writeSync(this.#descriptor, page, 0, JOURNAL_PAGE, 0);
+      fdatasyncSync(this.#descriptor);
+    } catch (cause) {
+      throw storageError(cause);
+    }
+  }
+
   /** Bytes that are left for the blocks of this chunk. */
   get room(): number {
     return JOURNAL_BYTES - this.#at;

@@ -15,6 +15,7 @@ import type {
   Outbox,
   Primitives,
   StoredLog,
+  StoredSession,
   StoredStream,
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
@@ -139,27 +140,20 @@ export class Spool extends SpoolReader implements Outbox {
    * Durable: which log this is, and the session's certified public key. Its secret is on no disk, so
    * if the process dies now the session signs nothing more, and the next start is a new session.
    */
-  commitSession(
-    identity: LogIdentity,
-    session: { readonly number: number; readonly id: Uint8Array; readonly record: Uint8Array },
-  ): void {
-    this.#commit(() => {
-      this.sql.run(
-        'INSERT OR IGNORE INTO log (number, tag, epoch, device_key_id) VALUES (?, ?, ?, ?)',
-        identity.log,
-        identity.tag,
-        identity.epoch,
-        identity.deviceKeyId,
-      );
-      this.sql.run(
-        'INSERT INTO session VALUES (?, ?, ?)',
-        placeOf(identity.log, session.number),
-        session.id,
-        session.record,
-      );
-    });
+  commitSession(identity: LogIdentity, session: StoredSession): void {
+    this.#commit(() => this.#insertSession(identity, session));
     this.#log ??= identity.log;
     this.#atCommitPoint('session-committed');
+  }
+
+  /**
+   * The session with the chunk that it recovered: on a disk that takes no body there is no session, however often one is
+   * tried. Otherwise as `commitSession` and `commitChunks`.
+   */
+  commitRecovery(identity: LogIdentity, session: StoredSession, recovered: ChunkToCommit): void {
+    this.#commitChunks(session.number, [recovered], () => {
+      this.#insertSession(identity, session);
+    });
   }
 
   /**
@@ -233,13 +227,21 @@ export class Spool extends SpoolReader implements Outbox {
    * nothing that is left but journal blocks.
    */
   commitChunks(session: number, chunks: readonly ChunkToCommit[]): void {
-    if (chunks.length === 0) return;
+    if (chunks.length > 0) this.#commitChunks(session, chunks);
+  }
+
+  #commitChunks(
+    session: number,
+    chunks: readonly ChunkToCommit[],
+    insertSession?: () => void,
+  ): void {
     const log = this.#currentLog();
     const named = chunks.flatMap((chunk) => chunk.freshStreams);
     const fresh = this.#notStored(named);
     const locations = this.#append(chunks.map((chunk) => chunk.body));
     this.#atCommitPoint('bodies-synced');
     this.#commitBodies(locations, () => {
+      insertSession?.();
       if (fresh.length > 0) this.#insertStreams(this.#streams.length, fresh);
       let announced = this.#announced;
       chunks.forEach((chunk, i) => {
@@ -256,6 +258,7 @@ export class Spool extends SpoolReader implements Outbox {
     this.#announced += named.length;
     const isNewSegment = locations.at(-1)?.segment !== this.#lastSegment;
     this.#lastSegment = locations.at(-1)?.segment;
+    if (insertSession !== undefined) this.#atCommitPoint('session-committed');
     this.#atCommitPoint('chunks-committed');
     if (isNewSegment || this.#isKeepDue) this.#keep();
   }
@@ -389,6 +392,22 @@ export class Spool extends SpoolReader implements Outbox {
     // A leaf under another root than the stored one could never be opened again.
     if (differs >= 0) throw new RangeError(`expected streams in the order of their roots`);
     return named.slice(stored.length);
+  }
+
+  #insertSession(identity: LogIdentity, session: StoredSession): void {
+    this.sql.run(
+      'INSERT OR IGNORE INTO log (number, tag, epoch, device_key_id) VALUES (?, ?, ?, ?)',
+      identity.log,
+      identity.tag,
+      identity.epoch,
+      identity.deviceKeyId,
+    );
+    this.sql.run(
+      'INSERT INTO session VALUES (?, ?, ?)',
+      placeOf(identity.log, session.number),
+      session.id,
+      session.record,
+    );
   }
 
   #insertStreams(firstOrdinal: number, streams: readonly StoredStream[]): void {

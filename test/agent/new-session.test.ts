@@ -73,7 +73,7 @@ test('sessions are numbered, and boots are counted when the boot id changes', ()
   ]);
 });
 
-describe('how the session before ended', () => {
+describe('how the session before a replay ended', () => {
   const first = session(undefined);
   const [sealed] = sealFrames(framesAtMs(1000, 1500));
   const header = decodeChunkHeader(sealed?.header ?? new Uint8Array());
@@ -91,15 +91,11 @@ describe('how the session before ended', () => {
       },
     };
   }
-  const causeAfter = (
-    last: StoredChunk | undefined,
-    newest = first,
-    boot = BOOT,
-    leavesEnd = false,
-  ) => sessionBefore(last, newest, boot, leavesEnd)?.cause;
+  const causeAfter = (last: StoredChunk | undefined, newest = first, boot = BOOT) =>
+    sessionBefore(last, newest, boot)?.cause;
 
   test('is nothing at the start of a log', () => {
-    expect(sessionBefore(undefined, undefined, BOOT, true)).toBeUndefined();
+    expect(sessionBefore(undefined, undefined, BOOT)).toBeUndefined();
     expect(causeAfter(undefined)).toBeUndefined();
   });
 
@@ -118,13 +114,7 @@ describe('how the session before ended', () => {
     expect(causeAfter(chunk('recording'), session(first), OTHER_BOOT)).toBe('unknown');
   });
 
-  test('is a crash when a live session sealed nothing: stopped in order it would have', () => {
-    const later = session(first);
-    expect(causeAfter(chunk('shutdown'), later, BOOT, true)).toBe('agent_crashed');
-    expect(causeAfter(chunk('shutdown'), later, OTHER_BOOT, true)).toBe('power_off');
-  });
-
   test('is told with the end of the last chunk', () => {
-    expect(sessionBefore(chunk('recording'), first, BOOT, true)?.wallEndNs).toBe(1_500_000_000n);
+    expect(sessionBefore(chunk('recording'), first, BOOT)?.wallEndNs).toBe(1_500_000_000n);
   });
 });

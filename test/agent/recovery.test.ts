@@ -52,9 +52,9 @@ function recover(
     streams: roots ?? dead.table.from(0),
     announced: 0,
     journalRoot: dead.table.journal().root,
-    start: at(9000),
+    startNs: at(9000).wallNs,
     clock: { source: 'unsynchronised', steps: 0, quality: undefined },
-    cause: 'power_off',
+    gapsFrom: (fromNs) => [{ bus: '', fromNs, toNs: at(9000).wallNs, cause: 'power_off' }],
     primitives: PRIMITIVES,
   });
   return { chunk, header: decodeChunkHeader(chunk.header) };

@@ -117,6 +117,7 @@ function replay(folder: string, options: PipelineOptions): () => Promise<number>
   return async () => {
     const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
     const session = newSession(spool, newSealing(isNative), []);
+    session.commits.begin();
     await new ReplayPipeline({
       source: loopedSource(recording, times),
       sealer: session.newSealer(undefined),
@@ -140,18 +141,21 @@ function live(folder: string, options: PipelineOptions): () => Promise<number> {
     let pipeline: LivePipeline | undefined;
     const source = loopedCapture(recording, portions, times, () => pipeline?.stop());
     const file = JournalFile.open(folder);
+    const first = source.take();
     pipeline = newLivePipeline({
       spool,
       log: 0,
       session: newSession(spool, sealing, source.buses),
       source,
-      first: source.take(),
+      first,
       file,
       sealing,
       primitives,
       verify: fastVerifyDigest,
       bootId: new Uint8Array(16),
-      cause: undefined,
+      isOwnSession: () => false,
+      waitingSinceNs: undefined,
+      beginsNs: first.clock.wallNs,
       times: { chunkMs, batchMs: BATCH_MS, blockMs: BLOCK_MS, idleAfterMs: 5000 },
       clockQuality: () => ({ source: 'replay', quality: undefined }),
       atCommitPoint: () => undefined,

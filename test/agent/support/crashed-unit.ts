@@ -61,9 +61,9 @@ export function crashedUnit(
     streams: unit.spool.streams(0),
     announced: unit.spool.announcedStreams(0),
     journalRoot: unit.spool.journalRoot(0) ?? new Uint8Array(),
-    start: at(9000),
+    startNs: at(9000).wallNs,
     clock: { source: 'unsynchronised', steps: 0, quality: undefined },
-    cause: 'agent_crashed',
+    gapsFrom: (fromNs) => [{ bus: '', fromNs, toNs: at(9000).wallNs, cause: 'agent_crashed' }],
     primitives: PRIMITIVES,
   });
   unit.spool.commitChunks(next.number, [recovered]);
