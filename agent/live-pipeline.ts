@@ -2,6 +2,7 @@
  * Takes what was captured through the stages: into the journal at once, into a chunk when it is over.
  * What is durable when, and what a kill at each line leaves, is argued here.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Gap } from '../core/chunk-header.ts';
 import { frameTimeNs } from '../core/frame.ts';
 import { RECORDS } from '../core/stream.ts';
@@ -114,14 +115,16 @@ export class LivePipeline {
       // Blocks at fixed moments, not after a pause: what the work takes is not added to the time between them.
       next = Math.max(next + blockMs, nowMs());
       await source.wait(Math.max(0, next - nowMs()));
-      if (!this.#aborted) this.#takeAll();
+      // Told to stop meanwhile: the last chunk takes what there is.
+      if (!this.#stopped) await this.#takeAll();
     }
     if (this.#aborted) return;
     // What the driver still holds belongs to this session; what it lost it knows for good only when it is closed.
     if (this.#isLast) await source.close();
     // The chunk that ends here makes it durable: blocks of its own would cost a slow disk as many syncs again.
     this.#isEnding = true;
-    this.#takeAll();
+    await this.#takeAll();
+    if (this.#aborted) return;
     this.#chunker.end();
     // In a log that is left nothing more is signed: its chunks are covered by the next one.
     if (this.#isLast) commits.closeBatch();
@@ -144,12 +147,18 @@ export class LivePipeline {
     this.#aborted = true;
   }
 
-  #takeAll(): void {
+  /**
+   * What waits behind a slow disk is many blocks, each with its sync: whoever says that it must stop is heard between
+   * them, and then the rest needs no blocks any more.
+   */
+  async #takeAll(): Promise<void> {
     for (;;) {
       const block = this.#parts.source.take();
       const { isFull } = block;
       this.#push(block);
       if (!isFull) return;
+      await turn();
+      if (this.#stopped && !this.#isEnding) return;
     }
   }
 
@@ -162,7 +171,9 @@ export class LivePipeline {
       this.#frames[bus] = (this.#frames[bus] ?? 0) + 1;
     }
     this.#reach = reachOf(block, this.#reach.monoNs);
-    this.#chunker.push({ ...block, clock: this.#reach }, stepNs);
+    // The chunk that ends the session takes all that is left: one more would cost a slow disk its syncs again.
+    const isFull = block.isFull || this.#isEnding;
+    this.#chunker.push({ ...block, clock: this.#reach, isFull }, stepNs);
     this.#save(this.#reach);
     if (this.#parts.journal.isFull) this.#chunker.closeEarly();
   }

@@ -46,8 +46,15 @@ for (;;) {
     });
   });
   writeSync(SAID_FD, `sent ${nowUs()}\n`);
-  await Promise.all(done);
+  try {
+    await Promise.all(done);
+  } catch (error) {
+    // Nobody listens any more: the agent was told to stop.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED')) throw error;
+    break;
+  }
 }
+for (const socket of sockets) socket.close();
 
 function nextFrame(): { readonly bus: number; readonly bytes: Uint8Array } {
   const bus = total % ports.length;
