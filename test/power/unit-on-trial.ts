@@ -23,7 +23,10 @@ const ORDERLY_WATERMARKS = 12;
 export type UnitOptions = Pick<
   Orders,
   'framesPerSecond' | 'chunkMs' | 'journal' | 'claimsToHaveRead'
->;
+> & {
+  /** A program that runs the agent, with its arguments. */
+  readonly before?: readonly string[];
+};
 
 export class UnitOnTrial {
   readonly dataDir: string;
@@ -47,7 +50,8 @@ export class UnitOnTrial {
     const record = new RunRecord(this.runs.length, change.stopAfter === undefined);
     this.runs.push(record);
     const { dataDir } = this;
-    return { orders: { ...this.#options, dataDir, run: record.run, ...change }, record };
+    const { before: _, ...options } = this.#options;
+    return { orders: { ...options, dataDir, run: record.run, ...change }, record };
   }
 
   async killAfter(moment: KillMoment): Promise<void> {
@@ -108,7 +112,9 @@ export class UnitOnTrial {
     onLine: (record: RunRecord, child: ChildProcess) => void = () => undefined,
   ): Promise<NodeJS.Signals | undefined> {
     const { orders, record } = this.nextRun(change);
-    const child = spawn(process.execPath, [AGENT_PROCESS, JSON.stringify(orders)], {
+    const agent = [process.execPath, AGENT_PROCESS, JSON.stringify(orders)];
+    const [program = '', ...args] = [...(this.#options.before ?? []), ...agent];
+    const child = spawn(program, args, {
       stdio: ['ignore', 'inherit', 'pipe', 'pipe'],
       // Most of a start is compiling.
       env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, 'compiled') },
