@@ -111,20 +111,20 @@ export class LivePipeline {
     const { source, nowMs, blockMs, commits } = this.#parts;
     let next = nowMs();
     this.#push(this.#parts.first);
-    while (!this.#stopped) {
+    while (this.#goesOn()) {
       // Blocks at fixed moments, not after a pause: what the work takes is not added to the time between them.
       next = Math.max(next + blockMs, nowMs());
       await source.wait(Math.max(0, next - nowMs()));
       // Told to stop meanwhile: the last chunk takes what there is.
-      if (!this.#stopped) await this.#takeAll();
+      if (this.#goesOn()) await this.#takeAll();
     }
-    if (this.#aborted) return;
+    if (this.#isAborted()) return;
     // What the driver still holds belongs to this session; what it lost it knows for good only when it is closed.
     if (this.#isLast) await source.close();
     // The chunk that ends here makes it durable: blocks of its own would cost a slow disk as many syncs again.
     this.#isEnding = true;
     await this.#takeAll();
-    if (this.#aborted) return;
+    if (this.#isAborted()) return;
     this.#chunker.end();
     // In a log that is left nothing more is signed: its chunks are covered by the next one.
     if (this.#isLast) commits.closeBatch();
@@ -145,6 +145,15 @@ export class LivePipeline {
   abort(): void {
     this.#stopped = true;
     this.#aborted = true;
+  }
+
+  /** Asked anew after every wait. */
+  #goesOn(): boolean {
+    return !this.#stopped;
+  }
+
+  #isAborted(): boolean {
+    return this.#aborted;
   }
 
   /**

@@ -50,7 +50,7 @@ async function stopAfter(watermarks: number, before: readonly string[] = [], sta
   const events: Event[] = [];
   let isTold = false;
   const sender = new RunRecord(0, false);
-  const told = createInterface({ input: running.stdout });
+  const told = createInterface({ input: running.stdout as Readable });
   told.on('line', (line) => {
     events.push(JSON.parse(line) as Event);
     if (!isTold && named('durable').length === watermarks) isTold = running.kill('SIGTERM');
