@@ -314,13 +314,12 @@ export type Outbox = {
   /** Whether the service has accepted a statement of that log with a higher number. */
   hasAcceptedBehind(log: number, seq: number): boolean;
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void;
-  storeReceipt(
-    statementId: Uint8Array,
-    receipt: {
-      readonly inclusion: Uint8Array;
-      readonly windowHash: Uint8Array;
-      readonly window: Uint8Array;
-      readonly link: Uint8Array;
-    },
-  ): void;
+  storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void;
+};
+
+export type ReceiptToStore = {
+  readonly inclusion: Uint8Array;
+  readonly windowHash: Uint8Array;
+  readonly window: Uint8Array;
+  readonly link: Uint8Array;
 };
