@@ -161,6 +161,15 @@ describe('a live capture is refused', () => {
     expect(codeWith({ ...LIVE, [key]: value })).toBe('CONFIG_VALUE');
   });
 
+  test('with more interfaces than a record can name, or more filters than the kernel takes', () => {
+    const names = Array.from({ length: 257 }, (_, i) => `can${i}`);
+    expect(codeWith({ ...LIVE, 'capture.interfaces': JSON.stringify(names) })).toBe('CONFIG_VALUE');
+    const filters = JSON.stringify(Array.from({ length: 513 }, () => '0B4:7FF'));
+    const table = `[{ name = "can0", filters = ${filters} }]`;
+    const change = { ...LIVE, 'capture.interfaces': undefined, 'capture.interface': table };
+    expect(codeWith(change)).toBe('CONFIG_VALUE');
+  });
+
   test.each(['B4:7FF', '0B4', '0B4:7FF:1', '800:7FF', '20000000:1FFFFFFF', '0B4:1FFFFFFF', 'can0'])(
     'when a filter is %s',
     (filter) => {
