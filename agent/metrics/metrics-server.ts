@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { OperationalError } from '../../core/errors.ts';
+import { listenError } from '../../core/listen-error.ts';
 
 export type RunningMetrics = { readonly url: string; close(): Promise<void> };
 
@@ -32,12 +32,7 @@ export async function startMetricsServer(
     server.listen(port, host);
     await once(server, 'listening');
   } catch (cause) {
-    const inUse = (cause as { code?: unknown }).code === 'EADDRINUSE';
-    throw new OperationalError(
-      inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED',
-      `the metrics port ${port} on ${host} ${inUse ? 'is in use' : 'cannot be opened'}`,
-      { retryable: false, cause },
-    );
+    throw listenError('metrics', listen, cause);
   }
   const address = host.includes(':') ? `[${host}]` : host;
   return {

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { toHex } from '../../core/bytes.ts';
-import { OperationalError } from '../../core/errors.ts';
+import { listenError } from '../../core/listen-error.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import type { ServeStore, ServiceIdentity } from '../ports.ts';
 import type { Status } from '../status.ts';
@@ -39,12 +39,7 @@ export async function startHttpServer(options: HttpOptions): Promise<RunningHttp
     server.listen(port, host);
     await once(server, 'listening');
   } catch (cause) {
-    const inUse = (cause as { code?: unknown }).code === 'EADDRINUSE';
-    throw new OperationalError(
-      inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED',
-      `the HTTP port ${port} on ${host} ${inUse ? 'is in use' : 'cannot be opened'}`,
-      { retryable: false, cause },
-    );
+    throw listenError('HTTP', options.listen, cause);
   }
   return {
     url: `http://${host}:${portOf(server, port)}`,
