@@ -32,6 +32,8 @@ export type AgentConfig = {
     readonly contract: Uint8Array;
     readonly publishers: readonly Uint8Array[];
     readonly resendEveryMs: number;
+    /** A beacon that was published longer ago is not put into chunk headers. */
+    readonly beaconMaxAgeMs: number;
   };
 };
 
@@ -61,6 +63,8 @@ export type ReplayCapture = {
 export type HostPort = { readonly host: string; readonly port: number };
 
 export const REPLAY_SPEED = 1;
+/** Some dozen blocks of a slow chain: who hears nothing newer for so long is offline. */
+const BEACON_MAX_AGE_MS = 900_000;
 const RESEND_EVERY_MS = 5000;
 const RECEIVE_BUFFER_BYTES = 8 << 20;
 const RING_BYTES = 8 << 20;
@@ -176,6 +180,7 @@ function readService(service: Settings): AgentConfig['service'] {
     contract: service.hex('contract', 20),
     publishers: service.hexes('publishers', 20),
     resendEveryMs: service.integer('resend_every_ms', 100, 600_000, RESEND_EVERY_MS),
+    beaconMaxAgeMs: service.integer('beacon_max_age_ms', 1000, 86_400_000, BEACON_MAX_AGE_MS),
   };
 }
 

@@ -139,6 +139,7 @@ export const COMMIT_POINTS = [
   'statement-published',
   'accepted-committed',
   'receipt-committed',
+  'hops-committed',
   'hold-committed',
   'segment-given-up',
   'segment-evicted',
@@ -297,6 +298,8 @@ export type Archive = {
   /** That cover any of these chunks, ascending by place. */
   statementsOver(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[];
   window(hash: Uint8Array): StoredWindow | undefined;
+  /** Header link records under a block in this range, both ends in it, oldest first. */
+  links(fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
 };
@@ -317,9 +320,40 @@ export type Outbox = {
   storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void;
 };
 
+/** A block by number and hash, as evidence names it. */
+export type NamedBlock = { readonly number: bigint; readonly hash: Uint8Array };
+
 export type ReceiptToStore = {
   readonly inclusion: Uint8Array;
   readonly windowHash: Uint8Array;
   readonly window: Uint8Array;
   readonly link: Uint8Array;
+  /** Number of the block that anchors the window. */
+  readonly block: bigint;
+  /** Blocks that the evidence names and that nothing leads to yet. */
+  readonly unlinked: readonly NamedBlock[];
+  /** Blocks that something leads to from now on. */
+  readonly linked: readonly NamedBlock[];
+};
+
+/** What the uplink keeps in the spool of the way from the newest anchor to older blocks. */
+export type LinkShelf = {
+  /** The newest block that anchors a window of this spool. */
+  newestAnchor(): NamedBlock | undefined;
+  /** Header links of own windows that are anchored at or above a block, oldest first. */
+  windowLinks(fromBlock: bigint, limit: number): readonly Uint8Array[];
+  /** That the last chunk header names. */
+  lastBeacon(): NamedBlock | undefined;
+  /** That the first and the last chunk of each span of a statement name. */
+  beaconsOf(statement: StatementPlace): readonly NamedBlock[];
+  /** Those that were asked for least first. */
+  unlinkedBlocks(limit: number): readonly NamedBlock[];
+  /** In one transaction: counts the request; forgets blocks that were asked for too often. */
+  countAsked(blocks: readonly NamedBlock[]): void;
+  countHops(): number;
+  /** In one transaction: hops, and the blocks that something leads to from now on. */
+  storeHops(
+    hops: readonly { readonly id: Uint8Array; readonly number: bigint; readonly link: Uint8Array }[],
+    linked: readonly NamedBlock[],
+  ): void;
 };

@@ -80,6 +80,8 @@ export function newUplink(
       deviceKey: deviceSigner.key,
       service: config.service,
       resendEveryMs: config.service.resendEveryMs,
+      beaconMaxAgeMs: config.service.beaconMaxAgeMs,
+      clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
       sha256: primitives.sha256,
       verify,
       atCommitPoint,

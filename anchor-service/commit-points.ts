@@ -15,6 +15,7 @@ export const COMMIT_POINTS = [
   'window-mined',
   'window-unmined',
   'window-final',
+  'hop-committed',
   'receipt-published',
   'window-published',
   'beacon-stored',

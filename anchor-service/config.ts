@@ -43,6 +43,8 @@ export type AnchorServiceConfig = {
     readonly maxFeeGwei: number;
     /** Blocks without the transaction before its fee is raised; doubles with each raise. */
     readonly bumpAfterBlocks: number;
+    /** Blocks from one hop of the chain of final headers to the next, at most half of what a header shows. */
+    readonly hopEveryBlocks: number;
   };
   readonly http: { readonly host: string; readonly port: number };
   readonly keys: {
@@ -93,6 +95,7 @@ export type AnchorServiceOptions = {
     readonly timeout_ms: number;
     readonly max_fee_gwei: number;
     readonly bump_after_blocks: number;
+    readonly hop_every_blocks: number;
   }>;
   readonly http?: Partial<{ readonly host: string; readonly port: number }>;
   readonly keys?: Partial<{ readonly service_file: string; readonly sender_file: string }>;
@@ -210,5 +213,6 @@ function readChain(s: Settings): AnchorServiceConfig['chain'] {
     timeoutMs: s.integer('timeout_ms', 100, ANY, 10_000),
     maxFeeGwei: s.integer('max_fee_gwei', 1, ANY, 100),
     bumpAfterBlocks: s.integer('bump_after_blocks', 1, ANY, 3),
+    hopEveryBlocks: s.integer('hop_every_blocks', 4, 4095, 4000),
   };
 }

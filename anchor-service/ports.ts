@@ -193,13 +193,67 @@ export type StoredBeacon = {
   /** COSE_Sign1. */
   readonly signed: Uint8Array;
   readonly publishedAtMs: number;
+  /** RLP of the block's header, which gives its time; none of beacons from before it was kept. */
+  readonly header: Uint8Array | undefined;
 };
 
 export type BeaconStore = {
   lastBeacon(): StoredBeacon | undefined;
   insertBeacon(beacon: StoredBeacon): void;
-  /** Blocks that a window's header link should show, newest first, none below `oldest`. */
-  beaconsToLink(windowSeq: number, oldest: number): readonly StoredBeacon[];
+  /** Blocks that a window's header link should show, none below `oldest`; `named` by statements of the window. */
+  beaconsToLink(
+    windowSeq: number,
+    oldest: number,
+  ): { readonly recent: readonly StoredBeacon[]; readonly named: readonly StoredBeacon[] };
+};
+
+export type ChainBlock = { readonly number: number; readonly hash: Uint8Array };
+
+/** A header of the chain of hops, with all that it shows. */
+export type NewHop = ChainBlock & {
+  /** Header link record: one hop to the hops before. */
+  readonly link: Uint8Array;
+  readonly pages: readonly {
+    /** Header link record: one hop under the same header. */
+    readonly link: Uint8Array;
+    readonly shows: readonly ChainBlock[];
+  }[];
+  /** Blocks that no hop will ever show. */
+  readonly givenUp: readonly ChainBlock[];
+};
+
+export type HopStore = {
+  /** Newest first. */
+  newestHops(limit: number): readonly ChainBlock[];
+  /** Anchors and beacons below this number that no hop shows yet. */
+  unlinkedBlocks(below: number): {
+    readonly anchors: readonly ChainBlock[];
+    readonly beacons: readonly ChainBlock[];
+  };
+  oldestUnlinked(): number | undefined;
+  /** The hop, its pages, and which of them shows which block, in one transaction. */
+  commitHop(hop: NewHop): void;
+};
+
+/** What an answer to a vehicle is put together from. */
+export type LinkStore = {
+  /** Links of the windows that are final under a block from this number on, oldest first. */
+  windowLinks(fromBlock: number, limit: number): readonly Uint8Array[];
+  /** Links of the hops in this range, both ends in it, newest first. */
+  hopLinks(from: number, to: number, limit: number): readonly Uint8Array[];
+  /** The oldest hop from this number on. */
+  hopFrom(number: number): ChainBlock | undefined;
+  newestHops(limit: number): readonly ChainBlock[];
+  /** Blocks of this number that are anchors, beacons or hops, with the page that shows each. */
+  blocksAt(number: number): readonly (ChainBlock & {
+    readonly page: Uint8Array | undefined;
+    readonly header: Uint8Array | undefined;
+  })[];
+};
+
+export type PublishedHop = ChainBlock & {
+  readonly link: Uint8Array;
+  readonly pages: readonly Uint8Array[];
 };
 
 export type OwedReceipt = {
@@ -249,6 +303,9 @@ export type ServeStore = {
     limit: number,
   ): readonly { readonly seq: number; readonly hash: Uint8Array; readonly treeSize: number }[];
   finalWindow(seq: number): PublishedWindow | undefined;
+  /** Ascending, from this block number on. */
+  listHops(from: number, limit: number): readonly ChainBlock[];
+  hop(number: number): PublishedHop | undefined;
   lastBeacon(): StoredBeacon | undefined;
   backlog(): Backlog;
 };

@@ -5,6 +5,7 @@ import type { VerifyDigest } from '../core/signature.ts';
 import { BeaconPublisher } from './chain/beacon.ts';
 import { ChainWriter } from './chain/chain-writer.ts';
 import { Finalizer } from './chain/finalizer.ts';
+import { HopMaker } from './chain/hop-maker.ts';
 import type { Chain } from './chain/open-chain.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig } from './config.ts';
@@ -15,6 +16,7 @@ import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { type Loop, startLoop } from './loop.ts';
 import type { BrokerLink, Clock, Signer } from './ports.ts';
+import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
 import type { Status } from './status.ts';
 import type { Stores } from './store/open-stores.ts';
@@ -103,6 +105,7 @@ function makeIntake(parts: WorkParts, onReceiptWanted: () => void): Intake {
     clock,
     atCommitPoint,
     onReceiptWanted,
+    linksTo: (numbers) => answerUnlinked(stores.hops, parts.chain.identity.chainId, numbers),
     onFailure: (error) => status.failed('intake', error),
   });
 }
@@ -161,14 +164,26 @@ function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
     bumpAfterBlocks: config.chain.bumpAfterBlocks,
     atCommitPoint,
   });
-  const beacons = stores.beacons;
-  const finalizer = new Finalizer({ endpoints, store, beacons, identity, atCommitPoint });
+  const { beacons, hops } = stores;
+  const finalizer = new Finalizer({ endpoints, store, beacons, hops, identity, atCommitPoint });
+  const hopMaker = new HopMaker({
+    endpoints,
+    store: hops,
+    chainId: identity.chainId,
+    everyBlocks: config.chain.hopEveryBlocks,
+    atCommitPoint,
+  });
   return async () => {
     await chain.ensureBound();
     const head = await endpoints.head();
     await writer.observe(head);
     if (await finalizer.step()) onFinal();
-    await writer.send(head);
+    try {
+      await writer.send(head);
+    } finally {
+      // What holds a transaction back, as fees above their cap, must not hold back what proves the older ones.
+      await hopMaker.step(head.number);
+    }
   };
 }
 

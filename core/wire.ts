@@ -13,9 +13,9 @@ import { MAX_ANCHORED_WINDOW_BYTES } from './receipt.ts';
 import { ID_BYTES } from './vehicle-log.ts';
 
 /** Up: QoS 1; a COSE_Sign1 on the first two. The session record comes before its first statement. */
-export type UpTopic = 'session' | 'statement' | 'want' | 'ask';
+export type UpTopic = 'session' | 'statement' | 'want' | 'ask' | 'unlinked';
 /** Down: QoS 1. */
-export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last';
+export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last' | 'link';
 
 export const MAX_MESSAGE_BYTES = 512 * 1024;
 
@@ -29,13 +29,14 @@ export const UP_TOPIC_FILTERS: readonly string[] = [
   'v1/+/statement',
   'v1/+/want',
   'v1/+/ask',
+  'v1/+/unlinked',
 ];
 
 /** @returns undefined when the topic is none of a vehicle's up topics */
 export function parseUpTopic(
   topic: string,
 ): { readonly tag: string; readonly topic: UpTopic } | undefined {
-  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want|ask)$/.exec(topic);
+  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want|ask|unlinked)$/.exec(topic);
   const [, tag, name] = match ?? [];
   return tag === undefined ? undefined : { tag, topic: name as UpTopic };
 }
@@ -94,7 +95,7 @@ export type ReceiptMessage = {
   readonly inclusion: Uint8Array;
   /** Encoded anchored window. */
   readonly window: Uint8Array;
-  /** Encoded header link of one hop: from the anchor's header to the beacons and to the anchor before. */
+  /** Encoded header link that starts at the anchor's header. */
   readonly link: Uint8Array;
 };
 
@@ -158,6 +159,44 @@ export function decodeLastMessage(bytes: Uint8Array): LastMessage {
 
 function readAsked(fields: Fields): AskMessage {
   return { deviceKeyId: fields.bytes('device key id', ID_BYTES), epoch: fields.uint('epoch') };
+}
+
+/** Blocks that a vehicle asks for at once. */
+export const MAX_UNLINKED = 64;
+/** Hops of one message. */
+export const MAX_LINK_RECORDS = 64;
+/** What they take together, so that a message stays within its bound. */
+export const MAX_LINK_MESSAGE_BYTES = 384 * 1024;
+
+/**
+ * On `unlinked`: numbers of blocks that a vehicle's evidence names and none of its links shows, descending, after
+ * the number of its newest anchor, from which they should be led to.
+ */
+export function encodeUnlinkedMessage(numbers: readonly bigint[]): Uint8Array {
+  return encodeCbor([numbers]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_*, UNLINKED_ORDER */
+export function decodeUnlinkedMessage(bytes: Uint8Array): readonly bigint[] {
+  const numbers = decodeFields(bytes, 'unlinked message', (fields) =>
+    fields.uint64List('block numbers', MAX_UNLINKED),
+  );
+  if (numbers.some((number, i) => i > 0 && number >= (numbers[i - 1] ?? 0n))) {
+    throw new FormatError('UNLINKED_ORDER', 'expected block numbers strictly descending');
+  }
+  return numbers;
+}
+
+/** On `link`: header link records of one hop each, newest first; each but the first is of a block that one before shows. */
+export function encodeLinkMessage(records: readonly Uint8Array[]): Uint8Array {
+  return encodeCbor([records]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeLinkMessage(bytes: Uint8Array): readonly Uint8Array[] {
+  return decodeFields(bytes, 'link message', (fields) =>
+    fields.blobList('header links', MAX_LINK_RECORDS, MAX_LINK_MESSAGE_BYTES),
+  );
 }
 
 /** The tag of an up topic must be the tag inside the record. @throws FormatError TOPIC_TAG */

@@ -17,7 +17,7 @@ import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
 import type { Archive, Primitives, StoredChunk, StoredStatement } from '../ports.ts';
 import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
-import { joinLinks } from './join-links.ts';
+import { linkEvidence } from './link-evidence.ts';
 import { openChunk } from './open-chunk.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
 
@@ -86,7 +86,11 @@ export function exportEvidence(
       ),
       inclusions,
       windows: windows.map((window) => window.bytes),
-      links: joinLinks(windows.map((window) => window.link)),
+      links: linkEvidence(
+        archive,
+        windows.map((window) => window.link),
+        chunks.map(({ header }) => decodeChunkHeader(header)),
+      ),
     },
     primitives.sha256,
   );

@@ -4,6 +4,7 @@
  */
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type { AtCommitPoint } from '../ports.ts';
+import { dropUnusedHops } from './link-rows.ts';
 import { logOf, numberOf, placeOf } from './place.ts';
 import type { PreparedStatements } from './prepared-statements.ts';
 import { isTooOld, knownEnds } from './retention.ts';
@@ -33,6 +34,7 @@ export function forgetHistory(
       sql.transaction(() => {
         for (const statement of portion) forget(sql, statement);
         dropUnused(sql);
+        dropUnusedHops(sql);
       });
       atCommitPoint('history-forgotten');
     }

@@ -1,7 +1,9 @@
-/** From version 1 of the index, which held one log, to version 2. Implements spec/spool.md, "Version 1". */
+/** From older versions of the index to this one. Implements spec/spool.md, "Version 1" and "Version 2". */
 import type Database from 'better-sqlite3';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { FormatError, OperationalError } from '../../core/errors.ts';
+import { decodeBlockHeader } from '../../core/evm/block-header.ts';
+import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import { placeOf } from './place.ts';
 
 const OLD_TABLES = ['log', 'session', 'stream_roots', 'statement', 'anchored_window', 'chunk'];
@@ -9,7 +11,7 @@ const OLD_INDEXES = ['statement_unaccepted', 'statement_waiting', 'chunk_unbatch
 
 /**
  * Only inside a transaction and with foreign keys off.
- * @param schema of version 2
+ * @param schema of today
  * @throws OperationalError SPOOL_DAMAGED when a header does not say how many streams it has
  */
 export function migrateFrom1(database: Database.Database, schema: string): void {
@@ -19,6 +21,7 @@ export function migrateFrom1(database: Database.Database, schema: string): void 
   database.function('entry_count', { deterministic: true }, (header: unknown) =>
     entryCount(header),
   );
+  defineLinkBlock(database);
   for (const name of OLD_INDEXES) database.exec(`DROP INDEX ${name}`);
   for (const name of OLD_TABLES) database.exec(`ALTER TABLE ${name} RENAME TO old_${name}`);
   database.exec(schema);
@@ -27,7 +30,7 @@ export function migrateFrom1(database: Database.Database, schema: string): void 
       SELECT number, tag, epoch, device_key_id FROM old_log;
     INSERT INTO session SELECT ${first} + number, id, record FROM old_session;
     INSERT INTO stream_roots SELECT ${first} + first_ordinal, salt, sealed FROM old_stream_roots;
-    INSERT INTO anchored_window SELECT hash, bytes, link FROM old_anchored_window;
+    INSERT INTO anchored_window SELECT hash, bytes, link, link_block(link) FROM old_anchored_window;
     INSERT INTO statement
       SELECT ${first} + seq, id, ${first} + session, bytes, acceptance, inclusion, window_hash
       FROM old_statement;
@@ -42,6 +45,27 @@ export function migrateFrom1(database: Database.Database, schema: string): void 
   `);
   // Those that refer to others first.
   for (const name of OLD_TABLES.toReversed()) database.exec(`DROP TABLE old_${name}`);
+}
+
+/** Version 2 had one link for each window and nothing that leads from one to another that is far away. */
+export function migrateFrom2(database: Database.Database, linkTables: string): void {
+  defineLinkBlock(database);
+  database.exec('ALTER TABLE anchored_window ADD COLUMN block INTEGER');
+  database.exec('UPDATE anchored_window SET block = link_block(link)');
+  database.exec(linkTables);
+}
+
+/** Number of the block that a header link starts at; none where it is no link, which proves nothing anyway. */
+function defineLinkBlock(database: Database.Database): void {
+  database.function('link_block', { deterministic: true }, (link: unknown) => {
+    try {
+      const [hop] = link instanceof Uint8Array ? decodeHeaderLink(link).hops : [];
+      return hop === undefined ? null : Number(decodeBlockHeader(hop.header).number);
+    } catch (error) {
+      if (error instanceof FormatError) return null;
+      throw error;
+    }
+  });
 }
 
 function entryCount(header: unknown): number {

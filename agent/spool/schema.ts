@@ -4,12 +4,32 @@
  */
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
-import { migrateFrom1 } from './migration.ts';
+import { migrateFrom1, migrateFrom2 } from './migration.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
+
+/**
+ * What leads from the newest anchor to the older blocks that the evidence names. unlinked_block: what no link leads to
+ * yet, and how often the service was asked for it.
+ */
+const LINK_TABLES = `
+  CREATE INDEX anchored_window_block ON anchored_window (block) WHERE block IS NOT NULL;
+  CREATE TABLE header_hop (
+    id BLOB PRIMARY KEY,
+    number INTEGER NOT NULL,
+    link BLOB NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX header_hop_number ON header_hop (number);
+  CREATE TABLE unlinked_block (
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    asked INTEGER NOT NULL,
+    PRIMARY KEY (number, hash)
+  ) WITHOUT ROWID;
+`;
 
 /**
  * `place` is `placeOf(log, number)`, so that a row of any log is found by one integer and a commit at the end
@@ -63,8 +83,10 @@ const SCHEMA = `
   CREATE TABLE anchored_window (
     hash BLOB PRIMARY KEY,
     bytes BLOB NOT NULL,
-    link BLOB NOT NULL
+    link BLOB NOT NULL,
+    block INTEGER
   ) WITHOUT ROWID;
+  ${LINK_TABLES}
   -- Chunks of one log that a statement covers, from this one on. Spans do not overlap; a chunk in none of
   -- them is not batched. Chunks bear no mark of their own: to write it, each row would be written twice.
   CREATE TABLE span (
@@ -104,7 +126,7 @@ const SCHEMA = `
   );
 `;
 
-export type IndexState = 'empty' | 'version 1' | 'current';
+export type IndexState = 'empty' | 'version 1' | 'version 2' | 'current';
 
 /**
  * Changes nothing.
@@ -123,6 +145,7 @@ export function indexState(database: Database.Database): IndexState {
   }
   if (version === SCHEMA_VERSION) return 'current';
   if (version === 1) return 'version 1';
+  if (version === 2) return 'version 2';
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -141,15 +164,16 @@ export function createSchema(database: Database.Database): void {
 
 /**
  * Everything in one transaction, the version with it: a kill at any line, a full disk and a row that makes no
- * sense leave version 1 as it was, and the next start begins again.
+ * sense leave the old version as it was, and the next start begins again.
  * @throws OperationalError SPOOL_DAMAGED
  */
-export function migrateSchema(database: Database.Database): void {
+export function migrateSchema(database: Database.Database, from: 'version 1' | 'version 2'): void {
   // Tables are replaced under their own names, which enforced references would follow. Not to be switched
   // inside a transaction.
   database.pragma('foreign_keys = OFF');
   database.transaction(() => {
-    migrateFrom1(database, SCHEMA);
+    if (from === 'version 1') migrateFrom1(database, SCHEMA);
+    else migrateFrom2(database, LINK_TABLES);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

@@ -4,6 +4,8 @@ import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
+  NamedBlock,
+  StatementPlace,
   StoredChunk,
   StoredLog,
   StoredSession,
@@ -12,6 +14,15 @@ import type {
   StoredWindow,
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
+import {
+  beaconsOf,
+  countHops,
+  lastBeacon,
+  linksBetween,
+  newestAnchor,
+  unlinkedBlocks,
+  windowLinks,
+} from './link-rows.ts';
 import { logOf, numberOf, placeOf } from './place.ts';
 import { PreparedStatements } from './prepared-statements.ts';
 import { blob, blobOrNone, integer, integerOrNone, type Row, text } from './rows.ts';
@@ -209,6 +220,34 @@ export class SpoolReader {
     }))[0];
   }
 
+  newestAnchor(): NamedBlock | undefined {
+    return this.#read(() => newestAnchor(this.sql));
+  }
+
+  windowLinks(fromBlock: bigint, limit: number): readonly Uint8Array[] {
+    return this.#read(() => windowLinks(this.sql, fromBlock, limit));
+  }
+
+  links(fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[] {
+    return this.#read(() => linksBetween(this.sql, fromBlock, toBlock, limit));
+  }
+
+  lastBeacon(): NamedBlock | undefined {
+    return this.#read(() => lastBeacon(this.sql));
+  }
+
+  beaconsOf({ log, seq }: StatementPlace): readonly NamedBlock[] {
+    return this.#read(() => beaconsOf(this.sql, placeOf(log, seq)));
+  }
+
+  unlinkedBlocks(limit: number): readonly NamedBlock[] {
+    return this.#read(() => unlinkedBlocks(this.sql, limit));
+  }
+
+  countHops(): number {
+    return this.#read(() => countHops(this.sql));
+  }
+
   /** Ascending by number. */
   holds(): readonly StoredHold[] {
     return this.#all('SELECT * FROM hold ORDER BY number').map((row) => {
@@ -265,8 +304,12 @@ export class SpoolReader {
   }
 
   #all(sql: string, ...parameters: readonly (number | Uint8Array)[]): readonly Row[] {
+    return this.#read(() => this.sql.all(sql, parameters));
+  }
+
+  #read<T>(read: () => T): T {
     try {
-      return this.sql.all(sql, parameters);
+      return read();
     } catch (cause) {
       throw storageError(cause);
     }

@@ -11,6 +11,8 @@ import { makeFolder } from '../folder.ts';
 import type {
   AtCommitPoint,
   LogIdentity,
+  LinkShelf,
+  NamedBlock,
   Outbox,
   Primitives,
   ReceiptToStore,
@@ -24,6 +26,7 @@ import { Eviction, type SpoolRoom } from './eviction.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { IndexWriter } from './index-writer.ts';
 import { LogWriter } from './log-writer.ts';
+import { LinkWriter } from './link-writer.ts';
 import { placeOf } from './place.ts';
 import { keepReserve, openInSpiteOfFullDisk } from './reserve.ts';
 import type { RetentionLimits } from './retention.ts';
@@ -50,7 +53,7 @@ export function openSpoolForReading(
   return Object.assign(reader, { [Symbol.dispose]: () => database.close() });
 }
 
-export class Spool extends SpoolReader implements Outbox {
+export class Spool extends SpoolReader implements Outbox, LinkShelf {
   readonly #folder: string;
   readonly #database: Database.Database;
   readonly #lock: { release(): void };
@@ -60,6 +63,7 @@ export class Spool extends SpoolReader implements Outbox {
   readonly #log: LogWriter;
   readonly #chunks: ChunkWriter;
   readonly #statements: StatementWriter;
+  readonly #links: LinkWriter;
   #keeping: Keeping | undefined;
   #isKeepDue = false;
 
@@ -82,6 +86,7 @@ export class Spool extends SpoolReader implements Outbox {
     this.#log = new LogWriter(this, index, vault, atCommitPoint);
     this.#chunks = new ChunkWriter(folder, this.bodiesEnd(), index, this.#log, atCommitPoint);
     this.#statements = new StatementWriter(index, this.#log, atCommitPoint);
+    this.#links = new LinkWriter(index, atCommitPoint);
   }
 
   /** Makes the folder when it is not there. @throws OperationalError STORAGE_*, SPOOL_* */
@@ -162,6 +167,14 @@ export class Spool extends SpoolReader implements Outbox {
 
   storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void {
     this.#statements.storeReceipt(statementId, receipt);
+  }
+
+  countAsked(blocks: readonly NamedBlock[]): void {
+    this.#links.countAsked(blocks);
+  }
+
+  storeHops(hops: Parameters<LinkShelf['storeHops']>[0], linked: readonly NamedBlock[]): void {
+    this.#links.storeHops(hops, linked);
   }
 
   /**

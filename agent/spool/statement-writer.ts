@@ -5,6 +5,7 @@
 import type { Span } from '../../core/statement.ts';
 import type { AtCommitPoint, ReceiptToStore } from '../ports.ts';
 import type { IndexWriter } from './index-writer.ts';
+import { dropLinked, insertUnlinked } from './link-rows.ts';
 import type { LogWriter } from './log-writer.ts';
 import { placeOf } from './place.ts';
 
@@ -62,11 +63,14 @@ export class StatementWriter {
   storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void {
     this.#index.commit(() => {
       this.#index.sql.run(
-        'INSERT OR IGNORE INTO anchored_window VALUES (?, ?, ?)',
+        'INSERT OR IGNORE INTO anchored_window VALUES (?, ?, ?, ?)',
         receipt.windowHash,
         receipt.window,
         receipt.link,
+        Number(receipt.block),
       );
+      insertUnlinked(this.#index.sql, receipt.unlinked);
+      dropLinked(this.#index.sql, receipt.linked);
       this.#index.sql.run(
         'UPDATE statement SET inclusion = ?, window_hash = ? WHERE id = ?',
         receipt.inclusion,

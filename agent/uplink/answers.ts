@@ -9,7 +9,7 @@ import { equalBytes } from '../../core/bytes.ts';
 import { unverifiedPayload, verifySigned } from '../../core/cose.ts';
 import { VerificationError } from '../../core/errors.ts';
 import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
-import { verifyHeaderLink } from '../../core/evm/header-link.ts';
+import { type LinkedBlocks, verifyHeaderLink } from '../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import type { Hash } from '../../core/hash.ts';
 import { verifyInclusion } from '../../core/merkle.ts';
@@ -28,6 +28,7 @@ import {
   windowLabel,
   windowRecordHash,
 } from '../../core/window.ts';
+import type { BeaconBlock } from '../../core/vehicle-log.ts';
 import type { AcceptedMessage, LastMessage, ReceiptMessage } from '../../core/wire.ts';
 
 /** The service that this vehicle was told to trust with anchoring. */
@@ -78,6 +79,10 @@ export function checkBeacon(
 export type CheckedReceipt = {
   readonly inclusion: Inclusion;
   readonly windowHash: Uint8Array;
+  /** Starts at the block that anchors the window. */
+  readonly linked: LinkedBlocks;
+  /** That the statement names. */
+  readonly beacon: BeaconBlock | undefined;
 };
 
 /**
@@ -115,7 +120,7 @@ export function checkReceipt(
   if (!equalBytes(linked.newest.hash, block.hash) || linked.chainId !== service.chainId) {
     throw new VerificationError('RECEIPT_FOREIGN', 'the header link starts at another block');
   }
-  return { inclusion, windowHash };
+  return { inclusion, windowHash, linked, beacon: statement.beacon };
 }
 
 /** Whose statement may be shown to this vehicle as its own. */

@@ -2,7 +2,6 @@
  * Drains the outbox: sends statements until they are ACCEPTED, asks until their receipts are here.
  * Implements spec/uplink.md. At least once; PUBACK is transport and proves nothing.
  */
-import type { Beacon } from '../../core/beacon.ts';
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
@@ -21,7 +20,7 @@ import {
   type RefusedMessage,
   vehicleTopic,
 } from '../../core/wire.ts';
-import type { AtCommitPoint, Broker, Outbox, StoredStatement } from '../ports.ts';
+import type { AtCommitPoint, Broker, LinkShelf, Outbox, StoredStatement } from '../ports.ts';
 import {
   checkAcceptance,
   checkBeacon,
@@ -29,6 +28,8 @@ import {
   checkReceipt,
   type KnownService,
 } from './answers.ts';
+import { type BeaconClock, BeaconInUse } from './beacon-in-use.ts';
+import { LinkFollower } from './link-follower.ts';
 
 /** Statements on their way at once: a backlog of a month must not be sent again as a whole. */
 const IN_FLIGHT = 64;
@@ -59,6 +60,9 @@ export type UplinkOptions = {
   readonly deviceKey: PublicKey;
   readonly service: KnownService;
   readonly resendEveryMs: number;
+  /** An older beacon is not put into chunk headers. */
+  readonly beaconMaxAgeMs: number;
+  readonly clock: BeaconClock;
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
   readonly atCommitPoint: AtCommitPoint;
@@ -67,6 +71,8 @@ export type UplinkOptions = {
 export class Uplink {
   readonly #broker: Broker;
   readonly #outbox: Outbox;
+  readonly #links: LinkFollower;
+  readonly #beacon: BeaconInUse;
   readonly #options: UplinkOptions;
   readonly #events: UplinkEvents;
   #connected = false;
@@ -85,18 +91,25 @@ export class Uplink {
   #drainAgain = false;
   #drained: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
-  #beacon: Beacon | undefined;
 
-  constructor(broker: Broker, outbox: Outbox, options: UplinkOptions, events: UplinkEvents) {
+  constructor(
+    broker: Broker,
+    outbox: Outbox & LinkShelf,
+    options: UplinkOptions,
+    events: UplinkEvents,
+  ) {
+    const { service, sha256, beaconMaxAgeMs, clock } = options;
+    this.#links = new LinkFollower(outbox, service.chainId, sha256);
+    this.#beacon = new BeaconInUse(beaconMaxAgeMs, clock, outbox.lastBeacon()?.number);
     this.#broker = broker;
     this.#outbox = outbox;
     this.#options = options;
     this.#events = events;
   }
 
-  /** The newest beacon that checked out. */
+  /** The newest beacon that checked out, while it is not too old. */
   beacon(): BeaconBlock | undefined {
-    return this.#beacon?.block;
+    return this.#beacon.current();
   }
 
   start(): void {
@@ -107,7 +120,8 @@ export class Uplink {
         this.#standing = 'unknown';
         this.#events.onConnection?.(true);
         this.#sentSessions.clear();
-        const down = (['accepted', 'refused', 'receipt', 'last'] as const).map((t) =>
+        this.#links.restart();
+        const down = (['accepted', 'refused', 'receipt', 'last', 'link'] as const).map((t) =>
           vehicleTopic(tag, t),
         );
         this.#broker
@@ -182,6 +196,10 @@ export class Uplink {
     if (wanted.length > 0) {
       await this.#broker.publish(vehicleTopic(tag, 'want'), encodeWantMessage(wanted));
     }
+    const unlinked = this.#links.request();
+    if (unlinked !== undefined) {
+      await this.#broker.publish(vehicleTopic(tag, 'unlinked'), unlinked);
+    }
   }
 
   #maySend(): boolean {
@@ -231,6 +249,7 @@ export class Uplink {
     else if (kind === 'receipt') this.#takeReceipt(payload);
     else if (kind === 'refused') this.#takeRefused(payload);
     else if (kind === 'last') this.#takeLast(payload);
+    else if (kind === 'link') this.#links.take(payload);
   }
 
   #takeLast(payload: Uint8Array): void {
@@ -265,9 +284,7 @@ export class Uplink {
 
   #takeBeacon(payload: Uint8Array): void {
     const { service, verify } = this.#options;
-    const beacon = checkBeacon(payload, service, verify);
-    const before = this.#beacon;
-    if (before === undefined || beacon.block.number > before.block.number) this.#beacon = beacon;
+    this.#beacon.take(checkBeacon(payload, service, verify));
   }
 
   #takeAccepted(payload: Uint8Array): void {
@@ -287,8 +304,11 @@ export class Uplink {
     const statement = this.#outbox.statementById(statementId);
     if (statement === undefined || statement.inclusion !== undefined) return;
     const { service, sha256 } = this.#options;
-    const { windowHash } = checkReceipt(message, statement.bytes, service, sha256);
-    this.#outbox.storeReceipt(statementId, { ...message, windowHash });
+    const checked = checkReceipt(message, statement.bytes, service, sha256);
+    const { windowHash, linked: link, beacon } = checked;
+    const { unlinked, linked } = this.#links.afterReceipt(statement, link, beacon);
+    const block = link.newest.number;
+    this.#outbox.storeReceipt(statementId, { ...message, windowHash, block, unlinked, linked });
     this.#events.onReceipt(statement.seq);
   }
 

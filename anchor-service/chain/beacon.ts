@@ -48,11 +48,11 @@ export class BeaconPublisher {
     const { endpoints, store, signer, clock, chainId, atCommitPoint } = this.#options;
     const number = (await endpoints.head()).number - DEPTH;
     if (number <= (store.lastBeacon()?.number ?? 0)) return undefined;
-    const { hash } = await endpoints.any((endpoint) => blockAt(endpoint, number));
+    const { hash, header } = await endpoints.any((endpoint) => blockAt(endpoint, number));
     const publishedAtMs = clock.nowMs();
     const block = { chainId, number: BigInt(number), hash };
     const signed = signRecord('beacon', signer, encodeBeacon({ block, publishedAtMs }));
-    const beacon = { number, hash, signed, publishedAtMs };
+    const beacon = { number, hash, signed, publishedAtMs, header };
     store.insertBeacon(beacon);
     // Durable now, before anybody can put it into a chunk: the link of a later window will show it.
     atCommitPoint('beacon-stored');

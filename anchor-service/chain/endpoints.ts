@@ -74,7 +74,14 @@ export class Endpoints {
    */
   async finalized(): Promise<Block> {
     const claims = await this.#quorumOf((endpoint) => finalizedNumber(endpoint));
-    const number = Math.min(...claims.map(({ value }) => value));
+    return await this.agreed(Math.min(...claims.map(({ value }) => value)));
+  }
+
+  /**
+   * @param number not above what the quorum calls finalized
+   * @throws OperationalError as `finalized`
+   */
+  async agreed(number: number): Promise<Block> {
     const blocks = await this.#quorumOf((endpoint) => blockAt(endpoint, number));
     const [first] = blocks;
     if (first === undefined) throw quorumMissing(0, this.#quorum);

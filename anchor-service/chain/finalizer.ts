@@ -11,7 +11,14 @@ import { anchorSlot } from '../../core/evm/state-proof.ts';
 import { encodeAnchoredWindow } from '../../core/receipt.ts';
 import { decodeWindowRecord } from '../../core/window.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
-import type { BeaconStore, PendingWindow, ServiceIdentity, TransactionStore } from '../ports.ts';
+import type {
+  BeaconStore,
+  ChainBlock,
+  HopStore,
+  PendingWindow,
+  ServiceIdentity,
+  TransactionStore,
+} from '../ports.ts';
 import { ANCHOR_LOG_CODE_HASH } from './anchor-log-abi.ts';
 import { buildHeaderLink, HISTORY_BLOCKS } from './build-header-link.ts';
 import { type Block, blockAt, type Endpoints } from './endpoints.ts';
@@ -23,15 +30,18 @@ export type FinalizerOptions = {
   readonly endpoints: Endpoints;
   readonly store: TransactionStore;
   readonly beacons: BeaconStore;
+  readonly hops: Pick<HopStore, 'newestHops'>;
   readonly identity: ServiceIdentity;
   readonly atCommitPoint: AtCommitPoint;
 };
 
 /**
- * A vehicle's statements stand in windows that need not be neighbours, and its bundle joins their links: each
- * reaches over as many windows as ten minutes have by default.
+ * A vehicle's statements stand in windows that need not be neighbours: a link shows a few of those before, so that a
+ * vehicle that is on its way asks for nothing, and the newest hops, which lead to all others.
  */
-const WINDOWS_TO_LINK = 64;
+const WINDOWS_TO_LINK = 16;
+/** Beacons of a window's statements whose headers the link carries, for the sake of their times. */
+const TIMES = 16;
 
 export class Finalizer {
   readonly #options: FinalizerOptions;
@@ -135,13 +145,15 @@ export class Finalizer {
   }
 
   async #markFinal(window: PendingWindow, block: Block, proven: ProvenSlot): Promise<void> {
-    const { endpoints, store, beacons, identity, atCommitPoint } = this.#options;
+    const { endpoints, store, beacons, hops, identity, atCommitPoint } = this.#options;
     const oldest = Math.max(1, block.number - HISTORY_BLOCKS);
+    const { recent, named } = beacons.beaconsToLink(window.seq, oldest);
     const wanted = [
-      ...beacons.beaconsToLink(window.seq, oldest),
+      ...named.slice(0, TIMES),
+      ...[...named.slice(TIMES), ...recent, ...hops.newestHops(2)].map(withoutHeader),
       ...store.newestFinalBlocks(WINDOWS_TO_LINK),
     ];
-    const link = await buildHeaderLink(endpoints, identity.chainId, block, wanted);
+    const { link } = await buildHeaderLink(endpoints, identity.chainId, block, wanted);
     const { header, hash, number } = block;
     const receipt = await findReceipt(endpoints, window.attempts);
     const anchor = { kind: 'evm', header, nodes: proven.nodes } as const;
@@ -162,6 +174,10 @@ export class Finalizer {
     // Durable now: the whole shared part of the receipts, and who is owed one. Recovery publishes them.
     atCommitPoint('window-final');
   }
+}
+
+function withoutHeader({ number, hash }: ChainBlock): ChainBlock {
+  return { number, hash };
 }
 
 function halt(code: string, message: string): OperationalError {

@@ -11,6 +11,7 @@ import {
   type AskMessage,
   type DownTopic,
   decodeAskMessage,
+  decodeUnlinkedMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
   encodeLastMessage,
@@ -49,6 +50,8 @@ export type IntakeOptions = {
   readonly maxGroup: number;
   readonly anchorWithinMs: number;
   readonly onReceiptWanted: () => void;
+  /** Messages for a vehicle that lacks the hops to these blocks, descending. */
+  readonly linksTo: (numbers: readonly number[]) => readonly Uint8Array[];
   /** A failed commit leaves it unknown what is durable: the service must not go on. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -84,6 +87,7 @@ export class Intake {
     if (payload.length > MAX_MESSAGE_BYTES) return this.#refuseLarge(up.tag, payload);
     if (up.topic === 'want') return this.#answerWant(up.tag, payload);
     if (up.topic === 'ask') return this.#answerAsk(up.tag, payload);
+    if (up.topic === 'unlinked') return this.#answerUnlinked(up.tag, payload);
     const { tag, topic } = up;
     return new Promise((received) => {
       if (this.#closed) return;
@@ -195,6 +199,26 @@ export class Intake {
       const { deviceKeyId, epoch } = asked;
       const last = this.#options.store.newestStatement(fromHex(tag), deviceKeyId, epoch);
       await this.#publish(tag, 'last', encodeLastMessage({ deviceKeyId, epoch, last }));
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+
+  async #answerUnlinked(tag: string, payload: Uint8Array): Promise<void> {
+    if (this.#closed) return;
+    let numbers: readonly bigint[];
+    try {
+      numbers = decodeUnlinkedMessage(payload);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      await this.#refuseUnreadable(tag, payload, error);
+      return;
+    }
+    try {
+      const known = numbers.filter((number) => number <= BigInt(Number.MAX_SAFE_INTEGER));
+      for (const message of this.#options.linksTo(known.map(Number))) {
+        await this.#publish(tag, 'link', message);
+      }
     } catch (error) {
       this.#options.onFailure(error);
     }

@@ -9,7 +9,7 @@ import { listenError } from '../../core/listen-error.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import type { ServeStore, ServiceIdentity } from '../ports.ts';
 import type { Status } from '../status.ts';
-import { publishedWindowJson } from './window-json.ts';
+import { publishedHopJson, publishedWindowJson } from './window-json.ts';
 
 const MAX_LIST = 1000;
 const MAX_URL = 256;
@@ -60,7 +60,11 @@ function route(request: IncomingMessage, options: HttpOptions): Answer {
   const [path = '/', query = ''] = url.split('?', 2);
   const seq = /^\/v1\/windows\/(0|[1-9]\d{0,14})$/.exec(path)?.[1];
   if (seq !== undefined) return windowAnswer(Number(seq), options.store);
+  const hop = /^\/v1\/hops\/(0|[1-9]\d{0,14})$/.exec(path)?.[1];
+  if (hop !== undefined) return hopAnswer(Number(hop), options.store);
   switch (path) {
+    case '/v1/hops':
+      return hopListAnswer(new URLSearchParams(query), options.store);
     case '/v1/windows':
       return listAnswer(new URLSearchParams(query), options.store);
     case '/v1/beacon':
@@ -83,11 +87,9 @@ function windowAnswer(seq: number, store: ServeStore): Answer {
 }
 
 function listAnswer(query: URLSearchParams, store: ServeStore): Answer {
-  const from = wholeNumber(query.get('from') ?? '0');
-  const limit = wholeNumber(query.get('limit') ?? '100');
-  if (from === undefined || limit === undefined || limit === 0 || limit > MAX_LIST) {
-    return refusal(400, 'QUERY_MALFORMED');
-  }
+  const page = pageOf(query);
+  if (page === undefined) return refusal(400, 'QUERY_MALFORMED');
+  const { from, limit } = page;
   const windows = store.listWindows(from, limit);
   const last = windows.at(-1);
   return {
@@ -99,6 +101,26 @@ function listAnswer(query: URLSearchParams, store: ServeStore): Answer {
         treeSize,
       })),
       next: windows.length === limit && last !== undefined ? last.seq + 1 : null,
+    },
+  };
+}
+
+function hopAnswer(number: number, store: ServeStore): Answer {
+  const hop = store.hop(number);
+  if (hop === undefined) return refusal(404, 'HOP_ABSENT');
+  return { code: 200, body: publishedHopJson(hop), immutable: true };
+}
+
+function hopListAnswer(query: URLSearchParams, store: ServeStore): Answer {
+  const page = pageOf(query);
+  if (page === undefined) return refusal(400, 'QUERY_MALFORMED');
+  const hops = store.listHops(page.from, page.limit);
+  const last = hops.at(-1);
+  return {
+    code: 200,
+    body: {
+      hops: hops.map(({ number, hash }) => ({ number, hash: toHex(hash) })),
+      next: hops.length === page.limit && last !== undefined ? last.number + 1 : null,
     },
   };
 }
@@ -143,6 +165,15 @@ function readyAnswer({ status, store, isBrokerConnected }: HttpOptions): Answer 
       backlog: store.backlog(),
     },
   };
+}
+
+function pageOf(
+  query: URLSearchParams,
+): { readonly from: number; readonly limit: number } | undefined {
+  const from = wholeNumber(query.get('from') ?? '0');
+  const limit = wholeNumber(query.get('limit') ?? '100');
+  const isGood = from !== undefined && limit !== undefined && limit > 0 && limit <= MAX_LIST;
+  return isGood ? { from, limit } : undefined;
 }
 
 function wholeNumber(text: string): number | undefined {

@@ -7,6 +7,7 @@ type BeaconRow = {
   readonly hash: Uint8Array;
   readonly signed: Uint8Array;
   readonly published_at_ms: number;
+  readonly header: Uint8Array | null;
 };
 
 /** How many beacons before the ones since the last FINAL window a link shows again. */
@@ -19,7 +20,7 @@ export function beaconStore(db: Database.Database): BeaconStore {
     'SELECT * FROM beacon ORDER BY number DESC, published_at_ms DESC LIMIT 1',
   );
   const insert = db.prepare(
-    `INSERT INTO beacon (number, hash, signed, published_at_ms) VALUES (?, ?, ?, ?)
+    `INSERT INTO beacon (number, hash, signed, published_at_ms, header) VALUES (?, ?, ?, ?, ?)
      ON CONFLICT (number, hash) DO NOTHING`,
   );
   // The block that the window before was proven under tells which beacons it could already show.
@@ -39,17 +40,19 @@ export function beaconStore(db: Database.Database): BeaconStore {
   );
   return {
     lastBeacon: () => stored(last.get()),
-    insertBeacon: ({ number, hash, signed, publishedAtMs }) => {
-      insert.run(number, hash, signed, publishedAtMs);
+    insertBeacon: ({ number, hash, signed, publishedAtMs, header }) => {
+      insert.run(number, hash, signed, publishedAtMs, header ?? null);
     },
     beaconsToLink: (windowSeq, oldest) => {
       const from = Math.max(previousBlock.get(windowSeq)?.block ?? 0, oldest);
       const rows = [
         ...since.all(from, MAX_LINKED - OVERLAP),
         ...before.all(from, oldest, OVERLAP),
-        ...named.all(windowSeq, oldest),
       ];
-      return rows.flatMap((row) => stored(row) ?? []);
+      return {
+        recent: rows.flatMap((row) => stored(row) ?? []),
+        named: named.all(windowSeq, oldest).flatMap((row) => stored(row) ?? []),
+      };
     },
   };
 }
@@ -62,5 +65,6 @@ function stored(row: BeaconRow | undefined): StoredBeacon | undefined {
         hash: row.hash,
         signed: row.signed,
         publishedAtMs: row.published_at_ms,
+        header: row.header ?? undefined,
       };
 }

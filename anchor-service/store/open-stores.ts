@@ -1,8 +1,10 @@
 /** All stores over one database. */
 import type {
   BeaconStore,
+  HopStore,
   IdentityStore,
   IntakeStore,
+  LinkStore,
   ReceiptStore,
   ServeStore,
   TransactionStore,
@@ -10,6 +12,7 @@ import type {
 } from '../ports.ts';
 import { beaconStore } from './beacon-store.ts';
 import { openDatabase } from './database.ts';
+import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { publishedStore } from './published-store.ts';
@@ -22,6 +25,7 @@ export type Stores = {
   readonly windows: WindowStore;
   readonly transactions: TransactionStore;
   readonly beacons: BeaconStore;
+  readonly hops: HopStore & LinkStore;
   readonly published: ReceiptStore & ServeStore;
   close(): void;
 };
@@ -31,13 +35,15 @@ export function openStores(dataDir: string): Stores {
   const db = openDatabase(dataDir);
   const identity = identityStore(db);
   const beacons = beaconStore(db);
+  const hops = hopStore(db);
   return {
     identity,
     intake: intakeStore(db),
     windows: windowStore(db),
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
-    published: publishedStore(db, beacons.lastBeacon),
+    hops,
+    published: { ...publishedStore(db, beacons.lastBeacon), ...hops },
     close: () => {
       db.close();
     },

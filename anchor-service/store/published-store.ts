@@ -37,7 +37,7 @@ type ListRow = { readonly seq: number; readonly hash: Uint8Array; readonly tree_
 export function publishedStore(
   db: Database.Database,
   lastBeacon: ServeStore['lastBeacon'],
-): ReceiptStore & ServeStore {
+): ReceiptStore & Omit<ServeStore, 'hop' | 'listHops'> {
   const owed = db.prepare<[number], OwedRow>(
     `SELECT statement.id, statement.tag, statement.window_seq, statement.window_index
      FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n

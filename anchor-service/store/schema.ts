@@ -126,4 +126,32 @@ INSERT INTO newest_statement
   ) WHERE place = 1;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2];
+/**
+ * Hops of the chain of final headers. `link_page`: the page that shows the block of this window or beacon; NULL
+ * while none does, 0 when none ever will, since it is no block of the chain any more or was out of reach.
+ */
+const VERSION_3 = `
+CREATE TABLE hop (
+  number INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL,
+  -- Shows the hops before, as far as its header reaches (spec/finality.md, "Hops").
+  link BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE link_page (
+  n INTEGER PRIMARY KEY,
+  hop INTEGER NOT NULL REFERENCES hop (number),
+  link BLOB NOT NULL
+) STRICT;
+CREATE INDEX link_page_hop ON link_page (hop, n);
+
+ALTER TABLE beacon ADD COLUMN header BLOB;
+ALTER TABLE beacon ADD COLUMN link_page INTEGER;
+ALTER TABLE window ADD COLUMN link_page INTEGER;
+CREATE INDEX beacon_unlinked ON beacon (number) WHERE link_page IS NULL;
+CREATE INDEX window_unlinked ON window (block_number)
+  WHERE link_page IS NULL AND block_number IS NOT NULL;
+CREATE INDEX window_block ON window (block_number) WHERE block_number IS NOT NULL;
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];

@@ -68,6 +68,7 @@ async function startDrive(options: DriveOptions, failed: AbortController): Promi
       contract: service.contract,
       publishers: [service.publisher],
       resendEveryMs: 2000,
+      beaconMaxAgeMs: 900_000,
     },
   };
   return await startAgent(config, events);

@@ -31,8 +31,15 @@ export type LinkedBlocks = {
   readonly newest: BlockHeader;
   /** Number to hash: the newest block and every block that a hop shows. */
   readonly known: ReadonlyMap<bigint, Uint8Array>;
-  /** Numbers in `known` that the link itself needs, as headers of hops. */
-  readonly hopNumbers: ReadonlySet<bigint>;
+  /** In the order of the link, which is by descending number. */
+  readonly hops: readonly ProvenHop[];
+};
+
+export type ProvenHop = {
+  readonly hop: Hop;
+  readonly block: BlockHeader;
+  /** Number to hash, descending. */
+  readonly shows: ReadonlyMap<bigint, Uint8Array>;
 };
 
 /** The same on every chain: nobody holds the key of the transaction that created it. */
@@ -44,10 +51,11 @@ export const HISTORY_ADDRESS = fromHex('0000f90827f1c53a10cb7a02335b175320002935
 export const HISTORY_CODE_HASH = fromHex(
   '6e49e66782037c0555897870e29fa5e552daf4719552131a0abce779daec0a5d',
 );
-const HISTORY_BLOCKS = 8191n;
+/** How many blocks before it a header can show (EIP-2935). */
+export const HISTORY_BLOCKS = 8191n;
 
 /** Half a year of history hops at one block in two seconds. */
-const MAX_HOPS = 1024;
+export const MAX_HOPS = 1024;
 
 /**
  * Proves each hop from those before it. What it returns holds on the chain of `newest.hash` and on no
@@ -85,7 +93,7 @@ function followHops(link: HeaderLink, pool: NodePool): LinkedBlocks {
   }
   const newest = decodeBlockHeader(first.header);
   const known = new Map([[newest.number, newest.hash]]);
-  const hopNumbers = new Set<bigint>();
+  const hops: ProvenHop[] = [];
   let above: bigint | undefined;
   for (const hop of link.hops) {
     const header = decodeBlockHeader(hop.header);
@@ -93,8 +101,9 @@ function followHops(link: HeaderLink, pool: NodePool): LinkedBlocks {
     // A hop can only rest on a later block, so newest first is always possible, and then the only order.
     requireBelow('hop', above, header.number);
     above = header.number;
-    hopNumbers.add(header.number);
-    for (const [number, hash] of shownBy(hop, header, pool)) {
+    const shows = shownBy(hop, header, pool);
+    hops.push({ hop, block: header, shows: new Map(shows) });
+    for (const [number, hash] of shows) {
       if (known.has(number)) {
         throw new VerificationError(
           'HEADER_LINK_REPEATED',
@@ -104,7 +113,7 @@ function followHops(link: HeaderLink, pool: NodePool): LinkedBlocks {
       known.set(number, hash);
     }
   }
-  return { chainId: link.chainId, newest, known, hopNumbers };
+  return { chainId: link.chainId, newest, known, hops };
 }
 
 function shownBy(hop: Hop, header: BlockHeader, pool: NodePool): [bigint, Uint8Array][] {

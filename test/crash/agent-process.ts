@@ -43,6 +43,7 @@ const agent = await startAgent(
       contract: fromHex(orders.contract),
       publishers: [fromHex(orders.publisher)],
       resendEveryMs: 500,
+      beaconMaxAgeMs: 900_000,
     },
   },
   {

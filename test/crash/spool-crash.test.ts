@@ -40,6 +40,7 @@ beforeEach(() => {
     spool.storeReceipt(idOf(`statement ${seq}`), {
       ...{ inclusion: Uint8Array.of(seq), windowHash: idOf(`window ${seq}`) },
       ...{ window: Uint8Array.of(1), link: Uint8Array.of(2) },
+      ...{ block: 1n, unlinked: [], linked: [] },
     });
   }
   spool.close();

@@ -36,7 +36,7 @@ export function checkLink({ anchoring }: Context): Outcome {
   if (open !== undefined) {
     return indeterminate('anchor_not_linked', `${open} is not linked to a newest block`);
   }
-  const hops = links.reduce((sum, { blocks }) => sum + (blocks?.hopNumbers.size ?? 0), 0);
+  const hops = links.reduce((sum, { blocks }) => sum + (blocks?.hops.length ?? 0), 0);
   return passed(
     `${counted(anchors, 'anchor')} linked to ${links.map(({ chainId, blocks }) => `block ${blocks?.newest.number} of chain ${chainId}`).join(' and ')} in ${counted(hops, 'hop')}`,
   );

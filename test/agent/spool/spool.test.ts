@@ -204,7 +204,7 @@ describe('an index', () => {
 
   test('of a newer agent is refused and stays as it is', () => {
     newSpool(folder.path).close();
-    changeIndex('PRAGMA user_version = 3');
+    changeIndex('PRAGMA user_version = 4');
     const before = readFileSync(index());
     expect(codeOf(() => openSpool(folder.path))).toBe('SPOOL_NEWER');
     expect(codeOf(reading)).toBe('SPOOL_NEWER');
@@ -293,6 +293,7 @@ describe('statements', () => {
       windowHash: idOf('window'),
       window: Uint8Array.of(2),
       link: Uint8Array.of(3),
+      ...{ block: 1n, unlinked: [], linked: [] },
     };
     const state = () => [
       spool.unacceptedStatements(9).map(({ seq }) => seq),

@@ -135,6 +135,7 @@ export class MiniService {
       contract: CONTRACT,
       publishers: [PUBLISHER],
       resendEveryMs: this.resendEveryMs,
+      beaconMaxAgeMs: 900_000,
     };
   }
 

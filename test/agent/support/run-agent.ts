@@ -16,6 +16,7 @@ export const NO_SERVICE: AgentConfig['service'] = {
   contract: CONTRACT,
   publishers: [PUBLISHER],
   resendEveryMs: 60_000,
+  beaconMaxAgeMs: 900_000,
 };
 
 export function configFor(

@@ -11,6 +11,7 @@ import { decodeChunkHeader } from '../../../core/chunk-header.ts';
 import { encodeSigned, recordId, unverifiedPayload } from '../../../core/cose.ts';
 import { decodeSessionRecord, type LogPredecessor } from '../../../core/session-record.ts';
 import { keyId, type PublicKey } from '../../../core/signature.ts';
+import type { BeaconBlock } from '../../../core/vehicle-log.ts';
 import { type DigestSigner, ephemeralSigner } from '../../../hw/keys/file-signer.ts';
 import { blocksOf, frameAtMs, NONE } from './blocks.ts';
 import { PRIMITIVES } from './primitives.ts';
@@ -27,6 +28,8 @@ export class TestUnit {
   readonly device: DigestSigner;
   readonly spool: Spool;
   identity: StoredLog;
+  /** Of the chunks and statements to come. */
+  beacon: BeaconBlock | undefined;
   #running: Running;
   #seconds: number;
 
@@ -115,13 +118,13 @@ export class TestUnit {
     const sealer = new ChunkSealer(
       place,
       { streams, sealing, random: PRIMITIVES.random, sha256: PRIMITIVES.sha256 },
-      () => undefined,
+      () => this.beacon,
       { last: end, announced: spool.announcedStreams(log) },
     );
     const batcher = new Batcher(
       place,
       { durationMs: 1e9, sha256: PRIMITIVES.sha256 },
-      () => undefined,
+      () => this.beacon,
       spool.unbatchedChunks().map((chunk) => ({
         ...{ log: chunk.log, seq: chunk.seq, header: chunk.header },
         sessionKey: this.#keyOf(chunk),

@@ -1,7 +1,7 @@
 /** Unit, uplink, MQTT and a service, wired as in the agent; what the uplink tells is written down. */
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CommitPoint, Outbox } from '../../../agent/ports.ts';
+import type { CommitPoint, LinkShelf, Outbox } from '../../../agent/ports.ts';
 import { MqttBroker } from '../../../agent/uplink/mqtt-broker.ts';
 import { Uplink } from '../../../agent/uplink/uplink.ts';
 import type { LogPredecessor } from '../../../core/session-record.ts';
@@ -31,6 +31,8 @@ export class UplinkRig implements AsyncDisposable {
   readonly bad: string[] = [];
   readonly fatal: unknown[] = [];
   readonly points: CommitPoint[] = [];
+  beaconMaxAgeMs = 900_000;
+  clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() };
   #uplink: Uplink | undefined;
 
   /** A statement on this disk with the record of its session. */
@@ -52,7 +54,7 @@ export class UplinkRig implements AsyncDisposable {
   }
 
   /** @param outbox the unit's spool unless a test puts something before it */
-  start(outbox: Outbox = this.unit.spool, mqttUrl = this.service.config.mqttUrl): Uplink {
+  start(outbox: Outbox & LinkShelf = this.unit.spool, mqttUrl = this.service.config.mqttUrl): Uplink {
     const uplink = new Uplink(
       new MqttBroker(mqttUrl, `test-${Buffer.from(PRIMITIVES.random(6)).toString('hex')}`),
       outbox,
@@ -62,6 +64,8 @@ export class UplinkRig implements AsyncDisposable {
         deviceKey: this.unit.device.key,
         service: this.service.config,
         resendEveryMs: this.service.config.resendEveryMs,
+        beaconMaxAgeMs: this.beaconMaxAgeMs,
+        clock: this.clock,
         sha256: PRIMITIVES.sha256,
         verify: fastVerifyDigest,
         atCommitPoint: (point) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { Aedes } from 'aedes';
 import { describe, expect, test } from 'vitest';
-import type { Outbox } from '../../../agent/ports.ts';
+import type { LinkShelf, Outbox } from '../../../agent/ports.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { OperationalError } from '../../../core/errors.ts';
 import { encodeRefusedMessage } from '../../../core/wire.ts';
@@ -316,8 +316,8 @@ describe('the last statement that the service knows', () => {
 describe('a disk that fails', () => {
   const full = new OperationalError('STORAGE_FULL', 'the disk is full', { retryable: false });
 
-  function failing(rig: UplinkRig, name: keyof Outbox): Outbox {
-    return new Proxy<Outbox>(rig.unit.spool, {
+  function failing(rig: UplinkRig, name: keyof Outbox): Outbox & LinkShelf {
+    return new Proxy<Outbox & LinkShelf>(rig.unit.spool, {
       get: (spool, property) => {
         const value: unknown = Reflect.get(spool, property, spool);
         if (property === name) {

@@ -47,7 +47,7 @@ export const EVM_VECTOR_CHECKS: Readonly<Record<string, (input: never) => unknow
     return { slot: toHex(anchorSlot(fromHex(publisher), BigInt(windowSeq))) };
   },
   'header-link': (input: { chainId: string; hops: JsonHop[]; nodes: string[] }) => {
-    const { newest, known, hopNumbers } = verifyHeaderLink({
+    const { newest, known, hops } = verifyHeaderLink({
       chainId: BigInt(input.chainId),
       hops: input.hops.map(toHop),
       nodes: input.nodes.map(fromHex),
@@ -58,7 +58,7 @@ export const EVM_VECTOR_CHECKS: Readonly<Record<string, (input: never) => unknow
         timestamp: String(newest.timestamp),
       },
       known: [...known].map(([number, hash]) => [String(number), toHex(hash)]),
-      hopNumbers: [...hopNumbers].map(String),
+      hopNumbers: hops.map(({ block }) => String(block.number)),
     };
   },
 };

@@ -51,6 +51,7 @@ export class Recorder {
           contract: new Uint8Array(20),
           publishers: [],
           resendEveryMs: 60_000,
+          beaconMaxAgeMs: 900_000,
         },
       },
       {
