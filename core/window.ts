@@ -2,9 +2,9 @@
  * Window: a tree over labelled statement hashes of many vehicles, and its hash-chained record.
  * Implements spec/window.md.
  */
-import { asciiBytes, compareBytes, concatBytes, uint64Bytes } from './bytes.ts';
+import { asciiBytes, compareBytes, concatBytes, equalBytes, uint64Bytes } from './bytes.ts';
 import { encodeCbor } from './cbor.ts';
-import { FormatError } from './errors.ts';
+import { FormatError, VerificationError } from './errors.ts';
 import { decodeRecord, FORMAT_VERSION } from './fields.ts';
 import { type Hash, sha256 } from './hash.ts';
 import { HASH_BYTES, MerkleTree } from './merkle.ts';
@@ -117,6 +117,37 @@ export function decodeWindowRecord(bytes: Uint8Array): WindowRecord {
   );
   if (record.treeSize === 0) throw emptyWindow();
   return record;
+}
+
+/**
+ * That a published list is the one of a record: what the anchored hash stands for, entry by entry.
+ * @throws FormatError WINDOW_EMPTY, WINDOW_ORDER; VerificationError WINDOW_LIST
+ */
+export function verifyWindowList(
+  { root, treeSize }: Pick<WindowRecord, 'root' | 'treeSize'>,
+  entries: readonly Uint8Array[],
+  hash: Hash = sha256,
+): void {
+  const tree = windowTree(entries, hash);
+  if (tree.size === treeSize && equalBytes(tree.root(), root)) return;
+  throw new VerificationError('WINDOW_LIST', 'the published list is not the one of the window record');
+}
+
+/**
+ * That one record follows the other in the chain of a service's windows.
+ * @param beforeBytes encoded record before
+ * @throws VerificationError WINDOW_CHAIN
+ */
+export function verifyWindowFollows(
+  beforeBytes: Uint8Array,
+  after: Pick<WindowRecord, 'previousHash' | 'windowSeq'>,
+  hash: Hash = sha256,
+): void {
+  if (equalBytes(windowRecordHash(beforeBytes, hash), after.previousHash)) return;
+  throw new VerificationError(
+    'WINDOW_CHAIN',
+    `window ${after.windowSeq} does not follow the record that the service published before it`,
+  );
 }
 
 /** What chain and time stamp authority receive: SHA-256 of the encoded record. */

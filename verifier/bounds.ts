@@ -32,9 +32,25 @@ export type Bounds = {
   readonly notBeforeUnchecked: number;
   /** The first header whose beacon is a block of the linked chain, but not older than its anchor. */
   readonly beaconAfterAnchor: number | undefined;
-  /** Headers whose beacon has a number that the link shows with another hash. */
+  /** Headers whose beacon is no block of the linked chain: it has the number of another one. */
   readonly beaconsElsewhere: number;
+  /** Headers whose beacon no link shows. Like those elsewhere, it bounds nothing; an earlier header's may. */
+  readonly beaconsUnlinked: number;
+  /** Headers without any bound, of which the first has a beacon elsewhere. */
+  readonly unboundElsewhere: boolean;
 };
+
+/**
+ * Seconds from the one bound to the other, at most: a time that is "or later" makes it too wide, never too narrow.
+ * None where a bound or the time of a bound is not known.
+ */
+export function widthOf(
+  before: NotBefore | undefined,
+  after: NotAfter | undefined,
+): bigint | undefined {
+  if (before?.seconds === undefined || after === undefined) return undefined;
+  return after.seconds - before.seconds;
+}
 
 export function readBounds(
   headers: readonly HeaderTrail[],
@@ -49,15 +65,19 @@ export function readBounds(
     links.get(chainId)?.newest === 'named';
   const notAfter = anchors.map((bound) => (bound && isNamed(bound) ? bound : undefined));
   const notBefore = beacons.map((bound) => (bound && isNamed(bound) ? bound : undefined));
+  const standings = headers.map(({ header: { beacon } }) =>
+    beacon === undefined ? 'none' : linkedAs(links.get(beacon.chainId), beacon),
+  );
+  const first = notBefore.indexOf(undefined);
   return {
     notAfter,
     notBefore,
     notAfterUnchecked: missing(notAfter) - missing(anchors),
     notBeforeUnchecked: missing(notBefore) - missing(beacons),
     beaconAfterAnchor: contradiction(headers, anchors, links),
-    beaconsElsewhere: headers.filter(({ header: { beacon } }) => {
-      return beacon !== undefined && linkedAs(links.get(beacon.chainId), beacon) === 'other';
-    }).length,
+    beaconsElsewhere: standings.filter((standing) => standing === 'other').length,
+    beaconsUnlinked: standings.filter((standing) => standing === 'not_linked').length,
+    unboundElsewhere: standings[first] === 'other',
   };
 }
 

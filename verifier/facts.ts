@@ -3,7 +3,7 @@
  * Implements spec/verification.md, "Facts". Changing any byte of a bundle makes verification fail or leaves these alone.
  */
 import { toHex } from '../core/bytes.ts';
-import type { NotAfter, NotBefore } from './bounds.ts';
+import { type NotAfter, type NotBefore, widthOf } from './bounds.ts';
 import type { CheckCode, CheckResult } from './check.ts';
 import type { Context } from './context.ts';
 import { streamsOf } from './readings.ts';
@@ -28,6 +28,8 @@ export type TimeBounds = SeqRange & {
     readonly block: string;
     readonly seconds: string;
   } | null;
+  /** From the one to the other at most; null where one or its time is not known. */
+  readonly widthSeconds: string | null;
 };
 
 export type Facts = {
@@ -72,6 +74,8 @@ export type Facts = {
   /** By the device's own clock: a claim, unlike the bounds. */
   readonly deviceClock: { readonly firstNs: string; readonly lastNs: string } | null;
   readonly time: readonly TimeBounds[];
+  /** Of all chunks; null where one has no width. */
+  readonly widestSeconds: string | null;
 };
 
 /** Without these nothing was verified that facts could come from; an absent part brings none. */
@@ -94,6 +98,7 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
   const [first] = trail.sessions;
   if (!holds || first === undefined) return undefined;
   const headers = trail.headers.map(({ header }) => header);
+  const time = timesOf(context);
   return {
     vehicle: {
       tag: toHex(first.record.tag),
@@ -122,7 +127,8 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
     statements: trail.statements.length,
     windows: anchoring.windows.length,
     deviceClock: clockOf(headers),
-    time: timesOf(context),
+    time,
+    widestSeconds: widestOf(time),
   };
 }
 
@@ -206,11 +212,22 @@ function timesOf({ trail, bounds }: Context): TimeBounds[] {
   return rows;
 }
 
+function widestOf(rows: readonly TimeBounds[]): string | null {
+  let widest: bigint | undefined;
+  for (const { widthSeconds } of rows) {
+    if (widthSeconds === null) return null;
+    const width = BigInt(widthSeconds);
+    if (widest === undefined || width > widest) widest = width;
+  }
+  return widest === undefined ? null : `${widest}`;
+}
+
 function shownBounds(
   before: NotBefore | undefined,
   after: NotAfter | undefined,
-): Pick<TimeBounds, 'notBefore' | 'notAfter'> {
+): Omit<TimeBounds, keyof SeqRange> {
   return {
+    widthSeconds: widthOf(before, after)?.toString() ?? null,
     notBefore:
       before === undefined
         ? null

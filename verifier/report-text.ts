@@ -3,7 +3,7 @@
 import type { CheckResult } from './check.ts';
 import type { Facts, TimeBounds } from './facts.ts';
 import type { Report } from './report.ts';
-import { counted, grouped, utc } from './sentence.ts';
+import { counted, duration, grouped, utc } from './sentence.ts';
 
 export function reportLines(report: Report): readonly string[] {
   const lines = [
@@ -69,6 +69,7 @@ function factLines(facts: Facts): readonly string[] {
     '',
     'Time of sealing',
     ...facts.time.map(timeLine),
+    ...(facts.widestSeconds === null ? [] : [`  at most      ${duration(facts.widestSeconds)} apart`]),
   ];
 }
 
@@ -87,7 +88,8 @@ function secondsOf(ns: string): bigint {
   return BigInt(ns) / 1_000_000_000n;
 }
 
-function timeLine({ log, firstSeq, lastSeq, notBefore, notAfter }: TimeBounds): string {
+function timeLine(row: TimeBounds): string {
+  const { log, firstSeq, lastSeq, notBefore, notAfter, widthSeconds } = row;
   const after =
     notBefore === null
       ? 'no bound before'
@@ -96,7 +98,8 @@ function timeLine({ log, firstSeq, lastSeq, notBefore, notAfter }: TimeBounds): 
     notAfter === null
       ? 'no bound after'
       : `before ${utc(BigInt(notAfter.seconds))} (block ${notAfter.block} of chain ${notAfter.chainId})`;
-  return `  ${`${log}/${firstSeq} to ${log}/${lastSeq}`.padEnd(13)}${after}, ${before}`;
+  const width = widthSeconds === null ? '' : `: within ${duration(widthSeconds)}`;
+  return `  ${`${log}/${firstSeq} to ${log}/${lastSeq}`.padEnd(13)}${after}, ${before}${width}`;
 }
 
 function resultLine({ accepted, checks }: Report): string {

@@ -16,6 +16,14 @@ export function grouped(count: number): string {
   return `${count}`.replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** `41 s`, `12 min 5 s`, `3 h 0 min 9 s`. @param seconds decimal text */
+export function duration(seconds: string): string {
+  const all = BigInt(seconds);
+  const [hours, minutes] = [all / 3600n, (all / 60n) % 60n];
+  const parts = hours > 0n ? [`${hours} h`, `${minutes} min`] : minutes > 0n ? [`${minutes} min`] : [];
+  return [...parts, `${all % 60n} s`].join(' ');
+}
+
 /** `2026-11-23 03:41:07 UTC`; beyond year 9999 the seconds themselves. */
 export function utc(seconds: bigint): string {
   if (seconds < -62_135_596_800n || seconds > 253_402_300_799n) return `${seconds} s since 1970`;

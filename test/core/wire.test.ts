@@ -7,14 +7,18 @@ import {
   decodeAcceptedMessage,
   decodeAskMessage,
   decodeLastMessage,
+  decodeLinkMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
+  decodeUnlinkedMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
   encodeAskMessage,
   encodeLastMessage,
+  encodeLinkMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
+  encodeUnlinkedMessage,
   encodeWantMessage,
   parseUpTopic,
   vehicleTopic,
@@ -45,6 +49,17 @@ testCodec('want message', fc.array(hash, { maxLength: 20 }), {
   encode: encodeWantMessage,
   decode: decodeWantMessage,
 });
+testCodec('link message', fc.array(blob, { maxLength: 8 }), {
+  encode: encodeLinkMessage,
+  decode: decodeLinkMessage,
+});
+testCodec(
+  'unlinked message',
+  fc
+    .uniqueArray(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 64 })
+    .map((numbers) => numbers.sort((a, b) => (a > b ? -1 : 1))),
+  { encode: encodeUnlinkedMessage, decode: decodeUnlinkedMessage },
+);
 testCodec('ask message', fc.record({ deviceKeyId: hash, epoch: fc.nat() }), {
   encode: encodeAskMessage,
   decode: decodeAskMessage,

@@ -6,14 +6,18 @@ import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { parseTrustPolicy } from '../../verifier/policy.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
+import type { Report } from '../../verifier/report.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
 
-/** Check code to verdict. */
-export function serviceVerdicts(
+type NamedBlocks = TrustPolicyFile['chains'][number]['blocks'];
+
+/** @param blocks that the policy names */
+export function serviceReport(
   bundle: Uint8Array,
   deviceKey: PublicKey,
   service: RunningAnchorService,
-): Readonly<Record<string, string>> {
+  blocks: NamedBlocks = [],
+): Report {
   const policy: TrustPolicyFile = {
     'witnessmark-trust': 0,
     suppliedBy: 'a test',
@@ -25,14 +29,31 @@ export function serviceVerdicts(
         contract: `0x${toHex(service.contract)}`,
         codeHash: service.contractCodeHash,
         publishers: [`0x${toHex(service.publisher)}`],
-        blocks: [],
+        blocks,
       },
     ],
     timestampAuthorities: [],
   };
-  const report = verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
+  return verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
     verifyDigest: fastVerifyDigest,
     hash: nativeSha256,
   });
-  return Object.fromEntries(report.checks.map(({ code, verdict }) => [code, verdict]));
+}
+
+/** Check code to verdict. */
+export function serviceVerdicts(
+  bundle: Uint8Array,
+  deviceKey: PublicKey,
+  service: RunningAnchorService,
+): Readonly<Record<string, string>> {
+  const { checks } = serviceReport(bundle, deviceKey, service);
+  return Object.fromEntries(checks.map(({ code, verdict }) => [code, verdict]));
+}
+
+/** The one block that the report asks to be looked up. */
+export function blockToCheck(report: Report): NamedBlocks[number] {
+  const { values } = report.checks.find(({ code }) => code === 'BLOCK') ?? {};
+  const [newest] = (values?.['newest'] ?? []) as NamedBlocks;
+  if (newest === undefined) throw new Error('the report names no block');
+  return { number: newest.number, hash: newest.hash };
 }

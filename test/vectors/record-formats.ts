@@ -73,20 +73,25 @@ import {
   windowEntry,
   windowLabel,
   windowRecordHash,
+  verifyWindowList,
   windowTree,
 } from '../../core/window.ts';
 import {
   decodeAcceptedMessage,
   decodeAskMessage,
   decodeLastMessage,
+  decodeLinkMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
+  decodeUnlinkedMessage,
   decodeWantMessage,
   encodeAcceptedMessage,
   encodeAskMessage,
   encodeLastMessage,
+  encodeLinkMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
+  encodeUnlinkedMessage,
   encodeWantMessage,
   parseUpTopic,
 } from '../../core/wire.ts';
@@ -175,6 +180,10 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'uplink-accepted': codec(decodeAcceptedMessage, encodeAcceptedMessage),
   'uplink-ask': codec(decodeAskMessage, encodeAskMessage),
   'uplink-last': codec(decodeLastMessage, encodeLastMessage),
+  'uplink-link': (input) =>
+    plainObject({
+      links: decodedAgain(hex(input, 'bytes'), decodeLinkMessage, encodeLinkMessage),
+    }),
   'uplink-receipt': codec(decodeReceiptMessage, encodeReceiptMessage),
   'uplink-refused': codec(decodeRefusedMessage, encodeRefusedMessage),
   'uplink-topic': (input) => {
@@ -182,6 +191,10 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     if (parsed === undefined) throw new FormatError('TOPIC_UNKNOWN', 'no topic of a vehicle');
     return parsed;
   },
+  'uplink-unlinked': (input) =>
+    plainObject({
+      numbers: decodedAgain(hex(input, 'bytes'), decodeUnlinkedMessage, encodeUnlinkedMessage),
+    }),
   'uplink-want': (input) =>
     plainObject({
       statementIds: decodedAgain(hex(input, 'bytes'), decodeWantMessage, encodeWantMessage),
@@ -189,6 +202,11 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'vin-commitment': (input) => {
     verifyVinCommitment(hex(input, 'commitment'), hex(input, 'salt'), text(input, 'vin'));
     return {};
+  },
+  'window-list': (input) => {
+    const record = decodeWindowRecord(hex(input, 'record'));
+    verifyWindowList(record, hexes(input, 'entries'));
+    return plainObject({ root: record.root });
   },
   'window-record': (input) => {
     const bytes = hex(input, 'bytes');

@@ -3,6 +3,10 @@ import { toHex } from '../../core/bytes.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 
+/** A newest block that is false could link to true older ones, so it has to be looked up by whoever judges. */
+const WHERE =
+  'look it up with two block explorers of that chain, or with a node of your own (eth_getBlockByNumber), and name it in the trust policy';
+
 export function checkBlock({ anchoring }: Context): Outcome {
   const blocks = anchoring.links.flatMap(({ chainId, blocks: linked, newest }) =>
     linked === undefined ? [] : [{ chainId, newest, block: linked.newest }],
@@ -29,7 +33,7 @@ export function checkBlock({ anchoring }: Context): Outcome {
   }
   const unnamed = blocks.find(({ newest }) => newest === 'not_named');
   if (unnamed !== undefined) {
-    return indeterminate('block_not_in_policy', `check this one hash: ${nameOf(unnamed)}`, values);
+    return indeterminate('block_not_in_policy', `check this one hash: ${nameOf(unnamed)}; ${WHERE}`, values);
   }
   return passed(`the trust policy names ${blocks.map(nameOf).join(' and ')}`, values);
 }

@@ -1,5 +1,5 @@
 /** NOT_BEFORE: since when each chunk was sealed at the earliest (spec/verification.md, "NOT_BEFORE"). */
-import type { NotBefore } from '../bounds.ts';
+import type { Bounds, NotBefore } from '../bounds.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { chunkName, counted, utc } from '../sentence.ts';
@@ -17,15 +17,15 @@ export function checkNotBefore({ trail, bounds }: Context): Outcome {
   if (headers.every(({ header }) => header.beacon === undefined)) {
     return indeterminate('absent', 'no chunk header holds a beacon');
   }
-  if (bounds.beaconsElsewhere > 0) {
-    return indeterminate(
-      'beacon_elsewhere',
-      `${counted(bounds.beaconsElsewhere, 'beacon')} not on the linked chain`,
-    );
-  }
   const bound = bounds.notBefore.filter((one) => one !== undefined);
   const [earliest] = bound;
   if (earliest === undefined || bound.length < headers.length) {
+    if (bounds.unboundElsewhere) {
+      return indeterminate(
+        'beacon_elsewhere',
+        `${counted(headers.length - bound.length, 'chunk')} of ${headers.length} without a bound: the first of them names a beacon that is not on the linked chain`,
+      );
+    }
     return bounds.notBeforeUnchecked > 0
       ? indeterminate(
           'block_not_checked',
@@ -37,14 +37,23 @@ export function checkNotBefore({ trail, bounds }: Context): Outcome {
         );
   }
   return passed(
-    `all ${counted(headers.length, 'chunk')} sealed after block ${earliest.block} of chain ${earliest.chainId}${timeOf(earliest)}`,
+    `all ${counted(headers.length, 'chunk')} sealed after block ${earliest.block} of chain ${earliest.chainId}${timeOf(earliest)}${notUsed(bounds)}`,
     {
       chainId: `${earliest.chainId}`,
       block: `${earliest.block}`,
       seconds: earliest.seconds === undefined ? null : `${earliest.seconds}`,
       exact: earliest.exact,
+      beaconsElsewhere: bounds.beaconsElsewhere,
+      beaconsUnlinked: bounds.beaconsUnlinked,
     },
   );
+}
+
+/** A beacon that was replaced, or that no link shows, costs its own bound: what an earlier header names stays. */
+function notUsed({ beaconsElsewhere }: Bounds): string {
+  return beaconsElsewhere === 0
+    ? ''
+    : `; ${counted(beaconsElsewhere, 'beacon')} not on the linked chain, bounded by the header before`;
 }
 
 /** A link proves hashes; a time is known only where a header is in the bundle. */

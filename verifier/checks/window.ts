@@ -1,8 +1,26 @@
 /** WINDOW: every statement stands in a window, and every window holds one (spec/verification.md, "WINDOW"). */
-import { toHex } from '../../core/bytes.ts';
+import { equalBytes, toHex } from '../../core/bytes.ts';
+import { verifyWindowFollows } from '../../core/window.ts';
+import type { WindowReading } from '../anchoring.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
+import { attempt, type Problem } from '../readings.ts';
 import { counted } from '../sentence.ts';
+
+/** Where the record before is in the bundle too, the chain between the two is checked. */
+function brokenChain(after: WindowReading, windows: readonly WindowReading[]): Problem | undefined {
+  const { chainId, contract, publisher, windowSeq } = after.record;
+  const before = windows.find(
+    ({ record }) =>
+      record.chainId === chainId &&
+      equalBytes(record.contract, contract) &&
+      equalBytes(record.publisher, publisher) &&
+      record.windowSeq + 1n === windowSeq,
+  );
+  if (before === undefined) return undefined;
+  const result = attempt(() => verifyWindowFollows(before.bytes, after.record));
+  return 'problem' in result ? result.problem : undefined;
+}
 
 export function checkWindow({ trail, anchoring, inclusions, evidence }: Context): Outcome {
   const { windows } = anchoring;
@@ -12,6 +30,9 @@ export function checkWindow({ trail, anchoring, inclusions, evidence }: Context)
   const hashes = new Set(windows.map(({ hash }) => toHex(hash)));
   if (hashes.size !== windows.length) {
     return failed('WINDOW_TWICE', 'the bundle has the same window record twice');
+  }
+  for (const problem of windows.map((window) => brokenChain(window, windows))) {
+    if (problem !== undefined) return failed(problem.code, problem.message);
   }
   const pairs = new Set(
     evidence.inclusions.map((item) => `${toHex(item.statementId)} ${toHex(item.windowRecordHash)}`),
