@@ -40,8 +40,12 @@ export type FinalizerOptions = {
  * vehicle that is on its way asks for nothing, and the newest hops, which lead to all others.
  */
 const WINDOWS_TO_LINK = 16;
-/** Beacons of a window's statements whose headers the link carries, for the sake of their times. */
-const TIMES = 16;
+/**
+ * A hash has no time, and a header takes 611 bytes: a link carries those of so many beacons that its statements name,
+ * and of every so many of the others with the oldest, so that each beacon has a time at or a little below it.
+ */
+const NAMED_TIMES = 16;
+const TIME_EVERY_BEACONS = 8;
 
 export class Finalizer {
   readonly #options: FinalizerOptions;
@@ -149,8 +153,9 @@ export class Finalizer {
     const oldest = Math.max(1, block.number - HISTORY_BLOCKS);
     const { recent, named } = beacons.beaconsToLink(window.seq, oldest);
     const wanted = [
-      ...named.slice(0, TIMES),
-      ...[...named.slice(TIMES), ...recent, ...hops.newestHops(2)].map(withoutHeader),
+      ...named.slice(0, NAMED_TIMES),
+      ...recent.filter((_, i) => isTimed(i, recent.length)),
+      ...[...named, ...recent, ...hops.newestHops(2)].map(withoutHeader),
       ...store.newestFinalBlocks(WINDOWS_TO_LINK),
     ];
     const { link } = await buildHeaderLink(endpoints, identity.chainId, block, wanted);
@@ -174,6 +179,10 @@ export class Finalizer {
     // Durable now: the whole shared part of the receipts, and who is owed one. Recovery publishes them.
     atCommitPoint('window-final');
   }
+}
+
+function isTimed(i: number, count: number): boolean {
+  return i === count - 1 || i % TIME_EVERY_BEACONS === TIME_EVERY_BEACONS - 1;
 }
 
 function withoutHeader({ number, hash }: ChainBlock): ChainBlock {

@@ -1,5 +1,6 @@
 /** How the demo ends: what is proven, what is not, and what to try next. */
 import type { Report } from '../../verifier/report.ts';
+import { duration } from '../../verifier/sentence.ts';
 import type { ChangedByte } from './change-one-byte.ts';
 
 export type DemoFigures = {
@@ -32,6 +33,7 @@ export function closingWords(
   const perFrame = (figures.storedBytes / Math.max(facts.frames, 1)).toFixed(1);
   return [
     `Proven, as far as a demo can: ${number(facts.frames)} frames, ${number(facts.chunks)} chunks, none missing, all unaltered since ${utc(since)}.`,
+    ...facts.time.map(sealedLine),
     `  The chain and the trust policy are this demo's own: this convinces nobody but you. Real use: README, "A chain you do not own".`,
     `  Not proven: that the sensors told the truth · who drove · ${when} · …`,
     `  1 byte changed at ${number(changed.offset)} → refused: ${refusal?.reason ?? 'NOT REFUSED'}, chunk ${changed.chunk}, ${spoken(changed.stream)}`,
@@ -40,6 +42,19 @@ export function closingWords(
     `      npx witnessmark inspect ${figures.bundlePath}`,
   ];
 }
+
+/** Rows of chunks with the same bounds; a demo has one or two. */
+function sealedLine({ firstSeq, lastSeq, notBefore, notAfter, widthSeconds }: Time): string {
+  const from =
+    notBefore?.seconds === null || notBefore === null
+      ? 'no bound before'
+      : `not before ${utc(Number(notBefore.seconds))}`;
+  const to = notAfter === null ? 'no bound after' : `not after ${utc(Number(notAfter.seconds))}`;
+  const width = widthSeconds === null ? '' : `: within ${duration(widthSeconds)}`;
+  return `  Chunks ${firstSeq} to ${lastSeq} sealed ${from}, ${to}${width}.`;
+}
+
+type Time = NonNullable<Report['facts']>['time'][number];
 
 function number(value: number): string {
   return value.toLocaleString('en-US');
