@@ -41,9 +41,9 @@ async function start(epochBlocks: number): Promise<Rig> {
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
   const options = serviceOptions(join(folder.path, 'service'), [busy], {
-    chain: { rpc: [chain.url], class: 'local', pollMs: 50, hop_every_blocks: HOP_BLOCKS },
-    window: { everyMs: 100 },
-    beacon: { everyMs: 100 },
+    chain: { rpc: [chain.url], class: 'local', poll_ms: 50, hop_every_blocks: HOP_BLOCKS },
+    window: { every_ms: 100 },
+    beacon: { every_ms: 100 },
     devices: { keys: [busy.deviceKeyHex, toHex(device.key.bytes)] },
   });
   const service = await startTestService(options);

@@ -266,7 +266,18 @@ test('a store of version 1 learns which statements are the newest', async () => 
   const db = new Database(join(dataDir, 'anchor-service.sqlite'));
   const rows = (): unknown => db.prepare('SELECT * FROM newest_statement').all();
   const before = rows();
-  db.exec('DROP TABLE newest_statement; PRAGMA user_version = 1');
+  db.exec(`
+    DROP TABLE newest_statement;
+    DROP INDEX beacon_unlinked;
+    DROP INDEX window_unlinked;
+    DROP INDEX window_block;
+    ALTER TABLE beacon DROP COLUMN header;
+    ALTER TABLE beacon DROP COLUMN link_page;
+    ALTER TABLE window DROP COLUMN link_page;
+    DROP TABLE link_page;
+    DROP TABLE hop;
+    PRAGMA user_version = 1;
+  `);
   db.close();
   openDatabase(dataDir).close();
   const again = new Database(join(dataDir, 'anchor-service.sqlite'), { readonly: true });
