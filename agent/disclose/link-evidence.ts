@@ -1,6 +1,6 @@
 /**
  * One header link for a bundle: from its newest anchor to the other anchors and to the beacons that bound its chunks.
- * Implements spec/bundle.md, "Links"; spec/verification.md, "NOT_BEFORE", says what a beacon that is left out costs.
+ * Implements spec/bundle.md, "Items"; spec/verification.md, "NOT_BEFORE", says what a beacon that is left out costs.
  */
 import type { ChunkHeader } from '../../core/chunk-header.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';

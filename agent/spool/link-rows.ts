@@ -1,4 +1,4 @@
-/** Rows that lead from the newest anchor to older blocks. Implements spec/spool.md, "Links". */
+/** Rows that lead from the newest anchor to older blocks. Implements spec/spool.md, "Index". */
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';

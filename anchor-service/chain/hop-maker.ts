@@ -19,6 +19,8 @@ export type HopMakerOptions = {
   readonly store: HopStore;
   readonly chainId: bigint;
   readonly everyBlocks: number;
+  /** How far a header shows back; less in a test, since a chain of so many blocks takes minutes to make. */
+  readonly reachBlocks?: number;
   readonly atCommitPoint: AtCommitPoint;
 };
 
@@ -43,7 +45,8 @@ export class HopMaker {
     const final = await endpoints.finalized();
     if (final.number - from < everyBlocks) return false;
     // After an outage of many blocks: step by step, for as long as an endpoint still has those states.
-    const isBehind = final.number - from > HISTORY_BLOCKS;
+    const { reachBlocks = HISTORY_BLOCKS } = this.#options;
+    const isBehind = final.number - from > reachBlocks;
     const late = isBehind ? await this.#lateHop(await endpoints.agreed(from + everyBlocks)) : 'not late';
     if (late === 'try again') return false;
     if (late === 'not late' || late === 'gone') this.#commit(await this.#hop(final));

@@ -1,6 +1,6 @@
 /**
  * For a vehicle that names blocks which its own links do not show: the hops that lead to them.
- * Implements spec/uplink.md, "unlinked" and "link". Everything comes from the store; nothing here is believed by the
+ * Implements spec/uplink.md, "Links" and "Messages". Everything comes from the store; nothing here is believed by the
  * vehicle, since every hop proves itself.
  */
 import type { HeaderLink } from '../../core/evm/header-link.ts';
