@@ -353,7 +353,11 @@ export type LinkShelf = {
   countHops(): number;
   /** In one transaction: hops, and the blocks that something leads to from now on. */
   storeHops(
-    hops: readonly { readonly id: Uint8Array; readonly number: bigint; readonly link: Uint8Array }[],
+    hops: readonly {
+      readonly id: Uint8Array;
+      readonly number: bigint;
+      readonly link: Uint8Array;
+    }[],
     linked: readonly NamedBlock[],
   ): void;
 };

@@ -130,7 +130,10 @@ export function verifyWindowList(
 ): void {
   const tree = windowTree(entries, hash);
   if (tree.size === treeSize && equalBytes(tree.root(), root)) return;
-  throw new VerificationError('WINDOW_LIST', 'the published list is not the one of the window record');
+  throw new VerificationError(
+    'WINDOW_LIST',
+    'the published list is not the one of the window record',
+  );
 }
 
 /**

@@ -69,7 +69,9 @@ function factLines(facts: Facts): readonly string[] {
     '',
     'Time of sealing',
     ...facts.time.map(timeLine),
-    ...(facts.widestSeconds === null ? [] : [`  at most      ${duration(facts.widestSeconds)} apart`]),
+    ...(facts.widestSeconds === null
+      ? []
+      : [`  at most      ${duration(facts.widestSeconds)} apart`]),
   ];
 }
 

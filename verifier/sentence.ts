@@ -20,7 +20,8 @@ export function grouped(count: number): string {
 export function duration(seconds: string): string {
   const all = BigInt(seconds);
   const [hours, minutes] = [all / 3600n, (all / 60n) % 60n];
-  const parts = hours > 0n ? [`${hours} h`, `${minutes} min`] : minutes > 0n ? [`${minutes} min`] : [];
+  const parts =
+    hours > 0n ? [`${hours} h`, `${minutes} min`] : minutes > 0n ? [`${minutes} min`] : [];
   return [...parts, `${all % 60n} s`].join(' ');
 }
 

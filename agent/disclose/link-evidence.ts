@@ -6,7 +6,12 @@ import type { ChunkHeader } from '../../core/chunk-header.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import type { HeaderLink } from '../../core/evm/header-link.ts';
 import { decodeHeaderLink, encodeHeaderLink } from '../../core/evm/header-link-record.ts';
-import { LinkGraph, type LinkedBlock, type Reach, reaches } from '../../core/evm/join-header-links.ts';
+import {
+  type LinkedBlock,
+  LinkGraph,
+  type Reach,
+  reaches,
+} from '../../core/evm/join-header-links.ts';
 import type { Archive } from '../ports.ts';
 
 /** A beacon for so much of the device's time; those between are bounded by the one before. */

@@ -10,8 +10,8 @@ import type { LogPredecessor } from '../../core/session-record.ts';
 import { makeFolder } from '../folder.ts';
 import type {
   AtCommitPoint,
-  LogIdentity,
   LinkShelf,
+  LogIdentity,
   NamedBlock,
   Outbox,
   Primitives,

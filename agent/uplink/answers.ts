@@ -22,13 +22,13 @@ import {
 import { decodeSessionRecord, type LogPredecessor } from '../../core/session-record.ts';
 import { keyId, type PublicKey, type VerifyDigest } from '../../core/signature.ts';
 import { decodeStatement } from '../../core/statement.ts';
+import type { BeaconBlock } from '../../core/vehicle-log.ts';
 import {
   decodeWindowRecord,
   windowEntry,
   windowLabel,
   windowRecordHash,
 } from '../../core/window.ts';
-import type { BeaconBlock } from '../../core/vehicle-log.ts';
 import type { AcceptedMessage, LastMessage, ReceiptMessage } from '../../core/wire.ts';
 
 /** The service that this vehicle was told to trust with anchoring. */

@@ -89,7 +89,10 @@ export class LinkFollower {
       const link = decodeHeaderLink(record);
       const proven = verifyHeaderLink(link);
       if (link.chainId !== this.#chainId || !this.#belongs(proven, led)) {
-        throw new VerificationError('LINK_FOREIGN', 'the hop is not of the way from the newest anchor');
+        throw new VerificationError(
+          'LINK_FOREIGN',
+          'the hop is not of the way from the newest anchor',
+        );
       }
       for (const [number, hash] of proven.known) led.set(number, hash);
       return { id: this.#sha256(record), number: proven.newest.number, link: record };

@@ -5,8 +5,8 @@
 import { equalBytes } from '../../core/bytes.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import {
-  HISTORY_BLOCKS as HISTORY,
   type HeaderLink,
+  HISTORY_BLOCKS as HISTORY,
   HISTORY_ADDRESS,
 } from '../../core/evm/header-link.ts';
 import { LinkGraph } from '../../core/evm/join-header-links.ts';

@@ -47,7 +47,9 @@ export class HopMaker {
     // After an outage of many blocks: step by step, for as long as an endpoint still has those states.
     const { reachBlocks = HISTORY_BLOCKS } = this.#options;
     const isBehind = final.number - from > reachBlocks;
-    const late = isBehind ? await this.#lateHop(await endpoints.agreed(from + everyBlocks)) : 'not late';
+    const late = isBehind
+      ? await this.#lateHop(await endpoints.agreed(from + everyBlocks))
+      : 'not late';
     if (late === 'try again') return false;
     if (late === 'not late' || late === 'gone') this.#commit(await this.#hop(final));
     else this.#commit(late);

@@ -4,9 +4,14 @@
  * vehicle, since every hop proves itself.
  */
 import type { HeaderLink } from '../../core/evm/header-link.ts';
-import { decodeHeaderLink, encodeHeaderLink } from '../../core/evm/header-link-record.ts';
-import { type LinkedBlock, LinkGraph, type Reach, reaches } from '../../core/evm/join-header-links.ts';
 import { MAX_HOPS } from '../../core/evm/header-link.ts';
+import { decodeHeaderLink, encodeHeaderLink } from '../../core/evm/header-link-record.ts';
+import {
+  type LinkedBlock,
+  LinkGraph,
+  type Reach,
+  reaches,
+} from '../../core/evm/join-header-links.ts';
 import { encodeLinkMessage, MAX_LINK_MESSAGE_BYTES, MAX_LINK_RECORDS } from '../../core/wire.ts';
 import type { ChainBlock, LinkStore } from '../ports.ts';
 
@@ -86,7 +91,10 @@ function reachOfMost(
 
 function uniqueBlocks(blocks: readonly ChainBlock[]): readonly LinkedBlock[] {
   const byName = new Map(
-    blocks.map(({ number, hash }) => [`${number} ${hash.join()}`, { number: BigInt(number), hash }]),
+    blocks.map(({ number, hash }) => [
+      `${number} ${hash.join()}`,
+      { number: BigInt(number), hash },
+    ]),
   );
   return [...byName.values()];
 }

@@ -45,10 +45,7 @@ export function beaconStore(db: Database.Database): BeaconStore {
     },
     beaconsToLink: (windowSeq, oldest) => {
       const from = Math.max(previousBlock.get(windowSeq)?.block ?? 0, oldest);
-      const rows = [
-        ...since.all(from, MAX_LINKED - OVERLAP),
-        ...before.all(from, oldest, OVERLAP),
-      ];
+      const rows = [...since.all(from, MAX_LINKED - OVERLAP), ...before.all(from, oldest, OVERLAP)];
       return {
         recent: rows.flatMap((row) => stored(row) ?? []),
         named: named.all(windowSeq, oldest).flatMap((row) => stored(row) ?? []),

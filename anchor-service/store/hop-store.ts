@@ -61,7 +61,9 @@ export function hopStore(
     'SELECT number, hash FROM hop WHERE number >= ? ORDER BY number LIMIT ?',
   );
   const one = db.prepare<[number], ChainBlock & LinkRow>('SELECT * FROM hop WHERE number = ?');
-  const pages = db.prepare<[number], LinkRow>('SELECT link FROM link_page WHERE hop = ? ORDER BY n');
+  const pages = db.prepare<[number], LinkRow>(
+    'SELECT link FROM link_page WHERE hop = ? ORDER BY n',
+  );
   const linkOf = ({ link }: LinkRow): Uint8Array => link;
 
   const place = (page: number, { number, hash }: ChainBlock): void => {

@@ -65,7 +65,8 @@ export class LinkGraph {
     const first = this.#hops.get(toHex(top.hash));
     // A link has a hop, and a hop shows something: any block will do where nothing is wanted below the top.
     const [any] = first?.shows.keys() ?? [];
-    if (!shown.has(toHex(top.hash)) && any !== undefined) shown.set(toHex(top.hash), new Set([any]));
+    if (!shown.has(toHex(top.hash)) && any !== undefined)
+      shown.set(toHex(top.hash), new Set([any]));
     return [...shown]
       .flatMap(([hash, numbers]) => {
         const hop = this.#hops.get(hash);
@@ -107,7 +108,7 @@ export class LinkGraph {
       if (parent === undefined || hop === undefined) return;
       const numbers = shown.get(parent);
       // Everything above it was used with it.
-      if (numbers?.has(block.number)) return;
+      if (numbers?.has(block.number) === true) return;
       shown.set(parent, (numbers ?? new Set()).add(block.number));
       block = hop.block;
     }

@@ -20,10 +20,12 @@ import {
   BODY_BYTES,
   CHUNKS,
   fill,
+  HOP,
   PREDECESSOR,
   retain,
   SPOOL_POINTS,
   STREAMS,
+  UNLINKED,
 } from './spool-process.ts';
 
 const PROGRAM = join(import.meta.dirname, 'spool-process.ts');
@@ -40,7 +42,7 @@ beforeEach(() => {
     spool.storeReceipt(idOf(`statement ${seq}`), {
       ...{ inclusion: Uint8Array.of(seq), windowHash: idOf(`window ${seq}`) },
       ...{ window: Uint8Array.of(1), link: Uint8Array.of(2) },
-      ...{ block: 1n, unlinked: [], linked: [] },
+      ...{ block: 1n, unlinked: [UNLINKED], linked: [] },
     });
   }
   spool.close();
@@ -90,6 +92,11 @@ const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
   'streams-committed': (spool) => {
     expect(spool.streams(0)).toEqual(STREAMS);
     expect(spool.announcedStreams(0)).toBe(0);
+  },
+  'hops-committed': (spool) => {
+    expect(spool.countHops()).toBe(1);
+    expect(spool.unlinkedBlocks(9)).toEqual([]);
+    expect(spool.links(9n, 9n, 9)).toEqual([HOP.link]);
   },
   'hold-committed': (spool) => {
     expect(spool.holds()).toMatchObject([{ log: 0, fromSeq: 0, toSeq: 1 }]);

@@ -7,6 +7,7 @@ import { chunkRow, headerRow, idOf, openSpool, streamRow } from '../agent/suppor
 export const SPOOL_POINTS: readonly CommitPoint[] = [
   'log-begun',
   'streams-committed',
+  'hops-committed',
   'hold-committed',
   'segment-given-up',
   'segment-evicted',
@@ -14,6 +15,9 @@ export const SPOOL_POINTS: readonly CommitPoint[] = [
 ];
 
 export const PREDECESSOR = { log: 0, statementSeq: 9, statementId: idOf('elsewhere') };
+/** A block that nothing leads to, and the hop that does. */
+export const UNLINKED = { number: 7n, hash: idOf('block 7') };
+export const HOP = { id: idOf('hop 9'), number: 9n, link: Uint8Array.of(9) };
 export const STREAMS = ['raw/can0/001', 'raw/can0/002'].map(streamRow);
 const DAY_MS = 86_400_000;
 const START_MS = 1_795_000_000_000;
@@ -38,6 +42,7 @@ export function retain(spool: Spool): void {
 function reach(spool: Spool, point: CommitPoint): void {
   if (point === 'log-begun') spool.beginLog(PREDECESSOR);
   else if (point === 'streams-committed') spool.commitStreams(STREAMS);
+  else if (point === 'hops-committed') spool.storeHops([HOP], [UNLINKED]);
   else if (point === 'hold-committed') spool.hold(0, 0, 1, 'a crash');
   else retain(spool);
 }

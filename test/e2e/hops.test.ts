@@ -17,7 +17,11 @@ import { TestUnit } from '../agent/support/unit.ts';
 import { until } from '../agent/support/until.ts';
 import { startTestChain, type TestChain } from '../anchor-service/support/chain.ts';
 import { Cleanup } from '../anchor-service/support/cleanup.ts';
-import { serviceOptions, startTestService, temporaryFolder } from '../anchor-service/support/service.ts';
+import {
+  serviceOptions,
+  startTestService,
+  temporaryFolder,
+} from '../anchor-service/support/service.ts';
 import { Vehicle } from '../anchor-service/support/vehicle.ts';
 import { blockToCheck, serviceReport } from './service-verdicts.ts';
 
@@ -135,10 +139,9 @@ test('a car that was parked among busy ones leads to all its anchors and beacons
 
   const bundle = exportEvidence(unit.spool, {}, PRIMITIVES, () => undefined);
   const asked = serviceReport(bundle, device.key, service);
-  expect(asked.checks.find(({ code }) => code === 'BLOCK')).toMatchObject({
-    ...{ verdict: 'INDETERMINATE', reason: 'block_not_in_policy' },
-    detail: expect.stringContaining('check this one hash'),
-  });
+  const block = asked.checks.find(({ code }) => code === 'BLOCK');
+  expect([block?.verdict, block?.reason]).toEqual(['INDETERMINATE', 'block_not_in_policy']);
+  expect(block?.detail).toContain('check this one hash: block');
   const report = serviceReport(bundle, device.key, service, [blockToCheck(asked)]);
   for (const code of ['WINDOW', 'ANCHOR', 'LINK', 'BLOCK', 'NOT_AFTER', 'NOT_BEFORE']) {
     expect(report.checks.find((check) => check.code === code)).toMatchObject({ verdict: 'PASSED' });

@@ -193,7 +193,12 @@ test('an agent whose data folder is set back goes on without a restart, and all 
       configFor(path, '', {
         ...{ chunkMs: 200, batchMs: 400, journal: { blockMs: 20 } },
         capture: { driver: 'native', interfaces, receiveBufferBytes: 1 << 20, ringBytes: 1 << 20 },
-        service: { ...known(), mqttUrl: service.mqttUrl, resendEveryMs: 200, beaconMaxAgeMs: 900_000 },
+        service: {
+          ...known(),
+          mqttUrl: service.mqttUrl,
+          resendEveryMs: 200,
+          beaconMaxAgeMs: 900_000,
+        },
       }),
       {
         ...{ onCommitted: () => undefined, onReceipt: () => undefined },

@@ -70,10 +70,10 @@ import { coveredRecordHashes, decodeTimeStamp, encodeTimeStamp } from '../../cor
 import {
   decodeWindowRecord,
   encodeWindowRecord,
+  verifyWindowList,
   windowEntry,
   windowLabel,
   windowRecordHash,
-  verifyWindowList,
   windowTree,
 } from '../../core/window.ts';
 import {

@@ -33,7 +33,11 @@ export function checkBlock({ anchoring }: Context): Outcome {
   }
   const unnamed = blocks.find(({ newest }) => newest === 'not_named');
   if (unnamed !== undefined) {
-    return indeterminate('block_not_in_policy', `check this one hash: ${nameOf(unnamed)}; ${WHERE}`, values);
+    return indeterminate(
+      'block_not_in_policy',
+      `check this one hash: ${nameOf(unnamed)}; ${WHERE}`,
+      values,
+    );
   }
   return passed(`the trust policy names ${blocks.map(nameOf).join(' and ')}`, values);
 }

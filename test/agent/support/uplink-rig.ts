@@ -54,7 +54,10 @@ export class UplinkRig implements AsyncDisposable {
   }
 
   /** @param outbox the unit's spool unless a test puts something before it */
-  start(outbox: Outbox & LinkShelf = this.unit.spool, mqttUrl = this.service.config.mqttUrl): Uplink {
+  start(
+    outbox: Outbox & LinkShelf = this.unit.spool,
+    mqttUrl = this.service.config.mqttUrl,
+  ): Uplink {
     const uplink = new Uplink(
       new MqttBroker(mqttUrl, `test-${Buffer.from(PRIMITIVES.random(6)).toString('hex')}`),
       outbox,

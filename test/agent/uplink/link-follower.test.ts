@@ -97,7 +97,10 @@ test.each([
   ['of another chain', () => hopsOf(new TestChain('another')).slice(1, 4)],
   ['of which a part is missing', (hops: readonly HeaderLink[]) => hops.slice(1)],
   ['in the wrong order', (hops: readonly HeaderLink[]) => hops.toReversed()],
-  ['under another chain id', (hops: readonly HeaderLink[]) => hops.map((h) => ({ ...h, chainId: 1n }))],
+  [
+    'under another chain id',
+    (hops: readonly HeaderLink[]) => hops.map((h) => ({ ...h, chainId: 1n })),
+  ],
 ])('hops %s are refused as LINK_FOREIGN, and none is kept', (_, change) => {
   const hops = parked();
   follower.request();

@@ -34,7 +34,7 @@ async function start(...options: readonly string[]) {
     store: stores.beacons,
     signer: ephemeralSigner(),
     clock: { nowMs: () => 0 },
-    publish: async () => undefined,
+    publish: () => Promise.resolve(),
   });
   const maker = new HopMaker({ ...common, store: stores.hops, everyBlocks: 4, reachBlocks: 12 });
   const mine = async (blocks: number): Promise<void> => {
@@ -81,7 +81,8 @@ test('after an outage hops are made under older headers, for as long as their st
   while (await step());
   const made = numbers();
   expect(made.length).toBeGreaterThan(6);
-  made.slice(1).forEach((older, i) => expect((made[i] ?? 0) - older).toBeLessThanOrEqual(12));
+  const steps = made.slice(1).map((older, i) => (made[i] ?? 0) - older);
+  expect(Math.max(...steps)).toBeLessThanOrEqual(12);
 });
 
 test('a beacon whose block was replaced is given up, and the next one is linked', {
