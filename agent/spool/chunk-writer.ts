@@ -57,11 +57,7 @@ export class ChunkWriter {
    * @param insertSession of the session that recovered them, in the same transaction
    * @returns whether they began a segment
    */
-  commit(
-    session: number,
-    chunks: readonly ChunkToCommit[],
-    insertSession?: () => void,
-  ): boolean {
+  commit(session: number, chunks: readonly ChunkToCommit[], insertSession?: () => void): boolean {
     const log = this.#log.current;
     const named = chunks.flatMap((chunk) => chunk.freshStreams);
     const fresh = this.#log.notStored(named);
