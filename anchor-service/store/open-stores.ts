@@ -3,8 +3,10 @@ import type {
   BeaconStore,
   IdentityStore,
   IntakeStore,
+  PublishStore,
   ReceiptStore,
   ServeStore,
+  StatementStore,
   TransactionStore,
   WindowStore,
 } from '../ports.ts';
@@ -13,6 +15,7 @@ import { openDatabase } from './database.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { publishedStore } from './published-store.ts';
+import { statementStore } from './statement-store.ts';
 import { transactionStore } from './transaction-store.ts';
 import { windowStore } from './window-store.ts';
 
@@ -22,7 +25,8 @@ export type Stores = {
   readonly windows: WindowStore;
   readonly transactions: TransactionStore;
   readonly beacons: BeaconStore;
-  readonly published: ReceiptStore & ServeStore;
+  readonly published: ReceiptStore & ServeStore & PublishStore;
+  readonly statements: StatementStore;
   close(): void;
 };
 
@@ -31,13 +35,16 @@ export function openStores(dataDir: string): Stores {
   const db = openDatabase(dataDir);
   const identity = identityStore(db);
   const beacons = beaconStore(db);
+  const intake = intakeStore(db);
+  const published = publishedStore(db, beacons.lastBeacon);
   return {
     identity,
-    intake: intakeStore(db),
+    intake,
     windows: windowStore(db),
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
-    published: publishedStore(db, beacons.lastBeacon),
+    published,
+    statements: statementStore(db, intake, published),
     close: () => {
       db.close();
     },
