@@ -98,6 +98,11 @@ export class Settings {
     return value;
   }
 
+  hexOrNone(key: string, length: number): Uint8Array | undefined {
+    const text = this.textOrNone(key);
+    return text === undefined ? undefined : this.#bytes(key, text, length);
+  }
+
   hex(key: string, length: number): Uint8Array {
     return this.#bytes(key, this.text(key), length);
   }

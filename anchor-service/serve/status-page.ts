@@ -36,7 +36,7 @@ dd p { margin: 0; }
 .small { color: var(--soft); font-size: .875rem; }
 ul { margin: 0; padding: 0; list-style: none; }
 .wrong li { padding: .6rem 0 .6rem .9rem; border-left: 3px solid currentColor; margin-bottom: .5rem; }
-.wrong .small { color: var(--soft); }
+.wrong { margin-bottom: 2rem; } .wrong p { margin: 0; } .wrong .small { color: var(--soft); }
 footer { margin-top: 2rem; color: var(--soft); font-size: .875rem; }
 @media (max-width: 34rem) { main { padding-top: 1.5rem; } dl > div { grid-template-columns: 1fr; }
   .state { font-size: 1.75rem; } }

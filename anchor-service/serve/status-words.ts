@@ -60,13 +60,13 @@ export const WORDS: Readonly<Record<Language, Words>> = {
       ],
     },
     waiting: 'Waiting to be anchored',
-    inNoWindow: (count) => `${count} statements in no window yet`,
-    pendingWindows: (count) => `${count} windows on their way to the chain`,
-    owedReceipts: (count) => `${count} receipts to be sent`,
+    inNoWindow: (count) => `${counted(count, 'statement')} in no window yet`,
+    pendingWindows: (count) => `${counted(count, 'window')} on the way to the chain`,
+    owedReceipts: (count) => `${counted(count, 'receipt')} to be sent`,
     oldest: 'Oldest statement not anchored',
     none: 'none',
     lastWindow: 'Last final window',
-    windowOf: (seq, statements) => `Window ${seq}, ${statements} statements`,
+    windowOf: (seq, statements) => `Window ${seq}, ${counted(statements, 'statement')}`,
     block: (number) => `block ${number}`,
     budget: 'Fees of today',
     budgetUsed: (spent, limit) => `${spent} of ${limit} ETH`,
@@ -86,7 +86,7 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     published: 'Published windows',
     publishedCount: (count) => `${count}, for everybody to check`,
     forks: 'Forked logs',
-    forkCount: (count) => `${count} proofs of two histories are kept`,
+    forkCount: (count) => `${counted(count, 'proof')} of two histories`,
     localChain:
       'This chain is local: whoever runs it can write its history anew. It proves nothing to a third party.',
     footer: (time) => `As of ${time}. This page renews itself; it is no evidence.`,
@@ -134,6 +134,10 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     units: ['秒', '分钟', '小时', '天'],
   },
 };
+
+function counted(count: string, thing: string): string {
+  return `${count} ${thing}${count === '1' ? '' : 's'}`;
+}
 
 /** Codes of problems and halts in plain words; for others the page shows the sentence of the log. */
 const PLAIN: Readonly<Record<string, readonly [en: string, zh: string]>> = {

@@ -139,7 +139,10 @@ test('a folder that cannot be written is a problem that passes, and no window co
   });
   const readiness = async () => {
     const response = await fetch(`${service.httpUrl}/readyz`);
-    return { status: response.status, body: (await response.json()) as { problems: { code: string }[] } };
+    return {
+      status: response.status,
+      body: (await response.json()) as { problems: { code: string }[] },
+    };
   };
   for (;;) {
     const { status, body } = await readiness();
