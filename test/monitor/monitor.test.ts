@@ -1,13 +1,18 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { run } from '../../cli/commands/monitor.ts';
 import { encodeBrokenPromise } from '../../core/broken-promise.ts';
-import { encodeBundle } from '../../core/bundle.ts';
+import { decodeBundle, encodeBundle } from '../../core/bundle.ts';
 import { toHex } from '../../core/bytes.ts';
+import { verifyHeaderLink } from '../../core/evm/header-link.ts';
+import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import { decodeNewest, encodeNewest, NEWEST_FILE } from '../../core/published.ts';
 import { windowEntry, windowLabel } from '../../core/window.ts';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
+import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
+import { verifyEvidence } from '../../verifier/verify.ts';
 import { startTestChain, type TestChain } from '../anchor-service/support/chain.ts';
 import { Cleanup } from '../anchor-service/support/cleanup.ts';
 import {
@@ -83,7 +88,11 @@ async function watch(
   publisher = service.publisher,
 ): Promise<Watched> {
   let output = '';
-  const sink = { write: (text: string | Uint8Array) => void (output += String(text)) };
+  const sink = {
+    write: (text: string | Uint8Array) => {
+      output += String(text);
+    },
+  };
   const args = [
     ...urls.flatMap((url) => ['--url', url]),
     ...['--rpc', chain.url, '--chain-id', '31337', '--contract', toHex(service.contract)],
@@ -267,6 +276,31 @@ test('nothing is said about a service when the chain or the site does not answer
   expect(other).toMatchObject({ status: 2, found: [] });
 });
 
+/** What a court would look up: the newest block that the bundle's link names. */
+function policyFor(bundle: Uint8Array): TrustPolicyFile {
+  const [link] = decodeBundle(bundle).sections.links;
+  if (link === undefined) throw new Error('expected a link');
+  const { newest } = verifyHeaderLink(decodeHeaderLink(link));
+  return {
+    'witnessmark-trust': 0,
+    suppliedBy: 'a test',
+    deviceKeys: [],
+    serviceKeys: [{ algorithm: 'ES256K', key: toHex(service.servicePublicKey.bytes) }],
+    chains: [
+      {
+        chainId: '31337',
+        class: 'local',
+        contract: `0x${toHex(service.contract)}`,
+        codeHash: service.contractCodeHash,
+        publishers: [`0x${toHex(service.publisher)}`],
+        blocks: [{ number: `${newest.number}`, hash: `0x${toHex(newest.hash)}` }],
+      },
+    ],
+    timestampAuthorities: [],
+    required: ['BUNDLE', 'LINK', 'BLOCK', 'PROMISE'],
+  };
+}
+
 async function promiseFile(statement: SignedStatement): Promise<string> {
   const { acceptance, leafIndex, path } = await vehicle.acceptance(statement);
   const promise = encodeBrokenPromise({
@@ -290,6 +324,12 @@ test('a statement that was anchored after the promised time: found, and proven i
   const result = await watch([published()], ['--promises', file, '--service-key', key]);
   expect(result).toMatchObject({ status: 1, found: ['PROMISE_BROKEN'] });
   expect(result.lines.join()).toContain('(proven)');
+  const [name = ''] = readdirSync(result.state).filter((file) => file.endsWith('.wmk'));
+  const bundle = readFileSync(join(result.state, name));
+  const policy = parseTrustPolicy(JSON.stringify(policyFor(bundle)));
+  const report = verifyEvidence(bundle, policy);
+  expect(report.checks.find(({ code }) => code === 'PROMISE')).toMatchObject({ verdict: 'PASSED' });
+  expect(report.accepted).toBe(true);
 });
 
 test('a statement that is accepted and never anchored', { timeout: 60_000 }, async () => {
