@@ -5,9 +5,10 @@
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { migrateFrom1 } from './migration.ts';
+import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
@@ -104,7 +105,7 @@ const SCHEMA = `
   );
 `;
 
-export type IndexState = 'empty' | 'version 1' | 'current';
+export type IndexState = 'empty' | 'version 1' | 'version 2' | 'current';
 
 /**
  * Changes nothing.
@@ -123,6 +124,7 @@ export function indexState(database: Database.Database): IndexState {
   }
   if (version === SCHEMA_VERSION) return 'current';
   if (version === 1) return 'version 1';
+  if (version === 2) return 'version 2';
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -134,6 +136,7 @@ export function indexState(database: Database.Database): IndexState {
 export function createSchema(database: Database.Database): void {
   database.transaction(() => {
     database.exec(SCHEMA);
+    database.exec(PROMISES_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -141,15 +144,16 @@ export function createSchema(database: Database.Database): void {
 
 /**
  * Everything in one transaction, the version with it: a kill at any line, a full disk and a row that makes no
- * sense leave version 1 as it was, and the next start begins again.
+ * sense leave the old version as it was, and the next start begins again.
  * @throws OperationalError SPOOL_DAMAGED
  */
-export function migrateSchema(database: Database.Database): void {
+export function migrateSchema(database: Database.Database, from: 'version 1' | 'version 2'): void {
   // Tables are replaced under their own names, which enforced references would follow. Not to be switched
   // inside a transaction.
   database.pragma('foreign_keys = OFF');
   database.transaction(() => {
-    migrateFrom1(database, SCHEMA);
+    if (from === 'version 1') migrateFrom1(database, SCHEMA);
+    database.exec(PROMISES_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

@@ -14,6 +14,7 @@ import type {
   Outbox,
   Primitives,
   ReceiptToStore,
+  ServiceOutbox,
   StoredLog,
   StoredSession,
   StoredStream,
@@ -25,6 +26,7 @@ import { lockSpool, openIndexForReading, openIndexForWriting } from './index-dat
 import { IndexWriter } from './index-writer.ts';
 import { LogWriter } from './log-writer.ts';
 import { placeOf } from './place.ts';
+import { outboxOf } from './promises.ts';
 import { keepReserve, openInSpiteOfFullDisk } from './reserve.ts';
 import type { RetentionLimits } from './retention.ts';
 import { SpoolReader } from './spool-reader.ts';
@@ -154,6 +156,14 @@ export class Spool extends SpoolReader implements Outbox {
 
   commitStatement(session: number, statement: StatementToCommit): void {
     this.#statements.commit(session, statement);
+  }
+
+  /** @param service position in the configuration */
+  outboxOf(service: number): ServiceOutbox {
+    return outboxOf(service, this, this.sql, (work) => {
+      this.#index.commit(work);
+      this.#atCommitPoint('promise-missed');
+    });
   }
 
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void {

@@ -48,6 +48,7 @@ beforeAll(async () => {
     await vehicle.receipt(statement);
   }
   while ((await honestIndex())?.windows !== WINDOWS) await new Promise((r) => setTimeout(r, 50));
+  await chain.rpc('anvil_mine', '0x4');
 }, 120_000);
 afterAll(async () => {
   await vehicle.disconnect();

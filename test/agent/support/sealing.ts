@@ -79,6 +79,7 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     chunks: () => [],
     statementsOver: () => [],
     window: () => undefined,
+    promises: () => [],
     body: () => chunk.body,
   };
   const stored: StoredChunk = {
