@@ -34,10 +34,10 @@ let service: RunningAnchorService;
 beforeAll(async () => {
   chain = await startTestChain(['--block-time', '1']);
   const change = {
-    chain: { rpc: [chain.url], class: 'local' as const, pollMs: 50 },
+    chain: { rpc: [chain.url], class: 'local' as const, poll_ms: 50 },
     // Promised sooner than a window comes: an honest service never sets it like this.
-    intake: { anchorWithinMs: 1000 },
-    window: { everyMs: 6000 },
+    intake: { anchor_within_ms: 1000 },
+    window: { every_ms: 6000 },
   };
   service = await startTestService(serviceOptions(folder.path, [vehicle], change));
   await vehicle.connect(service.mqttUrl);

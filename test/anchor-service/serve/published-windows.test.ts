@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 async function start(): Promise<void> {
-  const change = { chain: { rpc: [chain.url], class: 'local' as const, pollMs: 50 } };
+  const change = { chain: { rpc: [chain.url], class: 'local' as const, poll_ms: 50 } };
   service = await startTestService(serviceOptions(folder.path, [vehicle], change));
   await vehicle.connect(service.mqttUrl);
   await vehicle.sendSession();
