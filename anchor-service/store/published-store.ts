@@ -49,11 +49,8 @@ export function publishedStore(
   const window = db.prepare<[number], WindowRow>(
     "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
   );
-  const entries = db.prepare<[number, number], EntryRow>(
-    `SELECT label, hash FROM (
-       SELECT label, hash, window_index FROM statement WHERE window_seq = ?
-       UNION ALL SELECT label, hash, window_index FROM pruned_statement WHERE window_seq = ?
-     ) ORDER BY window_index`,
+  const entries = db.prepare<[number], EntryRow>(
+    'SELECT label, hash FROM statement WHERE window_seq = ? ORDER BY window_index',
   );
   const settle = db.prepare(
     'DELETE FROM receipt_outbox WHERE statement_n = (SELECT n FROM statement WHERE id = ?)',
@@ -111,7 +108,7 @@ export function publishedStore(
     finalWindow: (seq) => {
       const row = window.get(seq);
       if (row === undefined) return undefined;
-      const list = entries.all(seq, seq).map(({ label, hash }) => concatBytes(label, hash));
+      const list = entries.all(seq).map(({ label, hash }) => concatBytes(label, hash));
       return toPublished(row, list);
     },
     markReceiptsPublished: (ids) => {

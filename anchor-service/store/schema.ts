@@ -126,24 +126,12 @@ INSERT INTO newest_statement
   ) WHERE place = 1;
 `;
 
-/**
- * Which windows have their files in the folder of published windows, and what is left of statements that went into
- * an archive: enough for the window's list, for a statement that is sent again, and for a fork of it.
- */
+/** Which windows have their files in the folder of published windows. */
 const PUBLISHING = `
 CREATE TABLE written_window (
   seq INTEGER PRIMARY KEY REFERENCES window (seq),
   written_at_ms INTEGER NOT NULL
 ) STRICT;
-
-CREATE TABLE pruned_statement (
-  label BLOB PRIMARY KEY,
-  id BLOB NOT NULL UNIQUE,
-  hash BLOB NOT NULL,
-  window_seq INTEGER NOT NULL,
-  window_index INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX pruned_place ON pruned_statement (window_seq, window_index);
 
 -- The oldest statement that waits for a window, for people who look and for a collector.
 CREATE INDEX statement_waiting ON statement (acceptance) WHERE window_seq IS NULL;
