@@ -106,7 +106,9 @@ module.exports = {
     rule(
       'sqlite-in-one-place',
       '',
-      { pathNot: ['^agent/spool/', '^anchor-service/store/', '^monitor/seen-store[.]ts$', '^test/'] },
+      {
+        pathNot: ['^agent/spool/', '^anchor-service/store/', '^monitor/seen-store[.]ts$', '^test/'],
+      },
       { path: 'node_modules/better-sqlite3/' },
     ),
     rule(

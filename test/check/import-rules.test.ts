@@ -29,6 +29,8 @@ const PLANTED: readonly (readonly [file: string, imports: string, rule: string])
   ['agent/config.ts', '../hw/replay.ts', 'only-roots-import-hardware'],
   ['agent/uses-verifier.ts', '../verifier/node.ts', 'agent-service-verifier-are-strangers'],
   ['anchor-service/uses-agent.ts', '../agent/ports.ts', 'agent-service-verifier-are-strangers'],
+  ['monitor/uses-service.ts', '../anchor-service/ports.ts', 'monitor-imports-only-core'],
+  ['verifier/uses-monitor.ts', '../monitor/monitor.ts', 'parts-do-not-import-the-monitor'],
   ['hw/uses-spool.ts', '../agent/spool/spool.ts', 'hw-sees-only-ports-and-core'],
   ['cli/uses-bootstrap.ts', '../bootstrap/run.mjs', 'cli-imports-parts-only'],
   ['agent/chunk/sql.ts', 'better-sqlite3', 'sqlite-in-one-place'],
