@@ -105,7 +105,7 @@ export function readAgentConfig(path: string): AgentConfig {
 }
 
 function toConfig(root: Settings, folder: string): AgentConfig {
-  const [service, ...nextServices] = root.tableOrTables('service', readService);
+  const [service, ...nextServices] = root.sectionOrSections('service', readService);
   const config = {
     dataDir: resolve(folder, root.text('data_dir')),
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),

@@ -39,7 +39,7 @@ export class Settings {
   }
 
   /** A table, or a list of at least one: `[key]` or several `[[key]]`. */
-  tableOrTables<T>(key: string, read: (section: Settings) => T): readonly [T, ...T[]] {
+  sectionOrSections<T>(key: string, read: (section: Settings) => T): readonly [T, ...T[]] {
     const value = this.#values.get(key);
     const list = Array.isArray(value) ? this.sections(key, read) : [this.section(key, read)];
     const [first, ...others] = list;

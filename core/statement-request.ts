@@ -7,7 +7,7 @@ import { decodeRecord, FORMAT_VERSION } from './fields.ts';
 import { RECORD } from './record-type.ts';
 import { ID_BYTES } from './vehicle-log.ts';
 
-export const CHALLENGE_BYTES = 32;
+const CHALLENGE_BYTES = 32;
 export const MAX_REQUEST_BYTES = 1024;
 
 export type StatementRequest = {

@@ -62,6 +62,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'core/cbor.ts': ['cbor-x', '@noble/hashes'],
   'fixtures/generate/leaf.ts': ['../../core/cbor.ts', 'vitest'],
   'hw/replay.ts': ['socketcan', 'secp256k1', '../agent/ports.ts', '../core/cbor.ts', 'node:fs'],
+  'monitor/monitor.ts': ['../core/cbor.ts', 'node:fs'],
+  'monitor/seen-store.ts': ['better-sqlite3'],
   'test/agent.test.ts': ['../agent/main.ts', '../cli/main.ts', 'vitest', 'ethers', 'cbor-x'],
   'test/support.ts': [],
   'verifier/checks/leaf.ts': ['../../core/cbor.ts'],
