@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Facts } from '../../../anchor-service/serve/facts.ts';
 import { renderMetrics } from '../../../anchor-service/serve/metrics.ts';
@@ -158,6 +160,20 @@ test('metrics are a page that a collector reads, and say what the page says', ()
   );
   expect(parse(renderMetrics(RUNNING, 1)).get('witnessmark_service_ready')).toBe(1);
   expect(parse(renderMetrics(HALTED, 1)).get('witnessmark_service_halted')).toBe(1);
+});
+
+test('spec/metrics.md has every metric of the service, and no other', () => {
+  const spec = readFileSync(join(import.meta.dirname, '../../../spec/metrics.md'), 'utf8');
+  const [, part = ''] = spec.split('\n## Anchor service\n');
+  const listed = [...part.matchAll(/^\| `([a-z_]+)` \| (?:counter|gauge) \|/gm)].map(
+    ([, name]) => name,
+  );
+  const shown = [RUNNING, TROUBLE].flatMap((facts) =>
+    [...parse(renderMetrics(facts, 1)).keys()].map((name) =>
+      name.replace('witnessmark_service_', '').replace(/\{.*/, ''),
+    ),
+  );
+  expect([...new Set(shown)].toSorted()).toEqual(listed.toSorted());
 });
 
 /** Text format 0.0.4, as its page describes it: throws for a line that is none. */
