@@ -138,6 +138,7 @@ export const COMMIT_POINTS = [
   'statement-committed',
   'statement-published',
   'accepted-committed',
+  'promise-missed',
   'receipt-committed',
   'hops-committed',
   'hold-committed',
@@ -300,9 +301,32 @@ export type Archive = {
   window(hash: Uint8Array): StoredWindow | undefined;
   /** Header link records under a block in this range, both ends in it, oldest first. */
   links(fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[];
+  promises(): readonly StoredPromise[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
 };
+
+/** A service's word for a statement. */
+export type StoredPromise = {
+  readonly statement: StoredStatement;
+  /** The message with which the statement was accepted. */
+  readonly acceptance: Uint8Array;
+  /** The statement went on to the next service. */
+  readonly isMissed: boolean;
+};
+
+/** The outbox as the uplink to one of several services sees it. */
+export type ServiceOutbox = Outbox &
+  LinkShelf & {
+    /** With this service, accepted and without a receipt, oldest first. */
+    acceptedStatements(
+      limit: number,
+    ): readonly { readonly id: Uint8Array; readonly acceptance: Uint8Array }[];
+    /** Keeps the service's word and hands the statement to the next service. */
+    missPromise(statementId: Uint8Array): void;
+    /** Whether any statement is with this service. */
+    isAwaited(): boolean;
+  };
 
 /** What the uplink keeps in the spool. */
 export type Outbox = {

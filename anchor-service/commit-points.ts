@@ -16,6 +16,8 @@ export const COMMIT_POINTS = [
   'window-unmined',
   'window-final',
   'hop-committed',
+  'window-written',
+  'index-written',
   'receipt-published',
   'window-published',
   'beacon-stored',

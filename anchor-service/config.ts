@@ -73,6 +73,10 @@ export type AnchorServiceConfig = {
     readonly maxUnmined: number;
   };
   readonly beacon: { readonly everyMs: number };
+  readonly publish: {
+    /** Where the published windows are written, for any web server to serve. */
+    readonly folder: string;
+  };
 };
 
 /** What a user writes: a file's tables and keys, under their names there, each optional but `data_dir`. */
@@ -111,6 +115,7 @@ export type AnchorServiceOptions = {
     readonly max_unmined: number;
   }>;
   readonly beacon?: Partial<{ readonly every_ms: number }>;
+  readonly publish?: Partial<{ readonly folder: string }>;
 };
 
 /** Paths in the file are relative to it. @throws UserError CONFIG_* */
@@ -181,6 +186,9 @@ export function readConfig(
       maxUnmined: s.integer('max_unmined', 1, 1000, 4),
     })),
     beacon: root.section('beacon', (s) => ({ everyMs: s.integer('every_ms', 50, ANY, 4000) })),
+    publish: root.section('publish', (s) => ({
+      folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
+    })),
   };
   root.refuseUnknown();
   return config;

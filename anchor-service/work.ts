@@ -16,6 +16,7 @@ import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { type Loop, startLoop } from './loop.ts';
 import type { BrokerLink, Clock, Signer } from './ports.ts';
+import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
 import type { Status } from './status.ts';
@@ -39,6 +40,8 @@ export type Work = { readonly link: BrokerLink; stop(): Promise<void> };
 const GWEI = 1_000_000_000n;
 /** How often receipts are looked for when nothing says that there are any: after a broker was away. */
 const RECEIPTS_EVERY_MS = 2000;
+/** How often a folder that could not be written is tried again. */
+const PUBLISH_EVERY_MS = 2000;
 
 /** @throws OperationalError PORT_IN_USE, LISTEN_FAILED; UserError DEVICE_KEYS_* */
 export async function startWork(parts: WorkParts): Promise<Work> {
@@ -70,7 +73,15 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'chain',
     config.chain.pollMs,
-    chainStep(parts, () => running.get('receipts')?.wake()),
+    chainStep(parts, () => {
+      running.get('publish')?.wake();
+      running.get('receipts')?.wake();
+    }),
+  );
+  loop(
+    'publish',
+    PUBLISH_EVERY_MS,
+    publishStep(parts, () => running.get('receipts')?.wake()),
   );
   loop('receipts', RECEIPTS_EVERY_MS, receiptsStep(parts, link));
   loop('beacon', config.beacon.everyMs, async () => await made.step());
@@ -184,6 +195,21 @@ function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
       // What holds a transaction back, as fees above their cap, must not hold back what proves the older ones.
       await hopMaker.step(head.number);
     }
+  };
+}
+
+function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<void> {
+  const { config, stores, chain, clock, atCommitPoint } = parts;
+  const publisher = new WindowPublisher({
+    folder: config.publish.folder,
+    store: stores.published,
+    identity: chain.identity,
+    clock,
+    atCommitPoint,
+  });
+  return async () => {
+    // A window whose receipts are out already becomes PUBLISHED once its files are written.
+    if (await publisher.step()) onWritten();
   };
 }
 

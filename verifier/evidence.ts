@@ -3,7 +3,7 @@
  * Implements spec/bundle.md, "Verification". One item that does not parse, and the bundle is not well-formed.
  */
 
-import { decodeBrokenPromise } from '../core/broken-promise.ts';
+import { type BrokenPromise, decodeBrokenPromise } from '../core/broken-promise.ts';
 import { type BundleParts, decodeBundle, type SectionName } from '../core/bundle.ts';
 import {
   type BlockItem,
@@ -96,6 +96,7 @@ export type Evidence = {
   readonly windows: readonly WindowEntry[];
   readonly links: readonly HeaderLink[];
   readonly forkProofs: readonly ForkProof[];
+  readonly brokenPromises: readonly BrokenPromise[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
@@ -108,7 +109,6 @@ const UNREAD = {
   registry: decodeRegistryFacts,
   grants: decodeGrant,
   custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
-  brokenPromises: decodeBrokenPromise,
 } as const;
 export type UnreadSection = keyof typeof UNREAD;
 
@@ -150,6 +150,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     windows: items(parts, 'windows', readWindow),
     links: items(parts, 'links', decodeHeaderLink),
     forkProofs: items(parts, 'forkProofs', decodeForkProof),
+    brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
     unread: countUnread(parts),
   };
 }

@@ -20,6 +20,8 @@ export type TrustedChain = {
 
 export type TrustPolicy = {
   readonly deviceKeys: readonly PublicKey[];
+  /** Of anchor services, under which broken promises are judged. */
+  readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
   readonly required: readonly CheckCode[];
   /** The policy as it was read, with what it left out filled in; the report prints it. */
@@ -37,7 +39,8 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   }
   const suppliedBy = root.text('suppliedBy');
   const note = root.optionalText('note');
-  const deviceKeys = root.objects('deviceKeys').map(readDeviceKey);
+  const deviceKeys = root.objects('deviceKeys').map(readKey);
+  const serviceKeys = root.has('serviceKeys') ? root.objects('serviceKeys').map(readKey) : [];
   const chains = root.objects('chains').map(readChain);
   if (root.list('timestampAuthorities').length > 0) {
     throw new UserError(
@@ -52,11 +55,16 @@ export function parseTrustPolicy(text: string): TrustPolicy {
     deviceKeys.map((key) => key.file.key),
   );
   requireOnce(
+    'service key',
+    serviceKeys.map((key) => key.file.key),
+  );
+  requireOnce(
     'chain and contract',
     chains.map(({ file }) => `${file.chainId} ${file.contract}`),
   );
   return {
     deviceKeys: deviceKeys.map(({ key }) => key),
+    serviceKeys: serviceKeys.map(({ key }) => key),
     chains: chains.map(({ chain }) => chain),
     required,
     file: {
@@ -64,6 +72,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
       suppliedBy,
       ...(note === undefined ? {} : { note }),
       deviceKeys: deviceKeys.map(({ file }) => file),
+      ...(serviceKeys.length === 0 ? {} : { serviceKeys: serviceKeys.map(({ file }) => file) }),
       chains: chains.map(({ file }) => file),
       timestampAuthorities: [],
       required,
@@ -71,7 +80,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   };
 }
 
-function readDeviceKey(object: JsonObject): {
+function readKey(object: JsonObject): {
   readonly key: PublicKey;
   readonly file: TrustPolicyFile['deviceKeys'][number];
 } {

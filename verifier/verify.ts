@@ -29,6 +29,7 @@ import { checkLoss } from './checks/loss.ts';
 import { checkNotAfter } from './checks/not-after.ts';
 import { checkNotBefore } from './checks/not-before.ts';
 import { checkOrder } from './checks/order.ts';
+import { checkPromise } from './checks/promise.ts';
 import { checkSession } from './checks/session.ts';
 import { checkStatement } from './checks/statement.ts';
 import { checkStreams } from './checks/streams.ts';
@@ -37,7 +38,6 @@ import {
   checkCustody,
   checkEnrolment,
   checkGrant,
-  checkPromise,
   checkRegistry,
   checkTimestamp,
 } from './checks/unread-parts.ts';

@@ -20,6 +20,7 @@ import { needsSignature } from './header-signature.ts';
 import { linkEvidence } from './link-evidence.ts';
 import { openChunk } from './open-chunk.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
+import { promiseItem } from './promises.ts';
 
 export type ExportSelection = {
   /** The one that is written now when absent; `all` has every log of the unit, and no range. */
@@ -91,6 +92,7 @@ export function exportEvidence(
         windows.map((window) => window.link),
         chunks.map(({ header }) => decodeChunkHeader(header)),
       ),
+      brokenPromises: missedOf(archive, statements),
     },
     primitives.sha256,
   );
@@ -203,6 +205,15 @@ function statementsOf(archive: Archive, logs: readonly ChosenLog[]): readonly St
     }
   }
   return [...found.values()].sort((a, b) => a.log - b.log || a.seq - b.seq);
+}
+
+/** What services promised for these statements and did not keep, as far as this unit could see. */
+function missedOf(archive: Archive, statements: readonly StoredStatement[]): readonly Uint8Array[] {
+  const shown = new Set(statements.map(({ log, seq }) => placeName(log, seq)));
+  return archive
+    .promises()
+    .filter(({ isMissed, statement: { log, seq } }) => isMissed && shown.has(placeName(log, seq)))
+    .map((promise) => promiseItem(archive, promise));
 }
 
 function windowsOf(

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { listenError } from '../../core/listen-error.ts';
+import { METRICS_TYPE } from '../../core/metrics-page.ts';
 
 export type RunningMetrics = { readonly url: string; close(): Promise<void> };
 
@@ -48,7 +49,7 @@ export async function startMetricsServer(
 
 function reply(response: ServerResponse, code: number, text: string): void {
   response.writeHead(code, {
-    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    'content-type': METRICS_TYPE,
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
   });

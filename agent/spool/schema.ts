@@ -5,6 +5,7 @@
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { migrateFrom1, migrateFrom2 } from './migration.ts';
+import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
 const SCHEMA_VERSION = 3;
@@ -157,6 +158,7 @@ export function indexState(database: Database.Database): IndexState {
 export function createSchema(database: Database.Database): void {
   database.transaction(() => {
     database.exec(SCHEMA);
+    database.exec(PROMISES_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -174,6 +176,7 @@ export function migrateSchema(database: Database.Database, from: 'version 1' | '
   database.transaction(() => {
     if (from === 'version 1') migrateFrom1(database, SCHEMA);
     else migrateFrom2(database, LINK_TABLES);
+    database.exec(PROMISES_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

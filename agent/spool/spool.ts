@@ -16,6 +16,7 @@ import type {
   Outbox,
   Primitives,
   ReceiptToStore,
+  ServiceOutbox,
   StoredLog,
   StoredSession,
   StoredStream,
@@ -28,6 +29,7 @@ import { IndexWriter } from './index-writer.ts';
 import { LinkWriter } from './link-writer.ts';
 import { LogWriter } from './log-writer.ts';
 import { placeOf } from './place.ts';
+import { outboxOf } from './promises.ts';
 import { keepReserve, openInSpiteOfFullDisk } from './reserve.ts';
 import type { RetentionLimits } from './retention.ts';
 import { SpoolReader } from './spool-reader.ts';
@@ -159,6 +161,14 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
 
   commitStatement(session: number, statement: StatementToCommit): void {
     this.#statements.commit(session, statement);
+  }
+
+  /** @param service position in the configuration */
+  outboxOf(service: number): ServiceOutbox {
+    return outboxOf(service, this, this.sql, (work) => {
+      this.#index.commit(work);
+      this.#atCommitPoint('promise-missed');
+    });
   }
 
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void {

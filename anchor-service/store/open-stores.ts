@@ -5,8 +5,10 @@ import type {
   IdentityStore,
   IntakeStore,
   LinkStore,
+  PublishStore,
   ReceiptStore,
   ServeStore,
+  StatementStore,
   TransactionStore,
   WindowStore,
 } from '../ports.ts';
@@ -16,6 +18,7 @@ import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { publishedStore } from './published-store.ts';
+import { statementStore } from './statement-store.ts';
 import { transactionStore } from './transaction-store.ts';
 import { windowStore } from './window-store.ts';
 
@@ -26,7 +29,8 @@ export type Stores = {
   readonly transactions: TransactionStore;
   readonly beacons: BeaconStore;
   readonly hops: HopStore & LinkStore;
-  readonly published: ReceiptStore & ServeStore;
+  readonly published: ReceiptStore & ServeStore & PublishStore;
+  readonly statements: StatementStore;
   close(): void;
 };
 
@@ -36,14 +40,17 @@ export function openStores(dataDir: string): Stores {
   const identity = identityStore(db);
   const beacons = beaconStore(db);
   const hops = hopStore(db);
+  const intake = intakeStore(db);
+  const published = { ...publishedStore(db, beacons.lastBeacon), ...hops };
   return {
     identity,
-    intake: intakeStore(db),
+    intake,
     windows: windowStore(db),
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
     hops,
-    published: { ...publishedStore(db, beacons.lastBeacon), ...hops },
+    published,
+    statements: statementStore(db, intake, published),
     close: () => {
       db.close();
     },

@@ -130,7 +130,7 @@ INSERT INTO newest_statement
  * Hops of the chain of final headers. `link_page`: the page that shows the block of this window or beacon; NULL
  * while none does, 0 when none ever will, since it is no block of the chain any more or was out of reach.
  */
-const VERSION_3 = `
+const HOPS = `
 CREATE TABLE hop (
   number INTEGER PRIMARY KEY,
   hash BLOB NOT NULL,
@@ -154,4 +154,15 @@ CREATE INDEX window_unlinked ON window (block_number)
 CREATE INDEX window_block ON window (block_number) WHERE block_number IS NOT NULL;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
+/** Which windows have their files in the folder of published windows. */
+const PUBLISHING = `
+CREATE TABLE written_window (
+  seq INTEGER PRIMARY KEY REFERENCES window (seq),
+  written_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- The oldest statement that waits for a window, for people who look and for a collector.
+CREATE INDEX statement_waiting ON statement (acceptance) WHERE window_seq IS NULL;
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, PUBLISHING, HOPS];

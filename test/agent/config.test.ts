@@ -36,6 +36,8 @@ test('every key is read, and paths are those from the file’s folder', () => {
     clock: { gpsd: undefined },
     metrics: undefined,
     service: { ...NO_SERVICE, resendEveryMs: 200 },
+    nextServices: [],
+    overdueAfterMs: 1_800_000,
   });
   expect(read({ data_dir: '"/srv/unit"' }).dataDir).toBe('/srv/unit');
 });

@@ -26,6 +26,7 @@ import {
   SPOOL_POINTS,
   STREAMS,
   UNLINKED,
+  WORD,
 } from './spool-process.ts';
 
 const PROGRAM = join(import.meta.dirname, 'spool-process.ts');
@@ -97,6 +98,16 @@ const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
     expect(spool.countHops()).toBe(1);
     expect(spool.unlinkedBlocks(9)).toEqual([]);
     expect(spool.links(9n, 9n, 9)).toEqual([HOP.link]);
+  },
+  'promise-missed': (spool) => {
+    const idsWith = (service: number) =>
+      spool
+        .outboxOf(service)
+        .unacceptedStatements(9)
+        .map(({ id }) => id);
+    expect(idsWith(0)).toEqual([idOf('statement 3')]);
+    expect(idsWith(1)).toEqual([idOf('statement 2')]);
+    expect(spool.promises()).toMatchObject([{ acceptance: WORD, isMissed: true }]);
   },
   'hold-committed': (spool) => {
     expect(spool.holds()).toMatchObject([{ log: 0, fromSeq: 0, toSeq: 1 }]);

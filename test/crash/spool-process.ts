@@ -8,6 +8,7 @@ export const SPOOL_POINTS: readonly CommitPoint[] = [
   'log-begun',
   'streams-committed',
   'hops-committed',
+  'promise-missed',
   'hold-committed',
   'segment-given-up',
   'segment-evicted',
@@ -18,6 +19,7 @@ export const PREDECESSOR = { log: 0, statementSeq: 9, statementId: idOf('elsewhe
 /** A block that nothing leads to, and the hop that does. */
 export const UNLINKED = { number: 7n, hash: idOf('block 7') };
 export const HOP = { id: idOf('hop 9'), number: 9n, link: Uint8Array.of(9) };
+export const WORD = Uint8Array.of(7);
 export const STREAMS = ['raw/can0/001', 'raw/can0/002'].map(streamRow);
 const DAY_MS = 86_400_000;
 const START_MS = 1_795_000_000_000;
@@ -39,10 +41,17 @@ export function retain(spool: Spool): void {
   spool.retain({ maxBytes: 1e12, maxAgeDays: 5 }, nowNs);
 }
 
+/** Statement 2 is with the first service, which gave its word and no receipt. */
+function missPromise(spool: Spool): void {
+  spool.storeAcceptance(idOf('statement 2'), WORD);
+  spool.outboxOf(0).missPromise(idOf('statement 2'));
+}
+
 function reach(spool: Spool, point: CommitPoint): void {
   if (point === 'log-begun') spool.beginLog(PREDECESSOR);
   else if (point === 'streams-committed') spool.commitStreams(STREAMS);
   else if (point === 'hops-committed') spool.storeHops([HOP], [UNLINKED]);
+  else if (point === 'promise-missed') missPromise(spool);
   else if (point === 'hold-committed') spool.hold(0, 0, 1, 'a crash');
   else retain(spool);
 }

@@ -17,11 +17,6 @@ function unread(section: UnreadSection, absent: string, item: string) {
   };
 }
 
-export const checkPromise = unread(
-  'brokenPromises',
-  'no broken promise in the bundle; whether one exists elsewhere was not searched',
-  'broken promise',
-);
 export const checkTimestamp = unread('stamps', 'no time stamp token in the bundle', 'time stamp');
 export const checkEnrolment = unread(
   'enrolments',
