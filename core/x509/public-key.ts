@@ -1,0 +1,80 @@
+/** SubjectPublicKeyInfo, and whether a signature is by that key (RFC 5280, section 4.1.2.7; RFC 5480). */
+import { p256, p384, p521 } from '@noble/curves/nist.js';
+import {
+  EC_PUBLIC_KEY,
+  HASHES,
+  RSA_ENCRYPTION,
+  RSA_PSS,
+  readAlgorithm,
+  type SignatureScheme,
+  unsupported,
+} from './algorithm.ts';
+import { type DerReader, oid, TAG, wholeBytes } from './der.ts';
+import { type RsaKey, readRsaKey, verifyPkcs1, verifyPss } from './rsa.ts';
+
+const CURVES = {
+  '1.2.840.10045.3.1.7': p256,
+  '1.3.132.0.34': p384,
+  '1.3.132.0.35': p521,
+} as const;
+
+/** As it stands in a certificate; read when a signature is to be verified by it. */
+export type SubjectKey = {
+  readonly algorithm: ReturnType<typeof readAlgorithm>;
+  /** Content of the bit string: what key identifiers are hashes of. */
+  readonly bytes: Uint8Array;
+};
+
+/** @throws FormatError DER_MALFORMED */
+export function readSubjectKey(reader: DerReader): SubjectKey {
+  const inside = reader.inside(TAG.sequence);
+  const algorithm = readAlgorithm(inside);
+  const bytes = wholeBytes(inside.next(TAG.bitString));
+  inside.end();
+  return { algorithm, bytes };
+}
+
+/** @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED */
+export function isSignedBy(
+  key: SubjectKey,
+  scheme: SignatureScheme,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (scheme.kind === 'rsa-pss') {
+    return verifyPss(rsaKey(key, scheme.kind), scheme, message, signature);
+  }
+  return scheme.kind === 'rsa'
+    ? verifyPkcs1(rsaKey(key, scheme.kind), scheme.hash, message, signature)
+    : verifyEcdsa(key, scheme, message, signature);
+}
+
+function rsaKey({ algorithm, bytes }: SubjectKey, kind: 'rsa' | 'rsa-pss'): RsaKey {
+  // A key for PSS alone signs nothing else; one for RSA in general signs both.
+  const fits =
+    algorithm.oid === RSA_ENCRYPTION || (algorithm.oid === RSA_PSS && kind === 'rsa-pss');
+  if (!fits) throw unsupported(`a key of kind ${algorithm.oid} for an RSA signature`);
+  return readRsaKey(bytes);
+}
+
+function verifyEcdsa(
+  { algorithm, bytes }: SubjectKey,
+  { hash }: SignatureScheme,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const named = algorithm.parameters?.tag === TAG.oid ? oid(algorithm.parameters) : '';
+  const curve = CURVES[named as keyof typeof CURVES] as
+    | (typeof CURVES)[keyof typeof CURVES]
+    | undefined;
+  if (algorithm.oid !== EC_PUBLIC_KEY || curve === undefined) {
+    throw unsupported(`a key of kind ${algorithm.oid} ${named} for an ECDSA signature`);
+  }
+  try {
+    const options = { prehash: false, lowS: false, format: 'der' } as const;
+    return curve.verify(signature, HASHES[hash](message), bytes, options);
+  } catch {
+    // The library throws on points off the curve and on r or s out of range: not a signature.
+    return false;
+  }
+}
