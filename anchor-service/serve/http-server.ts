@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { toHex } from '../../core/bytes.ts';
 import { OperationalError } from '../../core/errors.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import type { ServeStore, ServiceIdentity } from '../ports.ts';
+import type { ServeStore, ServiceIdentity, StampStore } from '../ports.ts';
 import type { Status } from '../status.ts';
 import { publishedWindowJson } from './window-json.ts';
 
@@ -17,6 +17,7 @@ const MAX_URL = 256;
 export type HttpOptions = {
   readonly listen: { readonly host: string; readonly port: number };
   readonly store: ServeStore;
+  readonly stamps: Pick<StampStore, 'stampOfWindow'>;
   readonly status: Status;
   readonly identity: ServiceIdentity;
   readonly codeHash: string;
@@ -65,6 +66,8 @@ function route(request: IncomingMessage, options: HttpOptions): Answer {
   const [path = '/', query = ''] = url.split('?', 2);
   const seq = /^\/v1\/windows\/(0|[1-9]\d{0,14})$/.exec(path)?.[1];
   if (seq !== undefined) return windowAnswer(Number(seq), options.store);
+  const stamped = /^\/v1\/windows\/(0|[1-9]\d{0,14})\/stamp$/.exec(path)?.[1];
+  if (stamped !== undefined) return stampAnswer(Number(stamped), options);
   switch (path) {
     case '/v1/windows':
       return listAnswer(new URLSearchParams(query), options.store);
@@ -85,6 +88,13 @@ function windowAnswer(seq: number, store: ServeStore): Answer {
   const window = store.finalWindow(seq);
   if (window === undefined) return refusal(404, 'WINDOW_NOT_PUBLISHED');
   return { code: 200, body: publishedWindowJson(window), immutable: true };
+}
+
+/** A window is covered by one stamp for good, so that an answer never changes; that there is none yet does. */
+function stampAnswer(seq: number, { stamps }: HttpOptions): Answer {
+  const stamp = stamps.stampOfWindow(seq);
+  if (stamp === undefined) return refusal(404, 'STAMP_ABSENT');
+  return { code: 200, body: { seq, stamp: toHex(stamp) }, immutable: true };
 }
 
 function listAnswer(query: URLSearchParams, store: ServeStore): Answer {

@@ -5,6 +5,7 @@ import type {
   IntakeStore,
   ReceiptStore,
   ServeStore,
+  StampStore,
   TransactionStore,
   WindowStore,
 } from '../ports.ts';
@@ -13,6 +14,7 @@ import { openDatabase } from './database.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { publishedStore } from './published-store.ts';
+import { stampStore } from './stamp-store.ts';
 import { transactionStore } from './transaction-store.ts';
 import { windowStore } from './window-store.ts';
 
@@ -22,6 +24,7 @@ export type Stores = {
   readonly windows: WindowStore;
   readonly transactions: TransactionStore;
   readonly beacons: BeaconStore;
+  readonly stamps: StampStore;
   readonly published: ReceiptStore & ServeStore;
   close(): void;
 };
@@ -37,6 +40,7 @@ export function openStores(dataDir: string): Stores {
     windows: windowStore(db),
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
+    stamps: stampStore(db),
     published: publishedStore(db, beacons.lastBeacon),
     close: () => {
       db.close();

@@ -126,4 +126,17 @@ INSERT INTO newest_statement
   ) WHERE place = 1;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2];
+/** Each window is under one token: `first_seq` is the window after `last_seq` of the row before. */
+const VERSION_3 = `
+CREATE TABLE time_stamp (
+  last_seq INTEGER PRIMARY KEY REFERENCES window (seq),
+  first_seq INTEGER NOT NULL UNIQUE REFERENCES window (seq),
+  bytes BLOB NOT NULL,
+  gen_time_ms INTEGER NOT NULL,
+  stored_at_ms INTEGER NOT NULL,
+  published INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX time_stamp_unpublished ON time_stamp (last_seq) WHERE published = 0;
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];

@@ -15,7 +15,7 @@ import {
 } from '../x509/certificate.ts';
 import { constructedTag, type Der, DerReader, oid, readDer, TAG } from '../x509/der.ts';
 import { checkPath, findPath } from '../x509/path.ts';
-import { isSignedBy } from '../x509/public-key.ts';
+import { SignatureChecks } from '../x509/public-key.ts';
 import { checkNotRevoked } from '../x509/revocation.ts';
 import { readToken, type Token, TST_INFO } from './token.ts';
 import type { TstInfo } from './tst-info.ts';
@@ -54,14 +54,36 @@ const NS = 1_000_000_000n;
 /**
  * In the order of the page, so that the first rule that does not hold gives the code.
  * @param imprint SHA-256 digest that must be stamped
+ * @param checks shared by all stamps of a bundle
  * @throws FormatError DER_MALFORMED, STAMP_TOKEN; VerificationError STAMP_*, and those that say that nothing is known:
- *   ALGORITHM_UNSUPPORTED, EXTENSION_UNSUPPORTED, AUTHORITY_UNKNOWN, STAMP_POLICY_UNKNOWN, REVOCATION_UNKNOWN
+ *   ALGORITHM_UNSUPPORTED, EXTENSION_UNSUPPORTED, AUTHORITY_UNKNOWN, STAMP_POLICY_UNKNOWN, REVOCATION_UNKNOWN, SIGNATURE_BUDGET
  */
 export function verifyToken(
   evidence: TokenEvidence,
   imprint: Uint8Array,
   trusted: readonly TrustedAuthority[],
+  checks: SignatureChecks = new SignatureChecks(64),
 ): VerifiedToken {
+  const { path, ...verified } = verifyUnlessRevoked(evidence, imprint, trusted, checks);
+  const { genTime } = verified.info;
+  path.slice(0, -1).forEach((certificate, i) => {
+    const issuer = path[i + 1] ?? certificate;
+    checkNotRevoked(certificate, issuer, evidence.revocation, genTime, checks);
+  });
+  return verified;
+}
+
+/**
+ * Everything but revocation: for whoever is about to fetch what says that nothing of the path was revoked.
+ * @returns with the certificates from the signer up to the trusted one
+ * @throws as `verifyToken`
+ */
+export function verifyUnlessRevoked(
+  evidence: Pick<TokenEvidence, 'token' | 'certificates'>,
+  imprint: Uint8Array,
+  trusted: readonly TrustedAuthority[],
+  checks: SignatureChecks = new SignatureChecks(64),
+): VerifiedToken & { readonly path: readonly Certificate[] } {
   const token = readToken(evidence.token);
   const { info } = token;
   if (!equalBytes(info.imprint, imprint)) {
@@ -73,16 +95,13 @@ export function verifyToken(
   const pool = [...token.certificates, ...evidence.certificates.map(readCertificate)];
   const signer = signerOf(token, pool);
   checkBinding(token, signer);
-  checkSignature(token, signer);
+  checkSignature(token, signer, checks);
   checkPurpose(signer);
-  const path = pathOf(signer, pool, trusted);
+  const path = pathOf(signer, pool, trusted, checks);
   checkPath(path, info.genTime);
   const authority = authorityFor(info, path, trusted);
-  path.slice(0, -1).forEach((certificate, i) => {
-    checkNotRevoked(certificate, path[i + 1] ?? certificate, evidence.revocation, info.genTime);
-  });
   const latest = info.genTime + (info.accuracy ?? 0n);
-  return { info, notAfterSeconds: (latest + NS - 1n) / NS, authority, signer };
+  return { info, notAfterSeconds: (latest + NS - 1n) / NS, authority, signer, path };
 }
 
 function signerOf({ signer: { id } }: Token, pool: readonly Certificate[]): Certificate {
@@ -146,11 +165,16 @@ function isNamed(value: Der, certificate: Certificate): boolean {
   );
 }
 
-function checkSignature({ signer }: Token, certificate: Certificate): void {
+function checkSignature(
+  { signer }: Token,
+  certificate: Certificate,
+  checks: SignatureChecks,
+): void {
   const { digest, algorithm, attributesSigned, signature } = signer;
   const scheme = schemeOf(algorithm, digest);
   const isValid =
-    scheme.hash === digest && isSignedBy(certificate.key, scheme, attributesSigned, signature);
+    scheme.hash === digest &&
+    checks.isSignedBy(certificate.key, scheme, attributesSigned, signature);
   if (!isValid) throw failure('STAMP_SIGNATURE', 'the token is not signed by its certificate');
 }
 
@@ -173,11 +197,13 @@ function pathOf(
   signer: Certificate,
   pool: readonly Certificate[],
   trusted: readonly TrustedAuthority[],
+  checks: SignatureChecks,
 ): readonly Certificate[] {
   const path = findPath(
     signer,
     pool,
     trusted.map(({ certificate }) => certificate),
+    checks,
   );
   if (path === undefined) {
     throw failure('AUTHORITY_UNKNOWN', 'no chain leads to an authority that is trusted');

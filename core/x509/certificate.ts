@@ -16,7 +16,7 @@ import {
   TAG,
   wholeBytes,
 } from './der.ts';
-import { isSignedBy, readSubjectKey, type SubjectKey } from './public-key.ts';
+import { readSubjectKey, type SignatureChecks, type SubjectKey } from './public-key.ts';
 
 export const EXTENSION = {
   subjectKeyIdentifier: '2.5.29.14',
@@ -103,11 +103,20 @@ function malformed(what: string): FormatError {
   return new FormatError('DER_MALFORMED', `expected ${what} in a certificate`);
 }
 
-/** @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED */
-export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+/** @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED, SIGNATURE_BUDGET */
+export function isIssuedBy(
+  certificate: Certificate,
+  issuer: Certificate,
+  checks: SignatureChecks,
+): boolean {
   return (
     equalBytes(certificate.issuer, issuer.subject) &&
-    isSignedBy(issuer.key, schemeOf(certificate.algorithm), certificate.tbs, certificate.signature)
+    checks.isSignedBy(
+      issuer.key,
+      schemeOf(certificate.algorithm),
+      certificate.tbs,
+      certificate.signature,
+    )
   );
 }
 

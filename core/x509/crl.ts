@@ -21,7 +21,7 @@ import {
   TAG,
   wholeBytes,
 } from './der.ts';
-import { isSignedBy } from './public-key.ts';
+import type { SignatureChecks } from './public-key.ts';
 import type { Status } from './revocation.ts';
 
 const ISSUING_DISTRIBUTION_POINT = '2.5.29.28';
@@ -38,6 +38,7 @@ export function readRevocationList(
   der: Uint8Array,
   certificate: Certificate,
   issuer: Certificate,
+  checks: SignatureChecks,
 ): Status | undefined {
   const outer = readDer(der, TAG.sequence, 'a revocation list');
   const tbs = outer.next(TAG.sequence);
@@ -53,7 +54,7 @@ export function readRevocationList(
   if (!equalBytes(name.bytes, issuer.subject)) return undefined;
   if (!mayUseKeyFor(issuer, KEY_USAGE.crlSign)) return undefined;
   const algorithm = readAlgorithm(new DerReader(inner.bytes, 'a revocation list'));
-  if (!isSignedBy(issuer.key, schemeOf(algorithm), tbs.bytes, signature)) return undefined;
+  if (!checks.isSignedBy(issuer.key, schemeOf(algorithm), tbs.bytes, signature)) return undefined;
   const thisUpdate = time(reader.any());
   const hasNext = reader.nextTag === TAG.utcTime || reader.nextTag === TAG.generalizedTime;
   const nextUpdate = hasNext ? time(reader.any()) : undefined;

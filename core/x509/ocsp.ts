@@ -23,7 +23,7 @@ import {
   TAG,
   wholeBytes,
 } from './der.ts';
-import { isSignedBy } from './public-key.ts';
+import type { SignatureChecks } from './public-key.ts';
 import type { Status } from './revocation.ts';
 
 const BASIC_RESPONSE = '1.3.6.1.5.5.7.48.1.1';
@@ -40,6 +40,7 @@ export function readOcspResponse(
   der: Uint8Array,
   certificate: Certificate,
   issuer: Certificate,
+  checks: SignatureChecks,
 ): Status | undefined {
   const outer = readDer(der, TAG.sequence, 'an OCSP response');
   const isSuccessful = smallUnsigned(outer.next(TAG.enumerated), 6) === 0;
@@ -65,8 +66,8 @@ export function readOcspResponse(
   const found = findResponse(responses, certificate, issuer);
   if (found === undefined) return undefined;
   const scheme = schemeOf(algorithm);
-  const isSigned = responders(issuer, carried, producedAt).some((one) =>
-    isSignedBy(one.key, scheme, tbs.bytes, signature),
+  const isSigned = responders(issuer, carried, producedAt, checks).some((one) =>
+    checks.isSignedBy(one.key, scheme, tbs.bytes, signature),
   );
   return isSigned ? found : undefined;
 }
@@ -76,6 +77,7 @@ function responders(
   issuer: Certificate,
   carried: DerReader | undefined,
   at: bigint,
+  checks: SignatureChecks,
 ): readonly Certificate[] {
   const certificates = carried?.all((item) => readCertificate(item.any().bytes)) ?? [];
   const delegated = certificates
@@ -86,7 +88,7 @@ function responders(
         mayUseKeyFor(one, KEY_USAGE.digitalSignature, KEY_USAGE.nonRepudiation) &&
         at >= one.notBefore &&
         at <= one.notAfter &&
-        isIssuedBy(one, issuer),
+        isIssuedBy(one, issuer, checks),
     );
   return [issuer, ...delegated];
 }

@@ -12,11 +12,10 @@ import {
   KEY_USAGE,
   mayUseKeyFor,
 } from './certificate.ts';
+import type { SignatureChecks } from './public-key.ts';
 
 /** Certificates, the trusted one included. */
 const MAX_PATH = 8;
-/** Signatures of certificates that are verified at most: a bundle must not make a verifier search. */
-const MAX_TRIALS = 32;
 
 /** What is looked at here, or says nothing that restricts. */
 const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -33,14 +32,15 @@ const KNOWN_EXTENSIONS: ReadonlySet<string> = new Set([
 
 /**
  * The first path found, from the certificate itself to a trusted one; a trusted certificate needs no path.
- * @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED; undefined when there is none
+ * @returns undefined when there is none
+ * @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED, SIGNATURE_BUDGET
  */
 export function findPath(
   certificate: Certificate,
   pool: readonly Certificate[],
   trusted: readonly Certificate[],
+  checks: SignatureChecks,
 ): readonly Certificate[] | undefined {
-  let trials = 0;
   const extend = (path: readonly Certificate[]): readonly Certificate[] | undefined => {
     const last = path.at(-1);
     if (last === undefined) return undefined;
@@ -49,9 +49,7 @@ export function findPath(
     // Trusted ones first: a path is not made longer than it must be.
     for (const issuer of [...trusted, ...pool]) {
       if (isOneOf(issuer, path) || !equalBytes(issuer.subject, last.issuer)) continue;
-      trials += 1;
-      if (trials > MAX_TRIALS) return undefined;
-      const found = isIssuedBy(last, issuer) ? extend([...path, issuer]) : undefined;
+      const found = isIssuedBy(last, issuer, checks) ? extend([...path, issuer]) : undefined;
       if (found !== undefined) return found;
     }
     return undefined;

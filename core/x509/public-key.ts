@@ -1,5 +1,6 @@
 /** SubjectPublicKeyInfo, and whether a signature is by that key (RFC 5280, section 4.1.2.7; RFC 5480). */
 import { p256, p384, p521 } from '@noble/curves/nist.js';
+import { VerificationError } from '../errors.ts';
 import {
   EC_PUBLIC_KEY,
   HASHES,
@@ -34,8 +35,25 @@ export function readSubjectKey(reader: DerReader): SubjectKey {
   return { algorithm, bytes };
 }
 
-/** @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED */
-export function isSignedBy(
+/** Verifies so many signatures and no more: certificates and lists can be arranged so that the search never ends. */
+export class SignatureChecks {
+  #left: number;
+
+  constructor(limit: number) {
+    this.#left = limit;
+  }
+
+  /** @throws FormatError DER_MALFORMED; VerificationError ALGORITHM_UNSUPPORTED, SIGNATURE_BUDGET */
+  isSignedBy(...signed: Parameters<typeof isSignedBy>): boolean {
+    if (this.#left === 0) {
+      throw new VerificationError('SIGNATURE_BUDGET', 'more signatures than any honest chain has');
+    }
+    this.#left -= 1;
+    return isSignedBy(...signed);
+  }
+}
+
+function isSignedBy(
   key: SubjectKey,
   scheme: SignatureScheme,
   message: Uint8Array,

@@ -7,6 +7,7 @@ import type { Certificate } from './certificate.ts';
 import { readRevocationList } from './crl.ts';
 import { DerReader, TAG } from './der.ts';
 import { readOcspResponse } from './ocsp.ts';
+import type { SignatureChecks } from './public-key.ts';
 
 /** What one list or response says of one certificate. */
 export type Status = {
@@ -29,8 +30,9 @@ export function checkNotRevoked(
   issuer: Certificate,
   evidence: readonly Uint8Array[],
   at: bigint,
+  checks: SignatureChecks,
 ): void {
-  const statuses = evidence.flatMap((der) => statusIn(der, certificate, issuer) ?? []);
+  const statuses = evidence.flatMap((der) => statusIn(der, certificate, issuer, checks) ?? []);
   for (const { revoked } of statuses) {
     if (revoked === undefined) continue;
     const lostKey = revoked.reason === undefined || !HARMLESS_REASONS.includes(revoked.reason);
@@ -57,10 +59,15 @@ export function checkNotRevoked(
 }
 
 /** Undefined: it says nothing of this certificate, or it is not by whom the issuer lets speak. */
-function statusIn(der: Uint8Array, certificate: Certificate, issuer: Certificate) {
+function statusIn(
+  der: Uint8Array,
+  certificate: Certificate,
+  issuer: Certificate,
+  checks: SignatureChecks,
+): Status | undefined {
   return isRevocationList(der)
-    ? readRevocationList(der, certificate, issuer)
-    : readOcspResponse(der, certificate, issuer);
+    ? readRevocationList(der, certificate, issuer, checks)
+    : readOcspResponse(der, certificate, issuer, checks);
 }
 
 /** A list starts with what is signed, a response with its status. */

@@ -22,7 +22,6 @@ export const checkPromise = unread(
   'no broken promise in the bundle; whether one exists elsewhere was not searched',
   'broken promise',
 );
-export const checkTimestamp = unread('stamps', 'no time stamp token in the bundle', 'time stamp');
 export const checkEnrolment = unread(
   'enrolments',
   'no enrolment: which vehicle this is and who vouched for the device is not shown',
