@@ -59,29 +59,27 @@ export class Stamper {
   /** @throws OperationalError STAMP_UNAVAILABLE, BROKER_UNREACHABLE (retryable) */
   async step(): Promise<void> {
     await this.#publish();
-    const windows = this.#options.store.unstampedWindows(MAX_WINDOWS);
-    if (!this.#isDue(windows)) return;
-    await this.#stamp(windows);
-    await this.#publish();
-    // After a long time without an authority more than one token is needed.
+    const { store } = this.#options;
+    const newest = store.lastSealedSeq();
+    if (newest === undefined || !this.#isDue(newest)) return;
+    // More than one token after a long time without an authority, and where the publisher changed.
     for (;;) {
-      const rest = this.#options.store.unstampedWindows(MAX_WINDOWS);
-      if (rest.length < MAX_WINDOWS) return;
-      await this.#stamp(rest);
+      const windows = store.unstampedWindows(MAX_WINDOWS);
+      const [first] = windows;
+      if (first === undefined || first.seq > newest) return;
+      await this.#stamp(windows);
       await this.#publish();
     }
   }
 
-  #isDue(windows: readonly UnstampedWindow[]): boolean {
-    const newest = windows.at(-1);
-    if (newest === undefined) return false;
+  #isDue(newest: number): boolean {
     const { store, clock, everyMs, soonestMs } = this.#options;
     const last = store.lastStampedAtMs();
     if (last === undefined) return true;
     const since = clock.nowMs() - last;
     // A clock that was set back must not stop the stamps.
     if (since < 0 || since >= everyMs) return true;
-    return this.#soonAbove !== undefined && newest.seq > this.#soonAbove && since >= soonestMs;
+    return this.#soonAbove !== undefined && newest > this.#soonAbove && since >= soonestMs;
   }
 
   async #stamp(windows: readonly UnstampedWindow[]): Promise<void> {
