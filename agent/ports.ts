@@ -139,6 +139,7 @@ export const COMMIT_POINTS = [
   'statement-published',
   'accepted-committed',
   'receipt-committed',
+  'stamp-committed',
   'hold-committed',
   'segment-given-up',
   'segment-evicted',
@@ -297,6 +298,8 @@ export type Archive = {
   /** That cover any of these chunks, ascending by place. */
   statementsOver(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[];
   window(hash: Uint8Array): StoredWindow | undefined;
+  /** Encoded time stamp that covers the window. */
+  stampOf(windowHash: Uint8Array): Uint8Array | undefined;
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
 };
@@ -323,4 +326,16 @@ export type Outbox = {
       readonly link: Uint8Array;
     },
   ): void;
+  /** With a receipt and without a time stamp, those of the newest statements first. */
+  unstampedWindows(limit: number): readonly StampableWindow[];
+  /** With a receipt and without a time stamp. */
+  unstampedCount(): number;
+  /** The stamp, and that it covers these windows. */
+  storeStamp(stamp: Uint8Array, windowHashes: readonly Uint8Array[]): void;
+};
+
+export type StampableWindow = {
+  readonly hash: Uint8Array;
+  /** Encoded window record. */
+  readonly record: Uint8Array;
 };

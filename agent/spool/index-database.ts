@@ -26,7 +26,7 @@ export function openIndexForWriting(folder: string): Database.Database {
     // Rows are written once and hardly ever read: the library's 16 MB would fill with what nobody asks for again.
     database.pragma('cache_size = -1024');
     if (state === 'empty') createSchema(database);
-    else if (state === 'version 1') migrateSchema(database);
+    else if (state !== 'current') migrateSchema(database, state);
     database.pragma('foreign_keys = ON');
   });
 }

@@ -1,4 +1,4 @@
-/** From version 1 of the index, which held one log, to version 2. Implements spec/spool.md, "Version 1". */
+/** From version 1 of the index, which held one log, to that of today. Implements spec/spool.md, "Version 1". */
 import type Database from 'better-sqlite3';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { FormatError, OperationalError } from '../../core/errors.ts';
@@ -9,7 +9,7 @@ const OLD_INDEXES = ['statement_unaccepted', 'statement_waiting', 'chunk_unbatch
 
 /**
  * Only inside a transaction and with foreign keys off.
- * @param schema of version 2
+ * @param schema of today
  * @throws OperationalError SPOOL_DAMAGED when a header does not say how many streams it has
  */
 export function migrateFrom1(database: Database.Database, schema: string): void {

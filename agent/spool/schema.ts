@@ -7,9 +7,22 @@ import { OperationalError } from '../../core/errors.ts';
 import { migrateFrom1 } from './migration.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
+
+/** What version 3 added. A stamp covers the windows of an hour, each at most once. */
+const STAMP_TABLES = `
+  CREATE TABLE time_stamp (
+    number INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+  );
+  CREATE TABLE stamped_window (
+    hash BLOB PRIMARY KEY REFERENCES anchored_window (hash) ON DELETE CASCADE,
+    stamp INTEGER NOT NULL REFERENCES time_stamp (number)
+  ) WITHOUT ROWID;
+  CREATE INDEX stamped_window_stamp ON stamped_window (stamp);
+`;
 
 /**
  * `place` is `placeOf(log, number)`, so that a row of any log is found by one integer and a commit at the end
@@ -102,9 +115,10 @@ const SCHEMA = `
     last_chunk INTEGER NOT NULL,
     reason TEXT NOT NULL
   );
+  ${STAMP_TABLES}
 `;
 
-export type IndexState = 'empty' | 'version 1' | 'current';
+export type IndexState = 'empty' | 'version 1' | 'version 2' | 'current';
 
 /**
  * Changes nothing.
@@ -123,6 +137,7 @@ export function indexState(database: Database.Database): IndexState {
   }
   if (version === SCHEMA_VERSION) return 'current';
   if (version === 1) return 'version 1';
+  if (version === 2) return 'version 2';
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -141,15 +156,16 @@ export function createSchema(database: Database.Database): void {
 
 /**
  * Everything in one transaction, the version with it: a kill at any line, a full disk and a row that makes no
- * sense leave version 1 as it was, and the next start begins again.
+ * sense leave the older version as it was, and the next start begins again.
  * @throws OperationalError SPOOL_DAMAGED
  */
-export function migrateSchema(database: Database.Database): void {
+export function migrateSchema(database: Database.Database, from: 'version 1' | 'version 2'): void {
   // Tables are replaced under their own names, which enforced references would follow. Not to be switched
   // inside a transaction.
   database.pragma('foreign_keys = OFF');
   database.transaction(() => {
-    migrateFrom1(database, SCHEMA);
+    if (from === 'version 1') migrateFrom1(database, SCHEMA);
+    else database.exec(STAMP_TABLES);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

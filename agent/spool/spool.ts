@@ -322,6 +322,20 @@ export class Spool extends SpoolReader implements Outbox {
   }
 
   /**
+   * Durable: which of the windows the stamp covers. A kill before it loses the stamp, and the next one that comes
+   * shows that it is missing.
+   */
+  storeStamp(stamp: Uint8Array, windowHashes: readonly Uint8Array[]): void {
+    this.#commit(() => {
+      const number = this.sql.run('INSERT INTO time_stamp (bytes) VALUES (?)', stamp);
+      for (const hash of windowHashes) {
+        this.sql.run('INSERT INTO stamped_window VALUES (?, ?)', hash, number);
+      }
+    });
+    this.#atCommitPoint('stamp-committed');
+  }
+
+  /**
    * Durable when it returns: no body of these chunks is evicted, those that are still to come included.
    * @param toSeq inclusive
    * @returns the hold's number

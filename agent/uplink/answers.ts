@@ -37,6 +37,8 @@ export type KnownService = {
   /** 20 bytes. */
   readonly contract: Uint8Array;
   readonly publishers: readonly Uint8Array[];
+  /** DER certificates that time stamps must lead to; none: no stamps are kept. */
+  readonly stampRoots?: readonly Uint8Array[];
 };
 
 /** @throws FormatError; VerificationError SIGNATURE_INVALID, ACCEPTANCE_FOREIGN, MERKLE_* */

@@ -1,7 +1,8 @@
 /** The configured authorities: where to ask, and which certificates their chains must lead to. */
 import { readFileSync } from 'node:fs';
-import { FormatError, UserError } from '../../core/errors.ts';
-import { type Certificate, readCertificate } from '../../core/x509/certificate.ts';
+import { UserError } from '../../core/errors.ts';
+import type { Certificate } from '../../core/x509/certificate.ts';
+import { certificatesInPem } from '../../core/x509/pem.ts';
 import type { StampAuthority } from './obtain-stamp.ts';
 
 export type ConfiguredAuthority = {
@@ -24,14 +25,7 @@ export function readAuthorities(
 
 function readRoots(path: string): readonly Certificate[] {
   try {
-    const blocks = readFileSync(path, 'utf8').matchAll(
-      /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g,
-    );
-    const roots = [...blocks].map(([, base64]) =>
-      readCertificate(Uint8Array.from(Buffer.from(base64 ?? '', 'base64'))),
-    );
-    if (roots.length > 0) return roots;
-    throw new FormatError('DER_MALFORMED', 'no certificate in PEM');
+    return certificatesInPem(readFileSync(path, 'utf8'));
   } catch (cause) {
     throw new UserError(
       'STAMP_ROOTS_UNREADABLE',

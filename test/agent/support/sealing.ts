@@ -79,6 +79,7 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     chunks: () => [],
     statementsOver: () => [],
     window: () => undefined,
+    stampOf: () => undefined,
     body: () => chunk.body,
   };
   const stored: StoredChunk = {
