@@ -11,13 +11,13 @@ import {
   unsupported,
 } from './algorithm.ts';
 import { type DerReader, oid, TAG, wholeBytes } from './der.ts';
-import { type RsaKey, readRsaKey, verifyPkcs1, verifyPss } from './rsa.ts';
+import { readRsaKey, verifyPkcs1, verifyPss } from './rsa.ts';
 
-const CURVES = {
-  '1.2.840.10045.3.1.7': p256,
-  '1.3.132.0.34': p384,
-  '1.3.132.0.35': p521,
-} as const;
+const CURVES: ReadonlyMap<string, typeof p256> = new Map([
+  ['1.2.840.10045.3.1.7', p256],
+  ['1.3.132.0.34', p384],
+  ['1.3.132.0.35', p521],
+]);
 
 /** As it stands in a certificate; read when a signature is to be verified by it. */
 export type SubjectKey = {
@@ -53,26 +53,31 @@ export class SignatureChecks {
   }
 }
 
+/** A key of another kind than the signature's is not the one that signed. */
 function isSignedBy(
-  key: SubjectKey,
+  { algorithm, bytes }: SubjectKey,
   scheme: SignatureScheme,
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if (scheme.kind === 'rsa-pss') {
-    return verifyPss(rsaKey(key, scheme.kind), scheme, message, signature);
+  switch (scheme.kind) {
+    case 'ecdsa':
+      return (
+        algorithm.oid === EC_PUBLIC_KEY &&
+        verifyEcdsa({ algorithm, bytes }, scheme, message, signature)
+      );
+    case 'rsa':
+      return (
+        algorithm.oid === RSA_ENCRYPTION &&
+        verifyPkcs1(readRsaKey(bytes), scheme.hash, message, signature)
+      );
+    case 'rsa-pss':
+      // A key for PSS alone, or one for RSA in general.
+      return (
+        (algorithm.oid === RSA_ENCRYPTION || algorithm.oid === RSA_PSS) &&
+        verifyPss(readRsaKey(bytes), scheme, message, signature)
+      );
   }
-  return scheme.kind === 'rsa'
-    ? verifyPkcs1(rsaKey(key, scheme.kind), scheme.hash, message, signature)
-    : verifyEcdsa(key, scheme, message, signature);
-}
-
-function rsaKey({ algorithm, bytes }: SubjectKey, kind: 'rsa' | 'rsa-pss'): RsaKey {
-  // A key for PSS alone signs nothing else; one for RSA in general signs both.
-  const fits =
-    algorithm.oid === RSA_ENCRYPTION || (algorithm.oid === RSA_PSS && kind === 'rsa-pss');
-  if (!fits) throw unsupported(`a key of kind ${algorithm.oid} for an RSA signature`);
-  return readRsaKey(bytes);
 }
 
 function verifyEcdsa(
@@ -82,12 +87,8 @@ function verifyEcdsa(
   signature: Uint8Array,
 ): boolean {
   const named = algorithm.parameters?.tag === TAG.oid ? oid(algorithm.parameters) : '';
-  const curve = CURVES[named as keyof typeof CURVES] as
-    | (typeof CURVES)[keyof typeof CURVES]
-    | undefined;
-  if (algorithm.oid !== EC_PUBLIC_KEY || curve === undefined) {
-    throw unsupported(`a key of kind ${algorithm.oid} ${named} for an ECDSA signature`);
-  }
+  const curve = CURVES.get(named);
+  if (curve === undefined) throw unsupported(`the curve ${named}`);
   try {
     const options = { prehash: false, lowS: false, format: 'der' } as const;
     return curve.verify(signature, HASHES[hash](message), bytes, options);

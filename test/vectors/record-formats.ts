@@ -82,15 +82,18 @@ import {
   decodeReceiptMessage,
   decodeRefusedMessage,
   decodeWantMessage,
+  decodeWantStampMessage,
   encodeAcceptedMessage,
   encodeAskMessage,
   encodeLastMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
   encodeWantMessage,
+  encodeWantStampMessage,
   parseUpTopic,
 } from '../../core/wire.ts';
 import { plainObject } from '../../fixtures/generate/plain-json.ts';
+import { verified as verifiedToken } from '../../fixtures/generate/tsp/verified.ts';
 import {
   type FormatRunner,
   hex,
@@ -172,6 +175,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     names: decodedAgain(hex(input, 'bytes'), decodeStreamsRecord, encodeStreamsRecord),
   }),
   'time-stamp': runTimeStamp,
+  'tsp/token': (input) => verifiedToken(input as never),
   'uplink-accepted': codec(decodeAcceptedMessage, encodeAcceptedMessage),
   'uplink-ask': codec(decodeAskMessage, encodeAskMessage),
   'uplink-last': codec(decodeLastMessage, encodeLastMessage),
@@ -186,6 +190,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     plainObject({
       statementIds: decodedAgain(hex(input, 'bytes'), decodeWantMessage, encodeWantMessage),
     }),
+  'uplink-want-stamp': codec(decodeWantStampMessage, encodeWantStampMessage),
   'vin-commitment': (input) => {
     verifyVinCommitment(hex(input, 'commitment'), hex(input, 'salt'), text(input, 'vin'));
     return {};
