@@ -18,8 +18,7 @@ const STRICTER: Readonly<Record<string, string>> = {
   'invalid-policy': 'which policy is asked for is not told to openssl ts -verify',
   'invalid-ess-sha1': 'an ESSCertID binds by SHA-1',
   'invalid-sha1-digest': 'SHA-1',
-  'invalid-sha1-imprint': 'SHA-1',
-  'invalid-sha512-imprint': 'a window record hash is SHA-256',
+  'invalid-info-time': 'what the time says is not looked at',
   'invalid-indefinite': 'BER is read as well',
   'invalid-length': 'BER is read as well',
   'invalid-trailing': 'what is behind the token is not looked at',
@@ -40,9 +39,10 @@ const CANNOT_JUDGE = /ocsp/;
 
 const vectors = readVectors(['tsp/token']).filter(({ vector }) => !CANNOT_JUDGE.test(vector.name));
 
-const readable = (
-  vectors.find(({ vector }) => vector.name === 'valid-p256')?.vector.input as TokenInput
-).token;
+const readable = vectors
+  .filter(({ vector }) => vector.name === 'valid-p256')
+  .map(({ vector }) => (vector.input as TokenInput).token)
+  .join('');
 
 describe('openssl ts -verify', () => {
   it.each(vectors.map(({ vector }) => [vector.name, vector] as const))(
