@@ -87,12 +87,27 @@ test('a spool of version 1 is migrated with all that it holds, and recording goe
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(2);
+  expect(pragma(copy, 'user_version')).toBe(3);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   expect(pragma(copy, 'foreign_key_check')).toEqual([]);
   const again = openSpool(copy);
   expect(again.chunks(0, 0, 1e6).length).toBe((expected['chunks'] as unknown[]).length + 1);
   again.close();
+});
+
+test('a spool of version 2 gets the tables for time stamps, and keeps all that it holds', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec('DROP TABLE stamped_window; DROP TABLE time_stamp; PRAGMA user_version = 2');
+  database.close();
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  spool.storeStamp(Uint8Array.of(1), [idOf('window')]);
+  expect(spool.stampOf(idOf('window'))).toEqual(Uint8Array.of(1));
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(3);
+  expect(pragma(copy, 'foreign_key_check')).toEqual([]);
 });
 
 test('a migrated index is built like a new one', () => {
@@ -124,7 +139,7 @@ test('an old spool with a header that says nothing stays as it is', () => {
   expect(pragma(copy, 'user_version')).toBe(1);
 });
 
-test('killed while it migrates, a spool is of version 1 or 2, and whole', async () => {
+test('killed while it migrates, a spool is of version 1 or of today, and whole', async () => {
   const program = join(import.meta.dirname, '../support/open-spool.ts');
   const versions: unknown[] = [];
   for (let round = 0; round < 24; round++) {
@@ -142,5 +157,5 @@ test('killed while it migrates, a spool is of version 1 or 2, and whole', async 
     spool.close();
   }
   // The last of the steps is behind the commit.
-  expect(new Set(versions)).toEqual(new Set([1, 2]));
+  expect(new Set(versions)).toEqual(new Set([1, 3]));
 });
