@@ -1,6 +1,6 @@
 /**
  * The time stamps over the windows of a bundle, each once and only from the first of these windows on.
- * Implements spec/time-stamp.md, "In a bundle".
+ * Implements spec/time-stamp.md, "Stamping".
  */
 import { toHex } from '../../core/bytes.ts';
 import {

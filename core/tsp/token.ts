@@ -1,6 +1,6 @@
 /**
  * TimeStampToken: CMS SignedData over one TSTInfo with one signer (RFC 3161, section 2.4.2; RFC 5652, section 5).
- * Implements spec/time-stamp.md, "Token". Read here, believed in verify-token.ts.
+ * Implements spec/time-stamp.md, "Verification". Read here, believed in verify-token.ts.
  */
 import { FormatError } from '../errors.ts';
 import { type AlgorithmId, type HashName, hashNamed, readAlgorithm } from '../x509/algorithm.ts';

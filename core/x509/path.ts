@@ -1,6 +1,6 @@
 /**
  * From a certificate up to one that is trusted (RFC 5280, section 6), at a moment in the past.
- * Implements spec/time-stamp.md, "Chain".
+ * Implements spec/time-stamp.md, "Verification".
  */
 import { equalBytes } from '../bytes.ts';
 import { VerificationError } from '../errors.ts';

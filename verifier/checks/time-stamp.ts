@@ -54,8 +54,13 @@ export function checkTimestamp({ evidence, anchoring, stamps }: Context): Outcom
 }
 
 function latestOf(stamps: readonly StampReading[]): bigint {
-  const seconds = stamps.flatMap(({ verified }) => verified?.notAfterSeconds ?? []);
-  return seconds.reduce((latest, one) => (one > latest ? one : latest), 0n);
+  let latest = 0n;
+  for (const { verified } of stamps) {
+    if (verified !== undefined && verified.notAfterSeconds > latest) {
+      latest = verified.notAfterSeconds;
+    }
+  }
+  return latest;
 }
 
 function listed({ windows, verified }: StampReading) {
