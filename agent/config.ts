@@ -10,7 +10,6 @@ import { UserError } from '../core/errors.ts';
 import { MAX_BUSES } from '../core/session-record.ts';
 import { Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
-import { certificatesInPem } from '../core/x509/pem.ts';
 import { type CaptureFilter, readFilters } from './capture-filter.ts';
 
 export type AgentConfig = {
@@ -33,8 +32,8 @@ export type AgentConfig = {
     readonly contract: Uint8Array;
     readonly publishers: readonly Uint8Array[];
     readonly resendEveryMs: number;
-    /** DER certificates that time stamps must lead to; none: no stamps are kept. */
-    readonly stampRoots?: readonly Uint8Array[];
+    /** PEM, of whoever certifies the time stamp authorities of the service; none: no stamps are kept. */
+    readonly stampRootsFile?: string;
   };
 };
 
@@ -172,7 +171,7 @@ function readMetrics(metrics: Settings): HostPort | undefined {
 }
 
 function readService(service: Settings, folder: string): AgentConfig['service'] {
-  const stampRoots = service.textOrNone('stamp_roots');
+  const stampRootsFile = service.textOrNone('stamp_roots_file');
   return {
     mqttUrl: service.url('mqtt_url', ['mqtt:', 'mqtts:']),
     key: toPublicKey(service, service.hex('key', 33)),
@@ -180,19 +179,8 @@ function readService(service: Settings, folder: string): AgentConfig['service'] 
     contract: service.hex('contract', 20),
     publishers: service.hexes('publishers', 20),
     resendEveryMs: service.integer('resend_every_ms', 100, 600_000, RESEND_EVERY_MS),
-    ...(stampRoots !== undefined && {
-      stampRoots: readRoots(service, resolve(folder, stampRoots)),
-    }),
+    ...(stampRootsFile !== undefined && { stampRootsFile: resolve(folder, stampRootsFile) }),
   };
-}
-
-/** PEM, of whoever certifies the time stamp authorities of the service. */
-function readRoots(service: Settings, path: string): readonly Uint8Array[] {
-  try {
-    return certificatesInPem(readFileSync(path, 'utf8')).map(({ der }) => der);
-  } catch {
-    throw service.invalid('stamp_roots', 'a file with certificates in PEM');
-  }
 }
 
 /** `host:port`; an IPv6 address stands in brackets. */

@@ -23,7 +23,6 @@ import {
   stampTopic,
   vehicleTopic,
 } from '../../core/wire.ts';
-import { readCertificate } from '../../core/x509/certificate.ts';
 import type { AtCommitPoint, Broker, Outbox, StoredStatement } from '../ports.ts';
 import {
   checkAcceptance,
@@ -103,7 +102,7 @@ export class Uplink {
     this.#events = events;
     const { service, sha256 } = options;
     const roots = service.stampRoots ?? [];
-    const authorities = roots.map((der) => ({ certificate: readCertificate(der), policies: [] }));
+    const authorities = roots.map((certificate) => ({ certificate, policies: [] }));
     this.#stamps =
       authorities.length === 0
         ? undefined

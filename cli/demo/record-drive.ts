@@ -1,10 +1,13 @@
 /** Runs the agent over the log until every statement has its receipt, and stops it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS } from '../../agent/config.ts';
 import { startAgent } from '../../agent/main.ts';
 import type { AgentEvents, RunningAgent } from '../../agent/running-agent.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { OperationalError } from '../../core/errors.ts';
+import { certificateInPem } from '../../core/x509/pem.ts';
 import { bar, type ProgressLine } from '../progress.ts';
 
 const RECEIPTS_WITHIN_MS = 120_000;
@@ -76,7 +79,7 @@ async function startDrive(
       contract: service.contract,
       publishers: [service.publisher],
       resendEveryMs: 2000,
-      ...(service.localStampRoot !== undefined && { stampRoots: [service.localStampRoot] }),
+      ...stampRoots(unit, service.localStampRoot),
     },
   };
   return await startAgent(config, events);
@@ -97,6 +100,14 @@ async function receipted(
     line.show(`  ${agent.waiting()} statements wait for their receipts`);
     await Promise.race([sleep(100), aborted(signal)]);
   }
+}
+
+/** As an operator hands the certificate to the owners of vehicles. */
+function stampRoots(unit: string, root: Uint8Array | undefined) {
+  if (root === undefined) return {};
+  const stampRootsFile = join(unit, 'stamp-roots.pem');
+  writeFileSync(stampRootsFile, certificateInPem(root));
+  return { stampRootsFile };
 }
 
 /** Whether every window with a receipt has its time stamp. */

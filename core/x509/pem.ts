@@ -13,6 +13,13 @@ export function certificatesInPem(text: string): readonly Certificate[] {
   return found;
 }
 
+/** Lines of 64 characters. */
+export function certificateInPem(der: Uint8Array): string {
+  const base64 = btoa(Array.from(der, (byte) => String.fromCharCode(byte)).join(''));
+  const lines = base64.match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+}
+
 function bytesOf(base64: string): Uint8Array {
   try {
     return Uint8Array.from(atob(base64.replace(/\s/g, '')), (character) => character.charCodeAt(0));

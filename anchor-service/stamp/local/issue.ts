@@ -1,5 +1,4 @@
 /** Certificates and revocation lists of a local authority (RFC 5280). ECDSA on P-256 with SHA-256 throughout. */
-import { concatBytes } from '../../../core/bytes.ts';
 import { EXTENSION } from '../../../core/x509/certificate.ts';
 import { constructedTag, primitiveTag, TAG } from '../../../core/x509/der.ts';
 import {
@@ -129,13 +128,4 @@ export function stamperExtensions(listUrl: string): readonly Uint8Array[] {
     extension(EXTENSION.extendedKeyUsage, sequence(objectId(TIME_STAMPING)), true),
     extension(EXTENSION.crlDistributionPoints, sequence(point), false),
   ];
-}
-
-/** PEM, for people and for openssl. */
-export function pem(der: Uint8Array): string {
-  const lines =
-    Buffer.from(concatBytes(der))
-      .toString('base64')
-      .match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
 }

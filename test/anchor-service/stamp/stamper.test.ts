@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readAuthorities } from '../../../anchor-service/stamp/authorities.ts';
-import { pem } from '../../../anchor-service/stamp/local/issue.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { sha256 } from '../../../core/hash.ts';
 import { coveredRecordHashes, decodeTimeStamp } from '../../../core/time-stamp.ts';
 import { verifyToken } from '../../../core/tsp/verify-token.ts';
+import { certificateInPem } from '../../../core/x509/pem.ts';
 import { honest } from '../support/faulty-authority.ts';
 import { startOpensslAuthority } from '../support/openssl-authority.ts';
 import { temporaryFolder } from '../support/service.ts';
@@ -248,7 +248,7 @@ describe('OpenSSL as the authority', () => {
       execFileSync('openssl', [
         ...['crl', '-inform', 'DER', '-in', file('list.der'), '-out', file('list.pem')],
       ]);
-      const root = pem(rig.local.root.der);
+      const root = certificateInPem(rig.local.root.der);
       writeFileSync(file('trusted.pem'), root + readFileSync(file('list.pem'), 'utf8'));
       const printed = execFileSync(
         'openssl',
