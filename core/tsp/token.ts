@@ -108,9 +108,10 @@ function readAttributes(list: DerReader): ReadonlyMap<string, Der> {
     const name = oid(reader.next(TAG.oid));
     const values = reader.inside(TAG.set);
     reader.end();
-    if (attributes.has(name) || values.isAtEnd) throw malformed(`attribute ${name} once`);
-    const value = values.any();
-    if (!values.isAtEnd) throw malformed(`one value of attribute ${name}`);
+    const [value, ...others] = values.all((item) => item.any());
+    if (attributes.has(name) || value === undefined || others.length > 0) {
+      throw malformed(`attribute ${name} once, with one value`);
+    }
     attributes.set(name, value);
   }
   return attributes;

@@ -22,7 +22,7 @@ import {
   wholeBytes,
 } from './der.ts';
 import type { SignatureChecks } from './public-key.ts';
-import type { Status } from './revocation.ts';
+import type { Status } from './revocation-status.ts';
 
 const ISSUING_DISTRIBUTION_POINT = '2.5.29.28';
 const REASON_CODE = '2.5.29.21';

@@ -24,7 +24,7 @@ import {
   wholeBytes,
 } from './der.ts';
 import type { SignatureChecks } from './public-key.ts';
-import type { Status } from './revocation.ts';
+import type { Status } from './revocation-status.ts';
 
 const BASIC_RESPONSE = '1.3.6.1.5.5.7.48.1.1';
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';

@@ -8,14 +8,7 @@ import { readRevocationList } from './crl.ts';
 import { DerReader, TAG } from './der.ts';
 import { readOcspResponse } from './ocsp.ts';
 import type { SignatureChecks } from './public-key.ts';
-
-/** What one list or response says of one certificate. */
-export type Status = {
-  /** ns since 1970. */
-  readonly thisUpdate: bigint;
-  readonly nextUpdate: bigint | undefined;
-  readonly revoked: { readonly at: bigint; readonly reason: number | undefined } | undefined;
-};
+import type { Status } from './revocation-status.ts';
 
 /** unspecified, affiliationChanged, superseded, cessationOfOperation: the key was not lost (RFC 3161, section 4). */
 const HARMLESS_REASONS: readonly number[] = [0, 3, 4, 5];

@@ -31,7 +31,7 @@ export function extension(name: string, value: Uint8Array, isCritical: boolean):
 }
 
 /** UTCTime up to 2049, as RFC 5280 wants it. @param atMs Unix time */
-export function utcTime(atMs: number): Uint8Array {
+function utcTime(atMs: number): Uint8Array {
   const text = new Date(atMs).toISOString().replace(/[-:T]/g, '').slice(0, 14);
   return text < '2050'
     ? ascii(TAG.utcTime, `${text.slice(2)}Z`)
