@@ -139,7 +139,9 @@ test('an old spool with a header that says nothing stays as it is', () => {
   expect(pragma(copy, 'user_version')).toBe(1);
 });
 
-test('killed while it migrates, a spool is of version 1 or of today, and whole', async () => {
+test('killed while it migrates, a spool is of version 1 or of today, and whole', {
+  timeout: 240_000,
+}, async () => {
   const program = join(import.meta.dirname, '../support/open-spool.ts');
   const versions: unknown[] = [];
   for (let round = 0; round < 24; round++) {
