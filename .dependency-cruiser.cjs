@@ -73,6 +73,21 @@ module.exports = {
       { path: '^(agent|anchor-service|verifier)/', pathNot: '^$1/' },
     ),
     rule(
+      'monitor-imports-only-core',
+      'who checks a service shares nothing with it but the formats',
+      { path: '^monitor/' },
+      {
+        pathNot: ['^core/', '^monitor/', 'node_modules/(better-sqlite3|smol-toml)/'],
+        dependencyTypesNot: ['core'],
+      },
+    ),
+    rule(
+      'parts-do-not-import-the-monitor',
+      '',
+      { path: '^(agent|anchor-service|core|hw|verifier)/' },
+      { path: '^monitor/' },
+    ),
+    rule(
       'hw-sees-only-ports-and-core',
       'an adapter knows the edge it fits, nothing behind it',
       { path: '^hw/' },
@@ -91,7 +106,9 @@ module.exports = {
     rule(
       'sqlite-in-one-place',
       '',
-      { pathNot: ['^agent/spool/', '^anchor-service/store/', '^test/'] },
+      {
+        pathNot: ['^agent/spool/', '^anchor-service/store/', '^monitor/seen-store[.]ts$', '^test/'],
+      },
       { path: 'node_modules/better-sqlite3/' },
     ),
     rule(
@@ -115,7 +132,7 @@ module.exports = {
     rule(
       'no-dev-dependency-in-the-product',
       'a release has no development packages',
-      { path: '^(agent|anchor-service|cli|core|hw|verifier)/' },
+      { path: '^(agent|anchor-service|cli|core|hw|monitor|verifier)/' },
       {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
         pathNot: 'node_modules/@types/',

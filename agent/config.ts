@@ -25,16 +25,22 @@ export type AgentConfig = {
   readonly clock: { readonly gpsd: HostPort | undefined };
   /** None: no metrics are served. */
   readonly metrics: HostPort | undefined;
-  readonly service: {
-    readonly mqttUrl: string;
-    readonly key: PublicKey;
-    readonly chainId: bigint;
-    readonly contract: Uint8Array;
-    readonly publishers: readonly Uint8Array[];
-    readonly resendEveryMs: number;
-    /** PEM, of whoever certifies the time stamp authorities of the service; none: no stamps are kept. */
-    readonly stampRootsFile?: string;
-  };
+  readonly service: AnchorServiceAccess;
+  /** Where a statement goes whose service did not anchor it in time, in this order. */
+  readonly nextServices: readonly AnchorServiceAccess[];
+  /** After the promised time, until a statement without a receipt goes on. */
+  readonly overdueAfterMs: number;
+};
+
+export type AnchorServiceAccess = {
+  readonly mqttUrl: string;
+  readonly key: PublicKey;
+  readonly chainId: bigint;
+  readonly contract: Uint8Array;
+  readonly publishers: readonly Uint8Array[];
+  readonly resendEveryMs: number;
+  /** PEM, of whoever certifies the time stamp authorities of the service; none: no stamps are kept. */
+  readonly stampRootsFile?: string;
 };
 
 export type LiveCapture = {
@@ -76,6 +82,9 @@ export const DEFAULTS = {
   spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
   clock: { gpsd: undefined },
   metrics: undefined,
+  nextServices: [],
+  // Finality takes a quarter of an hour on the slowest chains, and clocks differ.
+  overdueAfterMs: 1_800_000,
 } as const satisfies Partial<AgentConfig>;
 
 /** Relative paths are against the file's folder. @throws UserError CONFIG_* */
@@ -98,6 +107,9 @@ export function readAgentConfig(path: string): AgentConfig {
 }
 
 function toConfig(root: Settings, folder: string): AgentConfig {
+  const [service, ...nextServices] = root.sectionOrSections('service', (s) =>
+    readService(s, folder),
+  );
   const config = {
     dataDir: resolve(folder, root.text('data_dir')),
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),
@@ -115,7 +127,9 @@ function toConfig(root: Settings, folder: string): AgentConfig {
       gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),
     })),
     metrics: root.section('metrics', readMetrics),
-    service: root.section('service', (service) => readService(service, folder)),
+    service,
+    nextServices,
+    overdueAfterMs: root.integer('overdue_after_ms', 0, 2 ** 40, DEFAULTS.overdueAfterMs),
   };
   root.refuseUnknown();
   return config;
@@ -170,7 +184,7 @@ function readMetrics(metrics: Settings): HostPort | undefined {
   return listen;
 }
 
-function readService(service: Settings, folder: string): AgentConfig['service'] {
+function readService(service: Settings, folder: string): AnchorServiceAccess {
   const stampRootsFile = service.textOrNone('stamp_roots_file');
   return {
     mqttUrl: service.url('mqtt_url', ['mqtt:', 'mqtts:']),

@@ -63,7 +63,8 @@ export class LivePipeline {
   readonly #buses: readonly string[];
   readonly #watch: CaptureWatch;
   readonly #chunker: LiveChunker;
-  readonly #frames: number[];
+  /** By bus: what the status had counted when the session began, since it lives longer than a session. */
+  readonly #framesBefore: readonly number[];
   /** Everything that arrived before it is in the blocks so far. */
   #reach: ClockReading;
   /** What the newest block of the chunk being filled holds and where it ended; none before its first. */
@@ -85,7 +86,7 @@ export class LivePipeline {
     const start = parts.first.clock;
     this.#reach = start;
     this.#watch = new CaptureWatch({ buses: this.#buses, start, idleAfterMs: parts.idleAfterMs });
-    this.#frames = this.#buses.map(() => 0);
+    this.#framesBefore = this.#buses.map((_, bus) => parts.status.framesOf(bus));
     const { chunkGaps, blockGaps, chunkLosses } = this.#watch;
     for (const gap of parts.before) {
       for (const list of [chunkGaps, blockGaps]) list.addEarlier(gap);
@@ -175,10 +176,6 @@ export class LivePipeline {
     this.#chunker.wake(block.count);
     const { stepNs } = this.#watch.observe(block);
     this.#parts.status.observe(block, this.#buses);
-    for (let i = 0; i < block.count; i++) {
-      const bus = block.bus[i] ?? 0;
-      this.#frames[bus] = (this.#frames[bus] ?? 0) + 1;
-    }
     this.#reach = reachOf(block, this.#reach.monoNs);
     // The chunk that ends the session takes all that is left: one more would cost a slow disk its syncs again.
     const isFull = block.isFull || this.#isEnding;
@@ -193,8 +190,10 @@ export class LivePipeline {
     const { blockGaps, blockLosses } = this.#watch;
     const hasFrames = this.#chunker.frames.count > (this.#saved?.rows ?? 0);
     if (hasFrames || blockGaps.hasNews || !blockLosses.isZero) this.#journal(end);
-    this.#parts.status.journal.durableMs = Number(end.wallNs / 1_000_000n);
-    this.#parts.onDurable({ frames: [...this.#frames], wallNs: end.wallNs });
+    const { status, onDurable } = this.#parts;
+    status.journal.durableMs = Number(end.wallNs / 1_000_000n);
+    const frames = this.#framesBefore.map((before, bus) => status.framesOf(bus) - before);
+    onDurable({ frames, wallNs: end.wallNs });
   }
 
   /**

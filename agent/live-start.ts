@@ -2,7 +2,6 @@
  * One session of a live capture: what an earlier one left in the journal is recovered, then the capture goes on.
  */
 import { type Clock, decodeChunkHeader, type Gap } from '../core/chunk-header.ts';
-import { OperationalError } from '../core/errors.ts';
 import type { VerifyDigest } from '../core/signature.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
 import { gapsBefore, type RecordedEnd } from './gaps-before.ts';
@@ -24,6 +23,7 @@ import { recoverChunk } from './recovery.ts';
 import type { Session } from './session.ts';
 import type { Spool } from './spool/spool.ts';
 import type { AgentStatus } from './status.ts';
+import { isStorageFull } from './storage-error.ts';
 
 /** What the spool does not tell of the time before this session. */
 type GapParts = {
@@ -168,6 +168,6 @@ function keepDamaged(file: JournalFile, name: string): void {
   try {
     file.keepAs(name);
   } catch (error) {
-    if (!(error instanceof OperationalError && error.code === 'STORAGE_FULL')) throw error;
+    if (!isStorageFull(error)) throw error;
   }
 }

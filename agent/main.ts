@@ -24,6 +24,7 @@ import { softwareHash } from '../hw/software-hash.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
+import { exportPromises } from './disclose/promises.ts';
 import { readStorageKey } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
@@ -107,6 +108,20 @@ export function exportFromUnit(
   selection: ExportSelection,
   onChunk: (done: number, total: number) => void,
 ): Uint8Array {
+  using spool = openUnitForReading(dataDir);
+  return exportEvidence(spool, selection, primitives, onChunk);
+}
+
+/**
+ * Promises of services that are open or were missed, from a unit's spool.
+ * @throws UserError SPOOL_MISSING, KEY_FILE_*, EXPORT_EMPTY; OperationalError STORAGE_*, SPOOL_*
+ */
+export function exportPromisesFromUnit(dataDir: string): Uint8Array {
+  using spool = openUnitForReading(dataDir);
+  return exportPromises(spool, primitives.sha256);
+}
+
+function openUnitForReading(dataDir: string) {
   const folder = spoolFolder(dataDir);
   if (!spoolExists(folder)) {
     throw new UserError(
@@ -114,7 +129,5 @@ export function exportFromUnit(
       `expected the data folder of a unit, got ${dataDir} without a spool`,
     );
   }
-  const storageKey = readStorageKey(dataDir, MACHINE.keyFiles);
-  using spool = openSpoolForReading(folder, storageKey, primitives);
-  return exportEvidence(spool, selection, primitives, onChunk);
+  return openSpoolForReading(folder, readStorageKey(dataDir, MACHINE.keyFiles), primitives);
 }

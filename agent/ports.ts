@@ -138,6 +138,7 @@ export const COMMIT_POINTS = [
   'statement-committed',
   'statement-published',
   'accepted-committed',
+  'promise-missed',
   'receipt-committed',
   'stamp-committed',
   'hold-committed',
@@ -300,8 +301,30 @@ export type Archive = {
   window(hash: Uint8Array): StoredWindow | undefined;
   /** Encoded time stamp that covers the window. */
   stampOf(windowHash: Uint8Array): Uint8Array | undefined;
+  promises(): readonly StoredPromise[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
+};
+
+/** A service's word for a statement. */
+export type StoredPromise = {
+  readonly statement: StoredStatement;
+  /** The message with which the statement was accepted. */
+  readonly acceptance: Uint8Array;
+  /** The statement went on to the next service. */
+  readonly isMissed: boolean;
+};
+
+/** The outbox as the uplink to one of several services sees it. */
+export type ServiceOutbox = Outbox & {
+  /** With this service, accepted and without a receipt, oldest first. */
+  acceptedStatements(
+    limit: number,
+  ): readonly { readonly id: Uint8Array; readonly acceptance: Uint8Array }[];
+  /** Keeps the service's word and hands the statement to the next service. */
+  missPromise(statementId: Uint8Array): void;
+  /** Whether any statement is with this service. */
+  isAwaited(): boolean;
 };
 
 /** What the uplink keeps in the spool. */
@@ -317,15 +340,7 @@ export type Outbox = {
   /** Whether the service has accepted a statement of that log with a higher number. */
   hasAcceptedBehind(log: number, seq: number): boolean;
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void;
-  storeReceipt(
-    statementId: Uint8Array,
-    receipt: {
-      readonly inclusion: Uint8Array;
-      readonly windowHash: Uint8Array;
-      readonly window: Uint8Array;
-      readonly link: Uint8Array;
-    },
-  ): void;
+  storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void;
   /** With a receipt and without a time stamp, those of the newest statements first. */
   unstampedWindows(limit: number): readonly StampableWindow[];
   /** With a receipt and without a time stamp. */
@@ -338,4 +353,11 @@ export type StampableWindow = {
   readonly hash: Uint8Array;
   /** Encoded window record. */
   readonly record: Uint8Array;
+};
+
+export type ReceiptToStore = {
+  readonly inclusion: Uint8Array;
+  readonly windowHash: Uint8Array;
+  readonly window: Uint8Array;
+  readonly link: Uint8Array;
 };

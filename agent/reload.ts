@@ -22,7 +22,8 @@ const KEYS: readonly Key[] = [
   { name: 'spool.max_age_days', read: ({ spool }) => spool.maxAgeDays, isReloadable: true },
   { name: 'clock.gpsd', read: ({ clock }) => clock.gpsd, isReloadable: true },
   { name: 'metrics.listen', read: ({ metrics }) => metrics, isReloadable: true },
-  { name: 'service', read: ({ service }) => service },
+  { name: 'overdue_after_ms', read: ({ overdueAfterMs }) => overdueAfterMs },
+  { name: 'service', read: ({ service, nextServices }) => [service, ...nextServices] },
 ];
 
 export type ConfigChange = {

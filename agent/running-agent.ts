@@ -5,7 +5,7 @@ import type { PublicKey } from '../core/signature.ts';
 import type { Certificate } from '../core/x509/certificate.ts';
 import { certificatesInPem } from '../core/x509/pem.ts';
 import type { Progress } from './commits.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig, AnchorServiceAccess } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
@@ -14,11 +14,14 @@ import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
 import type { Unit } from './unit.ts';
 import { Uplink, type UplinkEvents } from './uplink/uplink.ts';
+import { type ServiceLink, Uplinks } from './uplink/uplinks.ts';
 
 export type AgentEvents = UplinkEvents & {
   onCommitted(progress: Progress): void;
   /** Of a live capture: how far it is durable; after every sync. */
   onDurable?(watermark: Watermark): void;
+  /** A service let the promised time pass without a receipt: the statement is with the next one now. */
+  onPromiseMissed?(statementId: Uint8Array): void;
 };
 
 export type RunningAgent = {
@@ -72,24 +75,39 @@ export function keepWithin(
 export function newUplink(
   config: AgentConfig,
   { spool, log, deviceSigner }: Unit,
-  events: UplinkEvents,
+  events: UplinkEvents & Pick<AgentEvents, 'onPromiseMissed'>,
   { newBroker, primitives, verify, atCommitPoint }: Machine,
-): Uplink {
-  return new Uplink(
-    newBroker(config.service.mqttUrl),
-    spool,
-    {
+): Uplinks {
+  const link = (service: AnchorServiceAccess, i: number): ServiceLink => {
+    const outbox = spool.outboxOf(i);
+    const options = {
       tag: log.tag,
       epoch: log.epoch,
       deviceKey: deviceSigner.key,
-      service: { ...config.service, stampRoots: readStampRoots(config.service.stampRootsFile) },
-      resendEveryMs: config.service.resendEveryMs,
+      service: { ...service, stampRoots: readStampRoots(service.stampRootsFile) },
+      resendEveryMs: service.resendEveryMs,
       sha256: primitives.sha256,
       verify,
       atCommitPoint,
-    },
-    events,
-  );
+    };
+    // Whether the vehicle is connected is told of its first service.
+    const { onConnection: _, ...others } = events;
+    const uplink = new Uplink(
+      newBroker(service.mqttUrl),
+      outbox,
+      options,
+      i === 0 ? events : others,
+    );
+    return { uplink, outbox, overdueAfterMs: config.overdueAfterMs };
+  };
+  const { service, nextServices } = config;
+  return new Uplinks({
+    links: [link(service, 0), ...nextServices.map((next, i) => link(next, i + 1))],
+    checkEveryMs: service.resendEveryMs,
+    nowMs: Date.now,
+    onPromiseMissed: (id) => events.onPromiseMissed?.(id),
+    onFatal: (error) => events.onFatal(error),
+  });
 }
 
 /** @throws UserError STAMP_ROOTS_UNREADABLE */

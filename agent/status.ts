@@ -126,6 +126,12 @@ export class AgentStatus {
     return fresh;
   }
 
+  /** Of one bus, error frames included. */
+  framesOf(index: number): number {
+    const { frames = 0, errorFrames = 0 } = this.buses[index] ?? {};
+    return frames + errorFrames;
+  }
+
   /** Once for each block of a live capture. */
   observe(block: CaptureBlock, names: readonly string[]): void {
     this.rounds += 1;

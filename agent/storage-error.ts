@@ -24,6 +24,11 @@ export function storageError(cause: unknown): Error {
   return error('STORAGE_FAILED', `the spool cannot be written or read (${code})`, cause);
 }
 
+/** Of what `storageError` gives: the one failure that more room would cure. */
+export function isStorageFull(error: unknown): boolean {
+  return error instanceof OperationalError && error.code === 'STORAGE_FULL';
+}
+
 function error(code: string, message: string, cause: unknown): OperationalError {
   return new OperationalError(code, message, { retryable: false, cause });
 }

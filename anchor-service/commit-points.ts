@@ -15,6 +15,8 @@ export const COMMIT_POINTS = [
   'window-mined',
   'window-unmined',
   'window-final',
+  'window-written',
+  'index-written',
   'receipt-published',
   'window-published',
   'beacon-stored',

@@ -84,6 +84,10 @@ export type AnchorServiceConfig = {
     /** Asked in this order. */
     readonly authorities: readonly ConfiguredAuthority[];
   };
+  readonly publish: {
+    /** Where the published windows are written, for any web server to serve. */
+    readonly folder: string;
+  };
 };
 
 /** What a user writes: a file's tables and keys, under their names there, each optional but `data_dir`. */
@@ -132,6 +136,7 @@ export type AnchorServiceOptions = {
       readonly policies?: readonly string[];
     }[];
   }>;
+  readonly publish?: Partial<{ readonly folder: string }>;
 };
 
 /** Paths in the file are relative to it. @throws UserError CONFIG_* */
@@ -203,6 +208,9 @@ export function readConfig(
     })),
     beacon: root.section('beacon', (s) => ({ everyMs: s.integer('every_ms', 50, ANY, 4000) })),
     stamp: root.section('stamp', (s) => readStamp(s, baseDir)),
+    publish: root.section('publish', (s) => ({
+      folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
+    })),
   };
   root.refuseUnknown();
   if (config.stamp.local && config.chain.class !== 'local') {

@@ -6,6 +6,7 @@ import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../hw/crypto/native-hash.ts';
 import { es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
+import { makeAnswers } from './answers.ts';
 import { ANCHOR_LOG_CODE_HASH } from './chain/anchor-log-abi.ts';
 import { type Chain, openChain } from './chain/open-chain.ts';
 import type { AtCommitPoint } from './commit-points.ts';
@@ -75,6 +76,7 @@ async function openParts(
     senderSecret: secretFrom(config.keys.senderFile, 'sender-key secp256k1', canCreate),
     identityStore: stores.identity,
     transactionStore: stores.transactions,
+    nowMs: () => clock.nowMs(),
     atCommitPoint,
   });
   parts.defer(async () => await chain.stop());
@@ -92,17 +94,14 @@ async function openParts(
     ],
   });
   parts.defer(async () => await work.stop());
-  const http = await startHttpServer({
-    listen: config.http,
-    store: stores.published,
-    stamps: stores.stamps,
-    status,
-    identity: chain.identity,
-    codeHash: ANCHOR_LOG_CODE_HASH,
-    chainClass: config.chain.class,
-    servicePublicKey: signer.key,
-    isBrokerConnected: () => work.link.isConnected(),
+  const { link } = work;
+  const answer = makeAnswers({
+    ...{ config, stores, signer, chain, status, link, clock },
+    sha256: nativeSha256,
+    verify: fastVerifyDigest,
   });
+  const onFailure = (error: unknown): void => status.failed('serve', error);
+  const http = await startHttpServer({ listen: config.http, answer, onFailure });
   parts.defer(async () => await http.close());
   watch(chain, status, async () => await work.stop());
   log('started', { mqtt: work.link.url, http: http.url, chain: chain.identity.chainId });

@@ -251,7 +251,7 @@ export type ReceiptStore = {
   finalWindow(seq: number): PublishedWindow | undefined;
   /** Removes the receipts from the outbox. */
   markReceiptsPublished(statementIds: readonly Uint8Array[]): void;
-  /** FINAL windows without owed receipts become PUBLISHED. @returns how many did */
+  /** FINAL windows without owed receipts whose files are written become PUBLISHED. @returns how many did */
   markWindowsPublished(): number;
 };
 
@@ -272,19 +272,81 @@ export type PublishedWindow = {
   readonly entries: readonly Uint8Array[];
 };
 
+/** How a chain endpoint answered lately. */
+export type EndpointHealth = {
+  /** Host and port. */
+  readonly name: string;
+  readonly lastAnswerMs: number | undefined;
+  /** Code of what went wrong with the last call, if it did. */
+  readonly problem: string | undefined;
+  readonly failures: number;
+};
+
+/** What may be spent on transactions in one day, and what of it is spent. In wei. */
+export type FeeBudget = {
+  readonly limitWei: bigint;
+  readonly spentWei: bigint;
+};
+
 export type Backlog = {
   readonly openStatements: number;
   readonly pendingWindows: number;
   readonly owedReceipts: number;
 };
 
+/** Which FINAL windows are in the folder of published windows. */
+export type PublishStore = {
+  finalWindow(seq: number): PublishedWindow | undefined;
+  /** FINAL windows from `from` on, ascending. */
+  listWindows(from: number, limit: number): readonly ListedWindow[];
+  /** The first FINAL window whose files may not all be there. */
+  nextUnwritten(): number | undefined;
+  countWritten(): number;
+  markWritten(seq: number, nowMs: number): void;
+  /** All windows are to be written again: the folder is not what it was. */
+  forgetWritten(): void;
+};
+
+export type ListedWindow = {
+  readonly seq: number;
+  readonly hash: Uint8Array;
+  readonly treeSize: number;
+};
+
 export type ServeStore = {
   /** FINAL windows from `from` on, ascending. */
-  listWindows(
-    from: number,
-    limit: number,
-  ): readonly { readonly seq: number; readonly hash: Uint8Array; readonly treeSize: number }[];
+  listWindows(from: number, limit: number): readonly ListedWindow[];
   finalWindow(seq: number): PublishedWindow | undefined;
   lastBeacon(): StoredBeacon | undefined;
   backlog(): Backlog;
+  /** The signed acceptance of the oldest statement that is in no FINAL window. */
+  oldestWaiting(): Uint8Array | undefined;
+  lastFinal(): LastFinal | undefined;
+  countForks(): number;
+  /** Of the folder of published windows. */
+  countWritten(): number;
+};
+
+/** A statement as it is given back to its vehicle. */
+export type KeptStatement = {
+  readonly id: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly session: StoredSession;
+  readonly given: GivenAcceptance;
+  /** None: in no window yet. */
+  readonly place: { readonly windowSeq: number; readonly windowIndex: number } | undefined;
+};
+
+export type StatementStore = {
+  keptStatement(id: Uint8Array): KeptStatement | undefined;
+  /** All statement ids of a group commit, in order. */
+  groupIds(group: number): readonly Uint8Array[];
+  finalWindow(seq: number): PublishedWindow | undefined;
+};
+
+export type LastFinal = {
+  readonly seq: number;
+  readonly treeSize: number;
+  readonly anchored: Uint8Array;
+  readonly blockNumber: number;
 };

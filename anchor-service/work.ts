@@ -15,6 +15,7 @@ import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { type Loop, startLoop } from './loop.ts';
 import type { BrokerLink, Clock, Log, Signer } from './ports.ts';
+import { WindowPublisher } from './publish/window-publisher.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
 import type { StampAuthority } from './stamp/obtain-stamp.ts';
 import { Stamper } from './stamp/stamper.ts';
@@ -44,6 +45,8 @@ const GWEI = 1_000_000_000n;
 const RECEIPTS_EVERY_MS = 2000;
 /** How often it is looked whether a stamp is due, and a failed one tried again, at the most. */
 const STAMP_LOOK_MS = 60_000;
+/** How often a folder that could not be written is tried again. */
+const PUBLISH_EVERY_MS = 2000;
 
 /** @throws OperationalError PORT_IN_USE, LISTEN_FAILED; UserError DEVICE_KEYS_* */
 export async function startWork(parts: WorkParts): Promise<Work> {
@@ -88,7 +91,15 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'chain',
     config.chain.pollMs,
-    chainStep(parts, () => running.get('receipts')?.wake()),
+    chainStep(parts, () => {
+      running.get('publish')?.wake();
+      running.get('receipts')?.wake();
+    }),
+  );
+  loop(
+    'publish',
+    PUBLISH_EVERY_MS,
+    publishStep(parts, () => running.get('receipts')?.wake()),
   );
   loop('receipts', RECEIPTS_EVERY_MS, receiptsStep(parts, link));
   loop('beacon', config.beacon.everyMs, async () => await made.step());
@@ -215,6 +226,21 @@ function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
     await writer.observe(head);
     if (await finalizer.step()) onFinal();
     await writer.send(head);
+  };
+}
+
+function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<void> {
+  const { config, stores, chain, clock, atCommitPoint } = parts;
+  const publisher = new WindowPublisher({
+    folder: config.publish.folder,
+    store: stores.published,
+    identity: chain.identity,
+    clock,
+    atCommitPoint,
+  });
+  return async () => {
+    // A window whose receipts are out already becomes PUBLISHED once its files are written.
+    if (await publisher.step()) onWritten();
   };
 }
 

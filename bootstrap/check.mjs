@@ -17,6 +17,7 @@ const FOLDERS = [
   'core',
   'fixtures',
   'hw',
+  'monitor',
   'test',
   'verifier',
 ].filter((folder) => existsSync(join(ROOT, folder)));

@@ -45,6 +45,11 @@ export const COMMANDS = {
     summary: 'take statements, anchor them: anchor-service --config FILE',
     load: () => import('./commands/anchor-service.ts'),
   },
+  monitor: {
+    person: 'Operator',
+    summary: 'does a service keep its word: monitor --config FILE',
+    load: () => import('./commands/monitor.ts'),
+  },
   demo: {
     person: 'Anybody',
     summary: 'all of it on this machine, with a recorded drive: demo [--out DIR]',

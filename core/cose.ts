@@ -17,7 +17,8 @@ export type RecordKind =
   | 'beacon'
   | 'acceptance'
   | 'custody-record'
-  | 'enrolment';
+  | 'enrolment'
+  | 'statement-request';
 
 /** The longest payload whose length takes two bytes; a reader need not know longer ones. */
 const MAX_PAYLOAD_BYTES = 0xffff;

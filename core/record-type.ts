@@ -21,4 +21,5 @@ export const RECORD = {
   stateRecord: 19,
   streamsRecord: 20,
   timeStamp: 21,
+  statementRequest: 24,
 } as const;

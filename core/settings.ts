@@ -38,6 +38,15 @@ export class Settings {
     return value.map((item: unknown) => this.#read(key, item, read));
   }
 
+  /** A table, or a list of at least one: `[key]` or several `[[key]]`. */
+  sectionOrSections<T>(key: string, read: (section: Settings) => T): readonly [T, ...T[]] {
+    const value = this.#values.get(key);
+    const list = Array.isArray(value) ? this.sections(key, read) : [this.section(key, read)];
+    const [first, ...others] = list;
+    if (first === undefined) throw this.invalid(key, 'a table, or a list with at least one');
+    return [first, ...others];
+  }
+
   text(key: string): string {
     return this.textOrNone(key) ?? this.missing(key);
   }
@@ -103,6 +112,11 @@ export class Settings {
       throw this.invalid(key, `a whole number from ${min} to ${max}`);
     }
     return value;
+  }
+
+  hexOrNone(key: string, length: number): Uint8Array | undefined {
+    const text = this.textOrNone(key);
+    return text === undefined ? undefined : this.#bytes(key, text, length);
   }
 
   hex(key: string, length: number): Uint8Array {

@@ -3,7 +3,7 @@
  * Implements spec/bundle.md, "Verification". One item that does not parse, and the bundle is not well-formed.
  */
 
-import { decodeBrokenPromise } from '../core/broken-promise.ts';
+import { type BrokenPromise, decodeBrokenPromise } from '../core/broken-promise.ts';
 import { type BundleParts, decodeBundle, type SectionName } from '../core/bundle.ts';
 import {
   type BlockItem,
@@ -98,6 +98,7 @@ export type Evidence = {
   readonly stamps: readonly TimeStamp[];
   readonly links: readonly HeaderLink[];
   readonly forkProofs: readonly ForkProof[];
+  readonly brokenPromises: readonly BrokenPromise[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
@@ -109,7 +110,6 @@ const UNREAD = {
   registry: decodeRegistryFacts,
   grants: decodeGrant,
   custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
-  brokenPromises: decodeBrokenPromise,
 } as const;
 export type UnreadSection = keyof typeof UNREAD;
 
@@ -152,6 +152,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     stamps: items(parts, 'stamps', decodeTimeStamp),
     links: items(parts, 'links', decodeHeaderLink),
     forkProofs: items(parts, 'forkProofs', decodeForkProof),
+    brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
     unread: countUnread(parts),
   };
 }

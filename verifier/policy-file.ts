@@ -19,6 +19,8 @@ export type TrustPolicyFile = {
     readonly key: string;
     readonly note?: string;
   }[];
+  /** Keys of anchor services, for broken promises. */
+  readonly serviceKeys?: TrustPolicyFile['deviceKeys'];
   readonly chains: readonly {
     /** In decimal. */
     readonly chainId: string;

@@ -27,6 +27,8 @@ export type TrustedChain = {
 
 export type TrustPolicy = {
   readonly deviceKeys: readonly PublicKey[];
+  /** Of anchor services, under which broken promises are judged. */
+  readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
   readonly timestampAuthorities: readonly (TrustedAuthority & { readonly class: AuthorityClass })[];
   readonly required: readonly CheckCode[];
@@ -47,7 +49,8 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   }
   const suppliedBy = root.text('suppliedBy');
   const note = root.optionalText('note');
-  const deviceKeys = root.objects('deviceKeys').map(readDeviceKey);
+  const deviceKeys = root.objects('deviceKeys').map(readKey);
+  const serviceKeys = root.has('serviceKeys') ? root.objects('serviceKeys').map(readKey) : [];
   const chains = root.objects('chains').map(readChain);
   const authorities = root.objects('timestampAuthorities').map(readAuthority);
   const required = root.has('required') ? readRequired(root) : DEFAULT_REQUIRED;
@@ -55,6 +58,10 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   requireOnce(
     'device key',
     deviceKeys.map((key) => key.file.key),
+  );
+  requireOnce(
+    'service key',
+    serviceKeys.map((key) => key.file.key),
   );
   requireOnce(
     'chain and contract',
@@ -66,6 +73,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   );
   return {
     deviceKeys: deviceKeys.map(({ key }) => key),
+    serviceKeys: serviceKeys.map(({ key }) => key),
     chains: chains.map(({ chain }) => chain),
     timestampAuthorities: authorities.map(({ authority }) => authority),
     required,
@@ -74,6 +82,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
       suppliedBy,
       ...(note === undefined ? {} : { note }),
       deviceKeys: deviceKeys.map(({ file }) => file),
+      ...(serviceKeys.length === 0 ? {} : { serviceKeys: serviceKeys.map(({ file }) => file) }),
       chains: chains.map(({ file }) => file),
       timestampAuthorities: authorities.map(({ file }) => file),
       required,
@@ -81,7 +90,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   };
 }
 
-function readDeviceKey(object: JsonObject): {
+function readKey(object: JsonObject): {
   readonly key: PublicKey;
   readonly file: TrustPolicyFile['deviceKeys'][number];
 } {

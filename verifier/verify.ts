@@ -29,18 +29,13 @@ import { checkLoss } from './checks/loss.ts';
 import { checkNotAfter } from './checks/not-after.ts';
 import { checkNotBefore } from './checks/not-before.ts';
 import { checkOrder } from './checks/order.ts';
+import { checkPromise } from './checks/promise.ts';
 import { checkSession } from './checks/session.ts';
 import { checkStatement } from './checks/statement.ts';
 import { checkStreams } from './checks/streams.ts';
 import { checkTail } from './checks/tail.ts';
 import { checkTimestamp } from './checks/time-stamp.ts';
-import {
-  checkCustody,
-  checkEnrolment,
-  checkGrant,
-  checkPromise,
-  checkRegistry,
-} from './checks/unread-parts.ts';
+import { checkCustody, checkEnrolment, checkGrant, checkRegistry } from './checks/unread-parts.ts';
 import { checkWindow } from './checks/window.ts';
 import { type Context, readContext } from './context.ts';
 import { type Evidence, readEvidence } from './evidence.ts';

@@ -20,6 +20,7 @@ import { needsSignature } from './header-signature.ts';
 import { joinLinks } from './join-links.ts';
 import { openChunk } from './open-chunk.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
+import { promiseItem } from './promises.ts';
 import { stampsOver } from './stamps-over.ts';
 
 export type ExportSelection = {
@@ -89,6 +90,7 @@ export function exportEvidence(
       windows: windows.map((window) => window.bytes),
       stamps: stampsOver(archive, windows, primitives),
       links: joinLinks(windows.map((window) => window.link)),
+      brokenPromises: missedOf(archive, statements),
     },
     primitives.sha256,
   );
@@ -204,6 +206,14 @@ function statementsOf(archive: Archive, logs: readonly ChosenLog[]): readonly St
 }
 
 type WindowItem = StoredWindow & { readonly hash: Uint8Array };
+/** What services promised for these statements and did not keep, as far as this unit could see. */
+function missedOf(archive: Archive, statements: readonly StoredStatement[]): readonly Uint8Array[] {
+  const shown = new Set(statements.map(({ log, seq }) => placeName(log, seq)));
+  return archive
+    .promises()
+    .filter(({ isMissed, statement: { log, seq } }) => isMissed && shown.has(placeName(log, seq)))
+    .map((promise) => promiseItem(archive, promise));
+}
 
 function windowsOf(
   archive: Archive,

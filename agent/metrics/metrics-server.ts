@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { OperationalError } from '../../core/errors.ts';
+import { listenError } from '../../core/listen-error.ts';
+import { METRICS_TYPE } from '../../core/metrics-page.ts';
 
 export type RunningMetrics = { readonly url: string; close(): Promise<void> };
 
@@ -32,12 +33,7 @@ export async function startMetricsServer(
     server.listen(port, host);
     await once(server, 'listening');
   } catch (cause) {
-    const inUse = (cause as { code?: unknown }).code === 'EADDRINUSE';
-    throw new OperationalError(
-      inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED',
-      `the metrics port ${port} on ${host} ${inUse ? 'is in use' : 'cannot be opened'}`,
-      { retryable: false, cause },
-    );
+    throw listenError('metrics', listen, cause);
   }
   const address = host.includes(':') ? `[${host}]` : host;
   return {
@@ -53,7 +49,7 @@ export async function startMetricsServer(
 
 function reply(response: ServerResponse, code: number, text: string): void {
   response.writeHead(code, {
-    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    'content-type': METRICS_TYPE,
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
   });

@@ -6,16 +6,13 @@
  * time, in a registry that the pipeline would have to feed.
  */
 import { CLOCK_SOURCES } from '../../core/chunk-header.ts';
-import type { Histogram } from '../histogram.ts';
+import { MetricsPage, type Sample } from '../../core/metrics-page.ts';
 import { LINK_STATES } from '../ports.ts';
 import type { AgentStatus, BusStatus } from '../status.ts';
 
-type Labels = Readonly<Record<string, string>>;
-type Sample = readonly [labels: Labels, value: number | undefined];
-
 /** @param residentBytes of the process */
 export function renderMetrics(status: AgentStatus, nowMs: number, residentBytes: number): string {
-  const page = new Page();
+  const page = new MetricsPage('witnessmark_');
   renderCapture(page, status);
   renderRecord(page, status, nowMs);
   renderStorage(page, status);
@@ -24,7 +21,7 @@ export function renderMetrics(status: AgentStatus, nowMs: number, residentBytes:
   return page.text();
 }
 
-function renderCapture(page: Page, { buses, capture }: AgentStatus): void {
+function renderCapture(page: MetricsPage, { buses, capture }: AgentStatus): void {
   const perBus = (read: (bus: BusStatus) => number | undefined): readonly Sample[] =>
     buses.map((bus) => [{ bus: bus.bus }, read(bus)]);
   page.counter(
@@ -72,7 +69,7 @@ function renderCapture(page: Page, { buses, capture }: AgentStatus): void {
   ]);
 }
 
-function renderRecord(page: Page, status: AgentStatus, nowMs: number): void {
+function renderRecord(page: MetricsPage, status: AgentStatus, nowMs: number): void {
   const { chunks, gaps, journal, clock } = status;
   page.counter('chunks_total', 'Chunks sealed.', [[{}, chunks.count]]);
   page.counter('chunk_bytes_total', 'Bytes of their bodies.', [[{}, chunks.bytes]]);
@@ -106,7 +103,7 @@ function renderRecord(page: Page, status: AgentStatus, nowMs: number): void {
   page.counter('clock_steps_total', 'How often the wall clock was set.', [[{}, clock.steps]]);
 }
 
-function renderStorage(page: Page, { spool, journal }: AgentStatus): void {
+function renderStorage(page: MetricsPage, { spool, journal }: AgentStatus): void {
   page.gauge('spool_bytes', 'Size of the spool.', [[{}, spool.bytes]]);
   page.gauge('spool_max_bytes', 'What it may grow to.', [[{}, spool.maxBytes]]);
   page.gauge('spool_oldest_timestamp_seconds', 'End of the oldest chunk whose body is kept.', [
@@ -127,7 +124,7 @@ function renderStorage(page: Page, { spool, journal }: AgentStatus): void {
   ]);
 }
 
-function renderUplink(page: Page, { uplink }: AgentStatus): void {
+function renderUplink(page: MetricsPage, { uplink }: AgentStatus): void {
   page.gauge('uplink_connected', '1 while the broker is connected.', [
     [{}, one(uplink.isConnected)],
   ]);
@@ -147,7 +144,7 @@ function renderUplink(page: Page, { uplink }: AgentStatus): void {
   ]);
 }
 
-function renderProcess(page: Page, status: AgentStatus, residentBytes: number): void {
+function renderProcess(page: MetricsPage, status: AgentStatus, residentBytes: number): void {
   page.gauge('start_timestamp_seconds', 'When this process started.', [
     [{}, seconds(status.startedMs)],
   ]);
@@ -158,57 +155,6 @@ function renderProcess(page: Page, status: AgentStatus, residentBytes: number): 
     '1 for each thing that is wrong now.',
     status.problems().map(({ code }) => [{ code }, 1]),
   );
-}
-
-/** Collects families in order; a sample without a value is left out, as the format wants it. */
-class Page {
-  readonly #lines: string[] = [];
-
-  counter(name: string, help: string, samples: readonly Sample[]): void {
-    this.#family(name, 'counter', help, samples);
-  }
-
-  gauge(name: string, help: string, samples: readonly Sample[]): void {
-    this.#family(name, 'gauge', help, samples);
-  }
-
-  histogram(name: string, help: string, { bounds, counts, sum, count }: Histogram): void {
-    this.#head(name, 'histogram', help);
-    let below = 0;
-    for (const [i, bound] of bounds.entries()) {
-      below += counts[i] ?? 0;
-      this.#sample(`${name}_bucket`, { le: String(bound) }, below);
-    }
-    this.#sample(`${name}_bucket`, { le: '+Inf' }, count);
-    this.#sample(`${name}_sum`, {}, sum);
-    this.#sample(`${name}_count`, {}, count);
-  }
-
-  text(): string {
-    return `${this.#lines.join('\n')}\n`;
-  }
-
-  #family(name: string, type: string, help: string, samples: readonly Sample[]): void {
-    const present = samples.filter(([, value]) => value !== undefined);
-    if (present.length === 0) return;
-    this.#head(name, type, help);
-    for (const [labels, value] of present) this.#sample(name, labels, value ?? 0);
-  }
-
-  #head(name: string, type: string, help: string): void {
-    this.#lines.push(`# HELP witnessmark_${name} ${help}`, `# TYPE witnessmark_${name} ${type}`);
-  }
-
-  #sample(name: string, labels: Labels, value: number): void {
-    const pairs = Object.entries(labels).map(([key, text]) => `${key}="${escaped(text)}"`);
-    const suffix = pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
-    this.#lines.push(`witnessmark_${name}${suffix} ${value}`);
-  }
-}
-
-/** An interface's name may hold a quotation mark or a backslash. */
-function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
 function seconds(ms: number | undefined): number | undefined {

@@ -4,12 +4,13 @@
  */
 import { existsSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isStorageFull } from '../storage-error.ts';
 
 const FILE = 'reserve';
 const BYTES = 1 << 20;
 
 /** @returns whether there was any */
-export function spendReserve(folder: string): boolean {
+function spendReserve(folder: string): boolean {
   const path = join(folder, FILE);
   if (!existsSync(path)) return false;
   rmSync(path);
@@ -27,5 +28,17 @@ export function keepReserve(folder: string): void {
   } catch {
     // Less room than was said: without a reserve the spool is as good as it was.
     rmSync(path, { force: true });
+  }
+}
+
+/** The index writes before anything can be evicted, so room is set aside for that. */
+export function openInSpiteOfFullDisk<T>(folder: string, open: () => T): T {
+  try {
+    const opened = open();
+    keepReserve(folder);
+    return opened;
+  } catch (error) {
+    if (!isStorageFull(error) || !spendReserve(folder)) throw error;
+    return open();
   }
 }

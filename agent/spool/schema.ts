@@ -5,13 +5,14 @@
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { migrateFrom1 } from './migration.ts';
+import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
-/** What version 3 added. A stamp covers the windows of an hour, each at most once. */
+/** What version 4 added. A stamp covers the windows of an hour, each at most once. */
 const STAMP_TABLES = `
   CREATE TABLE time_stamp (
     number INTEGER PRIMARY KEY,
@@ -118,7 +119,8 @@ const SCHEMA = `
   ${STAMP_TABLES}
 `;
 
-export type IndexState = 'empty' | 'version 1' | 'version 2' | 'current';
+type OldVersion = 'version 1' | 'version 2' | 'version 3';
+export type IndexState = 'empty' | OldVersion | 'current';
 
 /**
  * Changes nothing.
@@ -138,6 +140,7 @@ export function indexState(database: Database.Database): IndexState {
   if (version === SCHEMA_VERSION) return 'current';
   if (version === 1) return 'version 1';
   if (version === 2) return 'version 2';
+  if (version === 3) return 'version 3';
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -149,6 +152,7 @@ export function indexState(database: Database.Database): IndexState {
 export function createSchema(database: Database.Database): void {
   database.transaction(() => {
     database.exec(SCHEMA);
+    database.exec(PROMISES_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -156,16 +160,17 @@ export function createSchema(database: Database.Database): void {
 
 /**
  * Everything in one transaction, the version with it: a kill at any line, a full disk and a row that makes no
- * sense leave the older version as it was, and the next start begins again.
+ * sense leave the old version as it was, and the next start begins again.
  * @throws OperationalError SPOOL_DAMAGED
  */
-export function migrateSchema(database: Database.Database, from: 'version 1' | 'version 2'): void {
+export function migrateSchema(database: Database.Database, from: OldVersion): void {
   // Tables are replaced under their own names, which enforced references would follow. Not to be switched
   // inside a transaction.
   database.pragma('foreign_keys = OFF');
   database.transaction(() => {
     if (from === 'version 1') migrateFrom1(database, SCHEMA);
     else database.exec(STAMP_TABLES);
+    if (from !== 'version 3') database.exec(PROMISES_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

@@ -8,6 +8,7 @@ import type {
   StampableWindow,
   StoredChunk,
   StoredLog,
+  StoredPromise,
   StoredSession,
   StoredStatement,
   StoredStream,
@@ -16,9 +17,11 @@ import type {
 import { storageError } from '../storage-error.ts';
 import { logOf, numberOf, placeOf } from './place.ts';
 import { PreparedStatements } from './prepared-statements.ts';
-import { blob, blobOrNone, integer, integerOrNone, type Row, text } from './rows.ts';
+import { promisesIn } from './promises.ts';
+import { blob, integer, integerOrNone, type Row, text } from './rows.ts';
 import { type BodiesEnd, isGivenUp, readBody } from './segment-files.ts';
 import type { StreamVault } from './stream-vault.ts';
+import { toStatement } from './to-statement.ts';
 import { type Extent, uncovered } from './uncovered.ts';
 
 /** Chunks that must not be evicted; those that are still to come included. */
@@ -204,6 +207,11 @@ export class SpoolReader {
     return this.#all('SELECT * FROM statement WHERE id = ?', id).map(toStatement)[0];
   }
 
+  /** Words of services for statements that have no receipt, or had none in time. Ascending by statement. */
+  promises(): readonly StoredPromise[] {
+    return promisesIn(this.sql);
+  }
+
   window(hash: Uint8Array): StoredWindow | undefined {
     return this.#all('SELECT * FROM anchored_window WHERE hash = ?', hash).map((row) => ({
       bytes: blob(row, 'bytes'),
@@ -356,19 +364,5 @@ function toChunk(row: Row): StoredChunk {
     announced: integer(row, 'announced'),
     statement:
       statement === undefined ? undefined : { log: logOf(statement), seq: numberOf(statement) },
-  };
-}
-
-function toStatement(row: Row): StoredStatement {
-  const place = integer(row, 'place');
-  return {
-    log: logOf(place),
-    seq: numberOf(place),
-    id: blob(row, 'id'),
-    session: numberOf(integer(row, 'session')),
-    bytes: blob(row, 'bytes'),
-    acceptance: blobOrNone(row, 'acceptance'),
-    inclusion: blobOrNone(row, 'inclusion'),
-    windowHash: blobOrNone(row, 'window_hash'),
   };
 }

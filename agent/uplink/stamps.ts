@@ -76,8 +76,11 @@ export class StampKeeper {
     return this.#options.outbox
       .unstampedWindows(MAX_WANTED_STAMPS)
       .filter(({ record }) => {
-        const { publisher, windowSeq } = decodeWindowRecord(record);
-        return !equalBytes(publisher, newest.publisher) || windowSeq < newest.windowSeq;
+        const { chainId, contract, publisher, windowSeq } = decodeWindowRecord(record);
+        // Windows of another service of the configuration are for its own uplink to ask for.
+        const isTheirs = chainId === newest.chainId && equalBytes(contract, newest.contract);
+        const isOlder = !equalBytes(publisher, newest.publisher) || windowSeq < newest.windowSeq;
+        return isTheirs && isOlder;
       })
       .map(({ hash }) => hash);
   }

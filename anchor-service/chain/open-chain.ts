@@ -5,7 +5,7 @@
  */
 import { UserError } from '../../core/errors.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
-import type { IdentityStore, ServiceIdentity, TransactionStore } from '../ports.ts';
+import type { EndpointHealth, IdentityStore, ServiceIdentity, TransactionStore } from '../ports.ts';
 import { checkContract, readChainId, storedIdentity } from './bind-contract.ts';
 import {
   type DeployOptions,
@@ -13,6 +13,7 @@ import {
   fundLocalSender,
   signDeployment,
 } from './deploy-contract.ts';
+import { watchedEndpoint } from './endpoint-health.ts';
 import { Endpoints } from './endpoints.ts';
 import { httpEndpoint } from './json-rpc.ts';
 import { type LocalChain, startLocalChain } from './local-chain.ts';
@@ -32,6 +33,7 @@ export type ChainOptions = {
   readonly senderSecret: Uint8Array;
   readonly identityStore: IdentityStore;
   readonly transactionStore: TransactionStore;
+  readonly nowMs: () => number;
   readonly atCommitPoint: AtCommitPoint;
 };
 
@@ -40,6 +42,7 @@ export type Chain = {
   readonly endpoints: Endpoints;
   readonly identity: ServiceIdentity;
   readonly sender: Sender;
+  endpointHealth(): readonly EndpointHealth[];
   /** Resolves when the service's own chain ended by itself; never for endpoints of others. */
   readonly ended: Promise<void>;
   /** Makes the checks once. @throws OperationalError (retryable) while the chain does not answer; UserError */
@@ -65,10 +68,10 @@ async function bindChain(options: ChainOptions, own: LocalChain | undefined): Pr
   const { config, senderSecret, identityStore } = options;
   const cancel = new AbortController();
   const urls = own === undefined ? config.rpc : [own.url];
-  const endpoints = new Endpoints(
-    urls.map((url) => httpEndpoint(url, config.timeoutMs, cancel.signal)),
-    config.quorum,
+  const watched = urls.map((url) =>
+    watchedEndpoint(httpEndpoint(url, config.timeoutMs, cancel.signal), options.nowMs),
   );
+  const endpoints = new Endpoints(watched, config.quorum);
   const publisher = publisherOf(senderSecret);
   const wanted = { chainId: config.id, contract: config.contract, publisher };
   const stored = storedIdentity(identityStore, wanted);
@@ -90,6 +93,7 @@ async function bindChain(options: ChainOptions, own: LocalChain | undefined): Pr
     endpoints,
     identity,
     sender,
+    endpointHealth: () => watched.map((endpoint) => endpoint.health()),
     ended: own?.ended ?? new Promise<void>(() => undefined),
     ensureBound,
     cancelCalls: () => cancel.abort(),

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes } from 'aedes';
 import { OperationalError } from '../../core/errors.ts';
+import { listenError } from '../../core/listen-error.ts';
 import { parseUpTopic } from '../../core/wire.ts';
 import type { BrokerLink, OnUpMessage } from '../ports.ts';
 import { PacketGuard } from './packet-guard.ts';
@@ -76,23 +77,16 @@ function bytesOf(payload: string | Buffer): Uint8Array {
 
 async function listening(
   server: Server,
-  { host, port }: { readonly host: string; readonly port: number },
+  listen: { readonly host: string; readonly port: number },
 ): Promise<number> {
   try {
-    server.listen(port, host);
+    server.listen(listen.port, listen.host);
     await once(server, 'listening');
   } catch (cause) {
-    const inUse = (cause as { code?: unknown }).code === 'EADDRINUSE';
-    throw new OperationalError(
-      inUse ? 'PORT_IN_USE' : 'LISTEN_FAILED',
-      inUse
-        ? `the MQTT port ${port} on ${host} is in use`
-        : `the MQTT port ${port} on ${host} cannot be opened`,
-      { retryable: false, cause },
-    );
+    throw listenError('MQTT', listen, cause);
   }
   const address = server.address();
-  return address !== null && typeof address === 'object' ? address.port : port;
+  return address !== null && typeof address === 'object' ? address.port : listen.port;
 }
 
 function unreachable(cause: unknown): OperationalError {

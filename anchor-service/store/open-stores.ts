@@ -3,9 +3,11 @@ import type {
   BeaconStore,
   IdentityStore,
   IntakeStore,
+  PublishStore,
   ReceiptStore,
   ServeStore,
   StampStore,
+  StatementStore,
   TransactionStore,
   WindowStore,
 } from '../ports.ts';
@@ -15,6 +17,7 @@ import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { publishedStore } from './published-store.ts';
 import { stampStore } from './stamp-store.ts';
+import { statementStore } from './statement-store.ts';
 import { transactionStore } from './transaction-store.ts';
 import { windowStore } from './window-store.ts';
 
@@ -25,7 +28,8 @@ export type Stores = {
   readonly transactions: TransactionStore;
   readonly beacons: BeaconStore;
   readonly stamps: StampStore;
-  readonly published: ReceiptStore & ServeStore;
+  readonly published: ReceiptStore & ServeStore & PublishStore;
+  readonly statements: StatementStore;
   close(): void;
 };
 
@@ -34,14 +38,17 @@ export function openStores(dataDir: string): Stores {
   const db = openDatabase(dataDir);
   const identity = identityStore(db);
   const beacons = beaconStore(db);
+  const intake = intakeStore(db);
+  const published = publishedStore(db, beacons.lastBeacon);
   return {
     identity,
-    intake: intakeStore(db),
+    intake,
     windows: windowStore(db),
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
     stamps: stampStore(db),
-    published: publishedStore(db, beacons.lastBeacon),
+    published,
+    statements: statementStore(db, intake, published),
     close: () => {
       db.close();
     },

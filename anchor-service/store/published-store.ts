@@ -4,6 +4,7 @@ import { concatBytes } from '../../core/bytes.ts';
 import type {
   OwedReceipt,
   PublishedWindow,
+  PublishStore,
   ReceiptStore,
   ServeStore,
   WindowState,
@@ -30,6 +31,8 @@ type WindowRow = {
   readonly gas_used: number | null;
 };
 
+type SignedRow = { readonly signed: Uint8Array };
+type LastRow = Pick<WindowRow, 'seq' | 'tree_size' | 'anchored' | 'block_number'>;
 type EntryRow = { readonly label: Uint8Array; readonly hash: Uint8Array };
 type BacklogRow = { readonly open: number; readonly pending: number; readonly owed: number };
 type ListRow = { readonly seq: number; readonly hash: Uint8Array; readonly tree_size: number };
@@ -37,7 +40,7 @@ type ListRow = { readonly seq: number; readonly hash: Uint8Array; readonly tree_
 export function publishedStore(
   db: Database.Database,
   lastBeacon: ServeStore['lastBeacon'],
-): ReceiptStore & ServeStore {
+): ReceiptStore & ServeStore & PublishStore {
   const owed = db.prepare<[number], OwedRow>(
     `SELECT statement.id, statement.tag, statement.window_seq, statement.window_index
      FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n
@@ -54,8 +57,18 @@ export function publishedStore(
   );
   const publish = db.prepare(
     `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
-       (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)`,
+       (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)
+       AND EXISTS (SELECT 1 FROM written_window WHERE written_window.seq = window.seq)`,
   );
+  const unwritten = db.prepare<[], { readonly seq: number }>(
+    `SELECT seq FROM window WHERE state IN ('FINAL', 'PUBLISHED')
+       AND seq > (SELECT coalesce(max(seq), -1) FROM written_window) ORDER BY seq LIMIT 1`,
+  );
+  const written = db.prepare<[], { readonly count: number }>(
+    'SELECT coalesce(max(seq), -1) + 1 AS count FROM written_window',
+  );
+  const markWritten = db.prepare('INSERT INTO written_window (seq, written_at_ms) VALUES (?, ?)');
+  const forgetWritten = db.prepare('DELETE FROM written_window');
   const list = db.prepare<[number, number], ListRow>(
     `SELECT seq, hash, tree_size FROM window
      WHERE seq >= ? AND state IN ('FINAL', 'PUBLISHED') ORDER BY seq LIMIT ?`,
@@ -65,6 +78,31 @@ export function publishedStore(
        (SELECT count(*) FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT', 'MINED')) AS pending,
        (SELECT count(*) FROM receipt_outbox) AS owed`,
   );
+  const oldestOpen = db.prepare<[], SignedRow>(
+    `SELECT signed FROM acceptance WHERE n =
+       (SELECT min(acceptance) FROM statement WHERE window_seq IS NULL)`,
+  );
+  const firstPending = db.prepare<[], { readonly seq: number }>(
+    `SELECT seq FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT', 'MINED')
+     ORDER BY seq LIMIT 1`,
+  );
+  const oldestIn = db.prepare<[number], SignedRow>(
+    `SELECT signed FROM acceptance WHERE n =
+       (SELECT min(acceptance) FROM statement WHERE window_seq = ?)`,
+  );
+  // A window's statements are fixed once it is sealed: a large one is looked through once.
+  let pendingOldest: { readonly seq: number; readonly signed: Uint8Array | undefined } | undefined;
+  const oldestPending = (): Uint8Array | undefined => {
+    const seq = firstPending.get()?.seq;
+    if (seq === undefined) return undefined;
+    if (pendingOldest?.seq !== seq) pendingOldest = { seq, signed: oldestIn.get(seq)?.signed };
+    return pendingOldest.signed;
+  };
+  const lastFinal = db.prepare<[], LastRow>(
+    `SELECT seq, tree_size, anchored, block_number FROM window
+     WHERE state IN ('FINAL', 'PUBLISHED') ORDER BY seq DESC LIMIT 1`,
+  );
+  const forks = db.prepare<[], { readonly count: number }>('SELECT count(*) AS count FROM fork');
   return {
     owedReceipts: (limit) => owed.all(limit).map(toOwed),
     finalWindow: (seq) => {
@@ -81,7 +119,29 @@ export function publishedStore(
     markWindowsPublished: () => publish.run().changes,
     listWindows: (from, limit) =>
       list.all(from, limit).map(({ seq, hash, tree_size }) => ({ seq, hash, treeSize: tree_size })),
+    nextUnwritten: () => unwritten.get()?.seq,
+    countWritten: () => written.get()?.count ?? 0,
+    markWritten: (seq, nowMs) => {
+      markWritten.run(seq, nowMs);
+    },
+    forgetWritten: () => {
+      forgetWritten.run();
+    },
     lastBeacon,
+    // What is sealed was accepted before what is open, but for a window that was full.
+    oldestWaiting: () => oldestPending() ?? oldestOpen.get()?.signed,
+    lastFinal: () => {
+      const row = lastFinal.get();
+      return (
+        row && {
+          seq: row.seq,
+          treeSize: row.tree_size,
+          anchored: row.anchored,
+          blockNumber: row.block_number,
+        }
+      );
+    },
+    countForks: () => forks.get()?.count ?? 0,
     backlog: () => {
       const row = backlog.get();
       return {

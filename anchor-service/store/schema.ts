@@ -126,8 +126,19 @@ INSERT INTO newest_statement
   ) WHERE place = 1;
 `;
 
+/** Which windows have their files in the folder of published windows. */
+const PUBLISHING = `
+CREATE TABLE written_window (
+  seq INTEGER PRIMARY KEY REFERENCES window (seq),
+  written_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- The oldest statement that waits for a window, for people who look and for a collector.
+CREATE INDEX statement_waiting ON statement (acceptance) WHERE window_seq IS NULL;
+`;
+
 /** Each window is under one token: `first_seq` is the window after `last_seq` of the row before. */
-const VERSION_3 = `
+const TIME_STAMPS = `
 CREATE TABLE time_stamp (
   last_seq INTEGER PRIMARY KEY REFERENCES window (seq),
   first_seq INTEGER NOT NULL UNIQUE REFERENCES window (seq),
@@ -139,4 +150,4 @@ CREATE TABLE time_stamp (
 CREATE INDEX time_stamp_unpublished ON time_stamp (last_seq) WHERE published = 0;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, VERSION_3];
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, PUBLISHING, TIME_STAMPS];

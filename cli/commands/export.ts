@@ -1,7 +1,7 @@
 /** `witnessmark export`: from a unit's spool to an evidence bundle. */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { exportFromUnit } from '../../agent/main.ts';
+import { exportFromUnit, exportPromisesFromUnit } from '../../agent/main.ts';
 import { UserError } from '../../core/errors.ts';
 import { type Io, print } from '../io.ts';
 import { bar, ProgressLine } from '../progress.ts';
@@ -14,6 +14,7 @@ Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads b
   --out FILE      is not written over
   --log N         a log of the unit; by default all of them, or the newest where --from or --to is given
   --from, --to    chunk sequence numbers, inclusive; the whole log by default
+  --promises      instead of chunks, what services promised and have not kept yet: for witnessmark monitor
   --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
 
 export function run(args: readonly string[], io: Io): Promise<number> {
@@ -30,6 +31,7 @@ function runExport(args: readonly string[], io: Io): number {
       from: { type: 'string' },
       to: { type: 'string' },
       stream: { type: 'string', multiple: true },
+      promises: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -40,6 +42,10 @@ function runExport(args: readonly string[], io: Io): number {
   const { data, out, log, from, to, stream } = values;
   if (data === undefined || out === undefined) {
     throw new UserError('ARGUMENTS', 'expected --data DIR and --out FILE');
+  }
+  if (values.promises === true) {
+    writeNew(out, exportPromisesFromUnit(data), io);
+    return 0;
   }
   const line = new ProgressLine(io.stderr);
   const bundle = exportFromUnit(
@@ -55,13 +61,17 @@ function runExport(args: readonly string[], io: Io): number {
     (done, total) => line.show(`${bar(done / total)}  chunk ${done} of ${total}`),
   );
   line.clear();
+  writeNew(out, bundle, io);
+  return 0;
+}
+
+function writeNew(out: string, bundle: Uint8Array, io: Io): void {
   try {
     writeFileSync(out, bundle, { flag: 'wx' });
   } catch (cause) {
     throw new UserError('OUTPUT', `${out} cannot be written, or is there already`, { cause });
   }
   print(io.stdout, `${out}: ${bundle.length} bytes`);
-  return 0;
 }
 
 function toSeq(option: string, text: string): number {

@@ -9,7 +9,6 @@ import type {
   LinkEvent,
   LinkState,
 } from '../../agent/ports.ts';
-import { isBusName } from '../../core/candump-bus.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import type { BusCapture } from '../../core/session-record.ts';
 import {
@@ -56,10 +55,6 @@ export type NativeCapture = CaptureSource & {
 };
 
 const MIB = 1024 * 1024;
-const MAX_INTERFACES = 256;
-const MAX_FILTERS = 512;
-const MIN_RING_BYTES = 16 * 1024;
-const MAX_BYTES = 0x3fff_ffff;
 const MAX_FRAMES = 1_048_576;
 /** Room for data: classic frames are at most 8 bytes; of longer ones fewer fit a block. */
 const DATA_BYTES_PER_FRAME = 16;
@@ -83,7 +78,10 @@ const NO_LINKS: readonly LinkEvent[] = [];
  * `openNativeCapture({ interfaces: [{ name: 'can0' }], receiveBufferBytes, ringBytes, maxFrames })`.
  * The first block tells how each interface stands. After `close`, `take` still gives what had arrived by then,
  * and the losses that only closing finds, until it gives an empty block.
- * @throws UserError CAPTURE_INTERFACES, CAPTURE_INTERFACE_NAME, CAPTURE_FILTER, CAPTURE_OPTION, CAPTURE_NOT_CAN
+ *
+ * What a user may ask for is decided where it is read, in agent/config.ts. Here nothing is looked at twice: the
+ * add-on refuses what would harm its memory, whoever calls it.
+ * @throws UserError CAPTURE_OPTION, CAPTURE_NOT_CAN
  * @throws OperationalError CAPTURE_ADDON_MISSING, CAPTURE_NO_SOCKETCAN, CAPTURE_SOCKET
  */
 export function openNativeCapture(options: NativeCaptureOptions): NativeCapture {
@@ -95,64 +93,30 @@ export function openNativeCapture(options: NativeCaptureOptions): NativeCapture 
     );
   }
   const maxFrames = options.maxFrames ?? 8192;
-  assertBetween('maxFrames', maxFrames, 1, MAX_FRAMES);
-  const readerOptions = toReaderOptions(options);
-  return new ThreadCapture(addon.Reader, readerOptions, maxFrames);
+  if (!(Number.isInteger(maxFrames) && maxFrames >= 1 && maxFrames <= MAX_FRAMES)) {
+    const sentence = `expected "maxFrames" from 1 to ${MAX_FRAMES}, got ${maxFrames}`;
+    throw new UserError('CAPTURE_OPTION', sentence);
+  }
+  return new ThreadCapture(addon.Reader, toReaderOptions(options), maxFrames);
 }
 
-/** @throws UserError CAPTURE_INTERFACES, CAPTURE_INTERFACE_NAME, CAPTURE_FILTER, CAPTURE_OPTION */
 function toReaderOptions(options: NativeCaptureOptions): NativeReaderOptions {
   const { interfaces, receiveBufferBytes = 8 * MIB, ringBytes = 8 * MIB } = options;
-  assertBetween('receiveBufferBytes', receiveBufferBytes, 1, MAX_BYTES);
-  assertBetween('ringBytes', ringBytes, MIN_RING_BYTES, MAX_BYTES);
-  if (interfaces.length < 1 || interfaces.length > MAX_INTERFACES) {
-    const sentence = `expected 1 to ${MAX_INTERFACES} interfaces, got ${interfaces.length}`;
-    throw new UserError('CAPTURE_INTERFACES', sentence);
-  }
-  if (new Set(interfaces.map(({ name }) => name)).size !== interfaces.length) {
-    throw new UserError('CAPTURE_INTERFACES', 'expected each interface once');
-  }
   return {
-    interfaces: interfaces.map(({ name, filters = [], instead }) => {
-      if (!isBusName(name)) {
-        const sentence = `expected the name of an interface, 1 to 15 visible characters, got "${name}"`;
-        throw new UserError('CAPTURE_INTERFACE_NAME', sentence);
-      }
-      const descriptor = typeof instead === 'object' ? instead.descriptor : 0;
-      assertBetween('descriptor', descriptor, 0, 0x7fff_ffff);
-      return {
-        name,
-        filters: toFilterPairs(filters),
-        source:
-          instead === undefined
-            ? READ_INTERFACE
-            : instead === 'loopback'
-              ? READ_LOOPBACK
-              : READ_DESCRIPTOR,
-        descriptor,
-      };
-    }),
+    interfaces: interfaces.map(({ name, filters = [], instead }) => ({
+      name,
+      filters: Uint32Array.from(filters.flatMap(({ id, mask }) => [id, mask])),
+      source:
+        instead === undefined
+          ? READ_INTERFACE
+          : instead === 'loopback'
+            ? READ_LOOPBACK
+            : READ_DESCRIPTOR,
+      descriptor: typeof instead === 'object' ? instead.descriptor : 0,
+    })),
     receiveBufferBytes,
     ringBytes,
   };
-}
-
-function toFilterPairs(filters: readonly CaptureFilter[]): Uint32Array {
-  if (filters.length > MAX_FILTERS) {
-    const sentence = `expected at most ${MAX_FILTERS} filters, got ${filters.length}`;
-    throw new UserError('CAPTURE_FILTER', sentence);
-  }
-  const pairs = filters.flatMap(({ id, mask }) => [id, mask]);
-  const bad = pairs.find((word) => !Number.isInteger(word) || word < 0 || word > 0xffff_ffff);
-  if (bad !== undefined) {
-    throw new UserError('CAPTURE_FILTER', `expected id and mask of 32 bits, got ${bad}`);
-  }
-  return Uint32Array.from(pairs);
-}
-
-function assertBetween(name: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new UserError('CAPTURE_OPTION', `expected "${name}" from ${min} to ${max}, got ${value}`);
 }
 
 class ThreadCapture implements NativeCapture {

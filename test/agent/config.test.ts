@@ -36,6 +36,8 @@ test('every key is read, and paths are those from the file’s folder', () => {
     clock: { gpsd: undefined },
     metrics: undefined,
     service: { ...NO_SERVICE, resendEveryMs: 200 },
+    nextServices: [],
+    overdueAfterMs: 1_800_000,
   });
   expect(read({ data_dir: '"/srv/unit"' }).dataDir).toBe('/srv/unit');
 });
@@ -159,6 +161,15 @@ describe('a live capture is refused', () => {
     ['metrics.listen', '"192.168.0.1:9464"'],
   ])('when %s is %s', (key, value) => {
     expect(codeWith({ ...LIVE, [key]: value })).toBe('CONFIG_VALUE');
+  });
+
+  test('with more interfaces than a record can name, or more filters than the kernel takes', () => {
+    const names = Array.from({ length: 257 }, (_, i) => `can${i}`);
+    expect(codeWith({ ...LIVE, 'capture.interfaces': JSON.stringify(names) })).toBe('CONFIG_VALUE');
+    const filters = JSON.stringify(Array.from({ length: 513 }, () => '0B4:7FF'));
+    const table = `[{ name = "can0", filters = ${filters} }]`;
+    const change = { ...LIVE, 'capture.interfaces': undefined, 'capture.interface': table };
+    expect(codeWith(change)).toBe('CONFIG_VALUE');
   });
 
   test.each(['B4:7FF', '0B4', '0B4:7FF:1', '800:7FF', '20000000:1FFFFFFF', '0B4:1FFFFFFF', 'can0'])(

@@ -14,7 +14,7 @@ import { parseTrustPolicy } from '../../verifier/policy.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
 import { framesText } from './support/evidence.ts';
 import { MemoryCapture } from './support/memory-capture.ts';
-import { configFor } from './support/run-agent.ts';
+import { configFor, SILENT } from './support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts';
 
 type Image = {
@@ -49,13 +49,7 @@ async function capture(dataDir: string, label: string, frames: number): Promise<
       },
     }),
     {
-      onCommitted: () => undefined,
-      onAccepted: () => undefined,
-      onReceipt: () => undefined,
-      onRefused: () => undefined,
-      onBadAnswer: () => undefined,
-      onRolledBack: () => undefined,
-      onFatal: () => undefined,
+      ...SILENT,
       onDurable: ({ frames: each }) => {
         durable = each.reduce((sum, count) => sum + count, 0);
       },

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prepareUnit } from '../../agent/main.ts';
 import { COMMIT_POINTS, type CommitPoint } from '../../agent/ports.ts';
-import { readConfig } from '../../anchor-service/config.ts';
-import { type RunningAnchorService, startAnchorService } from '../../anchor-service/main.ts';
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { framesText } from '../agent/support/evidence.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { serviceOptions, startTestService } from '../anchor-service/support/service.ts';
 import { serviceVerdicts } from '../e2e/service-verdicts.ts';
 import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
@@ -29,16 +29,8 @@ beforeAll(async () => {
   folder = temporaryFolder();
   writeFileSync(join(folder.path, 'drive.log'), LOG.text);
   writeFileSync(join(folder.path, 'devices.json'), '[]');
-  service = await startAnchorService(
-    readConfig({
-      data_dir: join(folder.path, 'service'),
-      devices: { file: join(folder.path, 'devices.json') },
-      broker: { port: 0 },
-      http: { port: 0 },
-      window: { every_ms: 200 },
-      beacon: { every_ms: 300 },
-    }),
-  );
+  const devices = { file: join(folder.path, 'devices.json') };
+  service = await startTestService(serviceOptions(join(folder.path, 'service'), [], { devices }));
 });
 afterAll(async () => {
   await service.stop();

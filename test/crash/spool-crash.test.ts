@@ -24,6 +24,7 @@ import {
   retain,
   SPOOL_POINTS,
   STREAMS,
+  WORD,
 } from './spool-process.ts';
 
 const PROGRAM = join(import.meta.dirname, 'spool-process.ts');
@@ -89,6 +90,16 @@ const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
   'streams-committed': (spool) => {
     expect(spool.streams(0)).toEqual(STREAMS);
     expect(spool.announcedStreams(0)).toBe(0);
+  },
+  'promise-missed': (spool) => {
+    const idsWith = (service: number) =>
+      spool
+        .outboxOf(service)
+        .unacceptedStatements(9)
+        .map(({ id }) => id);
+    expect(idsWith(0)).toEqual([idOf('statement 3')]);
+    expect(idsWith(1)).toEqual([idOf('statement 2')]);
+    expect(spool.promises()).toMatchObject([{ acceptance: WORD, isMissed: true }]);
   },
   'hold-committed': (spool) => {
     expect(spool.holds()).toMatchObject([{ log: 0, fromSeq: 0, toSeq: 1 }]);

@@ -7,6 +7,7 @@ import { chunkRow, headerRow, idOf, openSpool, streamRow } from '../agent/suppor
 export const SPOOL_POINTS: readonly CommitPoint[] = [
   'log-begun',
   'streams-committed',
+  'promise-missed',
   'hold-committed',
   'segment-given-up',
   'segment-evicted',
@@ -14,6 +15,7 @@ export const SPOOL_POINTS: readonly CommitPoint[] = [
 ];
 
 export const PREDECESSOR = { log: 0, statementSeq: 9, statementId: idOf('elsewhere') };
+export const WORD = Uint8Array.of(7);
 export const STREAMS = ['raw/can0/001', 'raw/can0/002'].map(streamRow);
 const DAY_MS = 86_400_000;
 const START_MS = 1_795_000_000_000;
@@ -35,9 +37,16 @@ export function retain(spool: Spool): void {
   spool.retain({ maxBytes: 1e12, maxAgeDays: 5 }, nowNs);
 }
 
+/** Statement 2 is with the first service, which gave its word and no receipt. */
+function missPromise(spool: Spool): void {
+  spool.storeAcceptance(idOf('statement 2'), WORD);
+  spool.outboxOf(0).missPromise(idOf('statement 2'));
+}
+
 function reach(spool: Spool, point: CommitPoint): void {
   if (point === 'log-begun') spool.beginLog(PREDECESSOR);
   else if (point === 'streams-committed') spool.commitStreams(STREAMS);
+  else if (point === 'promise-missed') missPromise(spool);
   else if (point === 'hold-committed') spool.hold(0, 0, 1, 'a crash');
   else retain(spool);
 }

@@ -8,8 +8,7 @@ import { Spool } from '../../agent/spool/spool.ts';
 import type { KnownService } from '../../agent/uplink/answers.ts';
 import { MqttBroker } from '../../agent/uplink/mqtt-broker.ts';
 import { Uplink } from '../../agent/uplink/uplink.ts';
-import { readConfig } from '../../anchor-service/config.ts';
-import { type RunningAnchorService, startAnchorService } from '../../anchor-service/main.ts';
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { decodeStatementItem } from '../../core/bundle-items.ts';
 import { toHex } from '../../core/bytes.ts';
@@ -26,6 +25,7 @@ import { configFor } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { TestUnit } from '../agent/support/unit.ts';
 import { until } from '../agent/support/until.ts';
+import { serviceOptions, startTestService } from '../anchor-service/support/service.ts';
 import { serviceVerdicts } from './service-verdicts.ts';
 
 let folder: TemporaryFolder;
@@ -37,16 +37,8 @@ const rolledBack: LogPredecessor[] = [];
 beforeAll(async () => {
   folder = temporaryFolder();
   writeFileSync(join(folder.path, 'devices.json'), JSON.stringify([toHex(device.key.bytes)]));
-  service = await startAnchorService(
-    readConfig({
-      data_dir: join(folder.path, 'service'),
-      devices: { file: join(folder.path, 'devices.json') },
-      broker: { port: 0 },
-      http: { port: 0 },
-      window: { every_ms: 200 },
-      beacon: { every_ms: 300 },
-    }),
-  );
+  const devices = { file: join(folder.path, 'devices.json') };
+  service = await startTestService(serviceOptions(join(folder.path, 'service'), [], { devices }));
 });
 afterAll(async () => {
   await service.stop();

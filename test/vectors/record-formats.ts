@@ -65,6 +65,7 @@ import { decodeSessionRecord, encodeSessionRecord } from '../../core/session-rec
 import { type Algorithm, type PublicKey, verifyDigest } from '../../core/signature.ts';
 import { decodeStateRecord, encodeStateRecord } from '../../core/state-record.ts';
 import { decodeStatement, encodeStatement } from '../../core/statement.ts';
+import { decodeStatementRequest, encodeStatementRequest } from '../../core/statement-request.ts';
 import { decodeStreamsRecord, encodeStreamsRecord } from '../../core/streams-record.ts';
 import { coveredRecordHashes, decodeTimeStamp, encodeTimeStamp } from '../../core/time-stamp.ts';
 import {
@@ -128,6 +129,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   acceptance: codec(decodeAcceptance, encodeAcceptance),
   'anchored-window': codec(decodeAnchoredWindow, encodeAnchoredWindow),
   beacon: codec(decodeBeacon, encodeBeacon),
+  'statement-request': codec(decodeStatementRequest, encodeStatementRequest),
   'broken-promise': runBrokenPromise,
   bundle: runBundle,
   'bundle-block-item': codec(decodeBlockItem, encodeBlockItem),

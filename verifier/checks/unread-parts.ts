@@ -17,11 +17,6 @@ function unread(section: UnreadSection, absent: string, item: string) {
   };
 }
 
-export const checkPromise = unread(
-  'brokenPromises',
-  'no broken promise in the bundle; whether one exists elsewhere was not searched',
-  'broken promise',
-);
 export const checkEnrolment = unread(
   'enrolments',
   'no enrolment: which vehicle this is and who vouched for the device is not shown',

@@ -10,7 +10,7 @@ import { readKeyFile } from '../../../hw/keys/key-file.ts';
 import { framesText } from './evidence.ts';
 import type { MemoryCapture } from './memory-capture.ts';
 import { PRIMITIVES } from './primitives.ts';
-import { configFor } from './run-agent.ts';
+import { configFor, SILENT } from './run-agent.ts';
 
 export class LiveUnit implements AsyncDisposable {
   readonly dataDir: string;
@@ -41,15 +41,10 @@ export class LiveUnit implements AsyncDisposable {
       ...change,
     });
     const events = {
-      onCommitted: () => undefined,
-      onAccepted: () => undefined,
+      ...SILENT,
       onReceipt: () => {
         this.receipts += 1;
       },
-      onRefused: () => undefined,
-      onRolledBack: () => undefined,
-      onBadAnswer: () => undefined,
-      onFatal: () => undefined,
       onDurable: ({ frames }: { readonly frames: readonly number[] }) => this.durable.push(frames),
     };
     const openCapture = () => Promise.resolve(this.source);

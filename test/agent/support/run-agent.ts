@@ -33,22 +33,23 @@ export function configFor(
   };
 }
 
+export const SILENT: AgentEvents = {
+  onCommitted: () => undefined,
+  onAccepted: () => undefined,
+  onReceipt: () => undefined,
+  onRefused: () => undefined,
+  onBadAnswer: () => undefined,
+  onRolledBack: () => undefined,
+  onFatal: () => undefined,
+};
+
 export async function start(
   config: AgentConfig,
   events: Partial<AgentEvents> = {},
   atCommitPoint?: AtCommitPoint,
 ): Promise<RunningAgent> {
-  const silent: AgentEvents = {
-    onCommitted: () => undefined,
-    onAccepted: () => undefined,
-    onReceipt: () => undefined,
-    onRefused: () => undefined,
-    onBadAnswer: () => undefined,
-    onRolledBack: () => undefined,
-    onFatal: () => undefined,
-  };
   const adapters = atCommitPoint === undefined ? {} : { atCommitPoint };
-  return await startAgent(config, { ...silent, ...events }, adapters);
+  return await startAgent(config, { ...SILENT, ...events }, adapters);
 }
 
 /** To the end of its log. */

@@ -1,7 +1,9 @@
 /** Rows for a spool that does not look into them. */
 import { join } from 'node:path';
 import type { AtCommitPoint, StoredStream } from '../../../agent/ports.ts';
-import { type ChunkToCommit, Spool, type StatementToCommit } from '../../../agent/spool/spool.ts';
+import type { ChunkToCommit } from '../../../agent/spool/chunk-writer.ts';
+import { Spool } from '../../../agent/spool/spool.ts';
+import type { StatementToCommit } from '../../../agent/spool/statement-writer.ts';
 import { encodeChunkHeader } from '../../../core/chunk-header.ts';
 import { PRIMITIVES } from './primitives.ts';
 

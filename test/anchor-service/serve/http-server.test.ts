@@ -56,7 +56,12 @@ test('the service says who it is', async () => {
 });
 
 test.each([
-  ['/', 404, 'NOT_FOUND'],
+  ['/v1/published/', 404, 'NOT_FOUND'],
+  ['/v1/published/newest.json.part', 404, 'NOT_FOUND'],
+  ['/v1/published/index/../../service.key', 404, 'NOT_FOUND'],
+  ['/v1/published/%2e%2e/sender.key', 404, 'NOT_FOUND'],
+  ['/v1/published/index/0.json', 404, 'WINDOW_NOT_PUBLISHED'],
+  [`/v1/published/windows/0-${'0'.repeat(64)}.entries`, 404, 'WINDOW_NOT_PUBLISHED'],
   ['/v1/windows/2', 404, 'WINDOW_NOT_PUBLISHED'],
   ['/v1/windows/01', 404, 'NOT_FOUND'],
   ['/v1/windows/-1', 404, 'NOT_FOUND'],

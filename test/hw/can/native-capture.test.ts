@@ -230,32 +230,21 @@ test('closing reads what the socket still has and counts what does not fit', asy
   await capture.close();
 });
 
-test('bad options are refused by code', () => {
+test('options that the add-on cannot serve are refused by code', () => {
   const open = (options: object) =>
     codeOf(() =>
       openNativeCapture({ interfaces: [{ name: 'can0', instead: 'loopback' }], ...options }),
     );
-  expect(open({ interfaces: [] })).toBe('CAPTURE_INTERFACES');
   const many = Array.from({ length: 257 }, (_, i) => ({ name: `can${i}`, instead: 'loopback' }));
-  expect(open({ interfaces: many })).toBe('CAPTURE_INTERFACES');
-  expect(open({ interfaces: [{ name: 'can0' }, { name: 'can0' }] })).toBe('CAPTURE_INTERFACES');
-  for (const name of ['', 'a b', 'can0/1', '..', 'x'.repeat(16), 'cän0']) {
-    expect(open({ interfaces: [{ name }] })).toBe('CAPTURE_INTERFACE_NAME');
-  }
-  for (const filter of [
-    { id: -1, mask: 0 },
-    { id: 0, mask: 2 ** 32 },
-    { id: 0.5, mask: 0 },
-    { id: Number.NaN, mask: 0 },
-  ]) {
-    expect(open({ interfaces: [{ name: 'can0', filters: [filter] }] })).toBe('CAPTURE_FILTER');
-  }
   const filters = Array.from({ length: 513 }, () => ({ id: 0, mask: 0 }));
-  expect(open({ interfaces: [{ name: 'can0', filters }] })).toBe('CAPTURE_FILTER');
   for (const option of [
+    { interfaces: [] },
+    { interfaces: many },
+    { interfaces: [{ name: '' }] },
+    { interfaces: [{ name: 'x'.repeat(16) }] },
+    { interfaces: [{ name: 'can0', filters }] },
     { ringBytes: 16 * 1024 - 1 },
     { ringBytes: 2 ** 31 },
-    { receiveBufferBytes: 0 },
     { receiveBufferBytes: Number.POSITIVE_INFINITY },
     { maxFrames: 0 },
     { maxFrames: 1.5 },

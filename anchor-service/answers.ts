@@ -1,0 +1,72 @@
+/** What the service answers over HTTP, put together from its parts. Part of the composition in main.ts. */
+import type { IncomingMessage } from 'node:http';
+import type { Hash } from '../core/hash.ts';
+import type { VerifyDigest } from '../core/signature.ts';
+import { ANCHOR_LOG_CODE_HASH } from './chain/anchor-log-abi.ts';
+import type { Chain } from './chain/open-chain.ts';
+import type { AnchorServiceConfig } from './config.ts';
+import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
+import type { BrokerLink, Clock, Signer } from './ports.ts';
+import type { Answer } from './serve/answer.ts';
+import { Challenges } from './serve/challenges.ts';
+import { route } from './serve/routes.ts';
+import { StatementAccess } from './serve/statement-access.ts';
+import type { Status } from './status.ts';
+import type { Stores } from './store/open-stores.ts';
+
+export type AnswerParts = {
+  readonly config: AnchorServiceConfig;
+  readonly stores: Stores;
+  readonly signer: Signer;
+  readonly chain: Chain;
+  readonly status: Status;
+  readonly link: BrokerLink;
+  readonly clock: Clock;
+  readonly sha256: Hash;
+  readonly verify: VerifyDigest;
+};
+
+export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Answer {
+  const { config, stores, signer, chain, status, link, clock, sha256, verify } = parts;
+  const { file, keys } = config.devices;
+  const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
+  const nowMs = (): number => clock.nowMs();
+  const challenges = new Challenges(nowMs);
+  const options = {
+    facts: {
+      store: stores.published,
+      status,
+      identity: chain.identity,
+      chainClass: config.chain.class,
+      nowMs,
+      startedMs: clock.nowMs(),
+      isBrokerConnected: () => link.isConnected(),
+      endpointHealth: () => chain.endpointHealth(),
+      feeBudget: () => undefined,
+      newestStampMs: () => stores.stamps.lastStampedAtMs(),
+    },
+    stamps: stores.stamps,
+    publishedFolder: config.publish.folder,
+    codeHash: ANCHOR_LOG_CODE_HASH,
+    servicePublicKey: signer.key,
+    challenges,
+    statements: new StatementAccess({
+      store: stores.statements,
+      challenges,
+      servicePublicKey: signer.key,
+      findDeviceKey: (id) => devices.find(id),
+      verify,
+      sha256,
+    }),
+  };
+  return ({ method = 'GET', url = '/', headers }) =>
+    route(
+      {
+        method,
+        url,
+        authorization: headers.authorization,
+        languages: headers['accept-language'],
+      },
+      options,
+    );
+}

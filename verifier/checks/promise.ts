@@ -1,0 +1,107 @@
+/** PROMISE: what a bundle holds against an anchor service is proven (spec/verification.md, "PROMISE"). */
+import { type BrokenPromise, verifyBrokenPromise } from '../../core/broken-promise.ts';
+import { equalBytes, toHex } from '../../core/bytes.ts';
+import { decodeSigned } from '../../core/cose.ts';
+import type { BlockHeader } from '../../core/evm/block-header.ts';
+import type { PublicKey } from '../../core/signature.ts';
+import { linkedAs } from '../anchoring.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
+import type { Context } from '../context.ts';
+import { attempt } from '../readings.ts';
+import { counted, utc } from '../sentence.ts';
+
+export function checkPromise(context: Context): Outcome {
+  const { brokenPromises } = context.evidence;
+  if (brokenPromises.length === 0) {
+    return indeterminate(
+      'absent',
+      'no broken promise in the bundle; whether one exists elsewhere was not searched',
+    );
+  }
+  const outcomes = brokenPromises.map((promise) => judge(promise, context));
+  const worst =
+    outcomes.find(({ verdict }) => verdict === 'FAILED') ??
+    outcomes.find(({ verdict }) => verdict === 'INDETERMINATE');
+  if (worst !== undefined) return worst;
+  const details = outcomes.map(({ detail }) => detail).join('; ');
+  return passed(`${counted(outcomes.length, 'broken promise')} of the service proven: ${details}`);
+}
+
+function judge(promise: BrokenPromise, context: Context): Outcome {
+  const { policy, verifyDigest, anchoring } = context;
+  const serviceKey = policy.serviceKeys.find((key) => isSigner(key, promise.acceptance));
+  if (serviceKey === undefined) {
+    return indeterminate(
+      'service_not_in_policy',
+      'the trust policy does not name the key of the service',
+    );
+  }
+  const result = attempt(() => verifyBrokenPromise(promise, serviceKey, verifyDigest));
+  if ('problem' in result) {
+    return failed(result.problem.code, `broken promise: ${result.problem.message}`);
+  }
+  const { statementId, acceptance, late } = result.value;
+  const name = `statement ${toHex(statementId).slice(0, 16)}…`;
+  const by = utc(BigInt(Math.floor(acceptance.anchorByMs / 1000)));
+  if (late === undefined) {
+    return indeterminate(
+      'promise_alone',
+      `${name} was accepted to be anchored by ${by}; that it was not, only the chain can show`,
+    );
+  }
+  const chain = policy.chains.find(
+    ({ chainId, contract }) =>
+      chainId === acceptance.chainId && equalBytes(contract, acceptance.contract),
+  );
+  if (chain?.publishers.some((publisher) => equalBytes(publisher, late.publisher)) !== true) {
+    return indeterminate(
+      'publisher_not_in_policy',
+      `the trust policy does not say that the late window of ${name} is the service's`,
+    );
+  }
+  const link = anchoring.links.find(({ chainId }) => chainId === acceptance.chainId);
+  for (const block of [late.emptyBlock, late.anchorBlock]) {
+    const standing = linkedAs(link, block);
+    const where = `block ${block.number} of chain ${acceptance.chainId}`;
+    if (standing === 'other') {
+      return failed('PROMISE_ELSEWHERE', `${where} is another block on the linked chain`);
+    }
+    if (standing === 'not_linked') {
+      return indeterminate('block_not_linked', `${where} is not linked to a newest block`);
+    }
+  }
+  if (link?.newest !== 'named') {
+    return indeterminate('block_not_in_policy', 'the trust policy does not name the newest block');
+  }
+  const kept = anchoredInTime(statementId, acceptance.anchorByMs, context);
+  if (kept !== undefined) {
+    return failed('PROMISE_KEPT', `${name} was anchored in time, in block ${kept.number}`);
+  }
+  return passed(
+    `${name} was to be anchored by ${by} and was not in block ${late.emptyBlock.number} of ${utc(late.emptyBlock.timestamp)}`,
+  );
+}
+
+function isSigner(key: PublicKey, acceptance: Uint8Array): boolean {
+  return 'value' in attempt(() => decodeSigned('acceptance', key, acceptance));
+}
+
+/** A receipt of the same statement, in another window, refutes the accusation. */
+function anchoredInTime(
+  statementId: Uint8Array,
+  anchorByMs: number,
+  { evidence, inclusions, anchoring }: Context,
+): BlockHeader | undefined {
+  return evidence.inclusions
+    .flatMap((inclusion, i) => {
+      const reading = inclusions[i];
+      const window = reading?.window === undefined ? undefined : anchoring.windows[reading.window];
+      const holds =
+        equalBytes(inclusion.statementId, statementId) &&
+        reading?.problem === undefined &&
+        window?.publisherNamed === true;
+      return holds ? window.evm : [];
+    })
+    .flatMap(({ block, problem }) => (block === undefined || problem !== undefined ? [] : [block]))
+    .find(({ timestamp }) => timestamp * 1000n <= BigInt(anchorByMs));
+}
