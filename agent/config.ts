@@ -41,6 +41,8 @@ export type AnchorServiceAccess = {
   readonly resendEveryMs: number;
   /** A beacon that was published longer ago is not put into chunk headers. */
   readonly beaconMaxAgeMs: number;
+  /** PEM, of whoever certifies the time stamp authorities of the service; none: no stamps are kept. */
+  readonly stampRootsFile?: string;
 };
 
 export type LiveCapture = {
@@ -109,7 +111,9 @@ export function readAgentConfig(path: string): AgentConfig {
 }
 
 function toConfig(root: Settings, folder: string): AgentConfig {
-  const [service, ...nextServices] = root.sectionOrSections('service', readService);
+  const [service, ...nextServices] = root.sectionOrSections('service', (s) =>
+    readService(s, folder),
+  );
   const config = {
     dataDir: resolve(folder, root.text('data_dir')),
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),
@@ -184,7 +188,8 @@ function readMetrics(metrics: Settings): HostPort | undefined {
   return listen;
 }
 
-function readService(service: Settings): AnchorServiceAccess {
+function readService(service: Settings, folder: string): AnchorServiceAccess {
+  const stampRootsFile = service.textOrNone('stamp_roots_file');
   return {
     mqttUrl: service.url('mqtt_url', ['mqtt:', 'mqtts:']),
     key: toPublicKey(service, service.hex('key', 33)),
@@ -193,6 +198,7 @@ function readService(service: Settings): AnchorServiceAccess {
     publishers: service.hexes('publishers', 20),
     resendEveryMs: service.integer('resend_every_ms', 100, 600_000, RESEND_EVERY_MS),
     beaconMaxAgeMs: service.integer('beacon_max_age_ms', 1000, 86_400_000, BEACON_MAX_AGE_MS),
+    ...(stampRootsFile !== undefined && { stampRootsFile: resolve(folder, stampRootsFile) }),
   };
 }
 

@@ -141,6 +141,7 @@ export const COMMIT_POINTS = [
   'promise-missed',
   'receipt-committed',
   'hops-committed',
+  'stamp-committed',
   'hold-committed',
   'segment-given-up',
   'segment-evicted',
@@ -301,6 +302,8 @@ export type Archive = {
   window(hash: Uint8Array): StoredWindow | undefined;
   /** Header link records under a block in this range, both ends in it, oldest first. */
   links(fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[];
+  /** Encoded time stamp that covers the window. */
+  stampOf(windowHash: Uint8Array): Uint8Array | undefined;
   promises(): readonly StoredPromise[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
@@ -342,6 +345,18 @@ export type Outbox = {
   hasAcceptedBehind(log: number, seq: number): boolean;
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void;
   storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void;
+  /** With a receipt and without a time stamp, those of the newest statements first. */
+  unstampedWindows(limit: number): readonly StampableWindow[];
+  /** With a receipt and without a time stamp. */
+  unstampedCount(): number;
+  /** The stamp, and that it covers these windows. */
+  storeStamp(stamp: Uint8Array, windowHashes: readonly Uint8Array[]): void;
+};
+
+export type StampableWindow = {
+  readonly hash: Uint8Array;
+  /** Encoded window record. */
+  readonly record: Uint8Array;
 };
 
 /** A block by number and hash, as evidence names it. */

@@ -1,5 +1,9 @@
 /** What a running agent offers to whoever started it, and what replay and live runs have in common. */
+import { readFileSync } from 'node:fs';
+import { UserError } from '../core/errors.ts';
 import type { PublicKey } from '../core/signature.ts';
+import type { Certificate } from '../core/x509/certificate.ts';
+import { certificatesInPem } from '../core/x509/pem.ts';
 import type { Progress } from './commits.ts';
 import type { AgentConfig, AnchorServiceAccess } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
@@ -80,7 +84,7 @@ export function newUplink(
       tag: log.tag,
       epoch: log.epoch,
       deviceKey: deviceSigner.key,
-      service,
+      service: { ...service, stampRoots: readStampRoots(service.stampRootsFile) },
       resendEveryMs: service.resendEveryMs,
       beaconMaxAgeMs: service.beaconMaxAgeMs,
       clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
@@ -106,6 +110,20 @@ export function newUplink(
     onPromiseMissed: (id) => events.onPromiseMissed?.(id),
     onFatal: (error) => events.onFatal(error),
   });
+}
+
+/** @throws UserError STAMP_ROOTS_UNREADABLE */
+function readStampRoots(path: string | undefined): readonly Certificate[] {
+  if (path === undefined) return [];
+  try {
+    return certificatesInPem(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new UserError(
+      'STAMP_ROOTS_UNREADABLE',
+      `expected certificates in PEM in ${path}, for the time stamps of the service`,
+      { cause },
+    );
+  }
 }
 
 /** What a session record says of program, configuration and filters. */

@@ -21,6 +21,9 @@ export const COMMIT_POINTS = [
   'receipt-published',
   'window-published',
   'beacon-stored',
+  'stamp-received',
+  'stamp-stored',
+  'stamp-published',
 ] as const;
 
 export type CommitPoint = (typeof COMMIT_POINTS)[number];

@@ -9,6 +9,7 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { fromHex } from '../core/bytes.ts';
 import { UserError } from '../core/errors.ts';
 import { Settings } from '../core/settings.ts';
+import type { ConfiguredAuthority } from './stamp/authorities.ts';
 
 const ANY = Number.MAX_SAFE_INTEGER;
 
@@ -73,6 +74,18 @@ export type AnchorServiceConfig = {
     readonly maxUnmined: number;
   };
   readonly beacon: { readonly everyMs: number };
+  /** Time stamps; none without an authority. */
+  readonly stamp: {
+    readonly everyMs: number;
+    /** Not sooner after one stamp than this, also where a vehicle asks. */
+    readonly soonestMs: number;
+    /** Of each request. */
+    readonly timeoutMs: number;
+    /** An authority of the service's own, which convinces nobody; only beside a local chain. */
+    readonly local: boolean;
+    /** Asked in this order. */
+    readonly authorities: readonly ConfiguredAuthority[];
+  };
   readonly publish: {
     /** Where the published windows are written, for any web server to serve. */
     readonly folder: string;
@@ -115,6 +128,17 @@ export type AnchorServiceOptions = {
     readonly max_unmined: number;
   }>;
   readonly beacon?: Partial<{ readonly every_ms: number }>;
+  readonly stamp?: Partial<{
+    readonly every_ms: number;
+    readonly soonest_ms: number;
+    readonly timeout_ms: number;
+    readonly local: boolean;
+    readonly authorities: readonly {
+      readonly url: string;
+      readonly roots_file: string;
+      readonly policies?: readonly string[];
+    }[];
+  }>;
   readonly publish?: Partial<{ readonly folder: string }>;
 };
 
@@ -186,12 +210,30 @@ export function readConfig(
       maxUnmined: s.integer('max_unmined', 1, 1000, 4),
     })),
     beacon: root.section('beacon', (s) => ({ everyMs: s.integer('every_ms', 50, ANY, 4000) })),
+    stamp: root.section('stamp', (s) => readStamp(s, baseDir)),
     publish: root.section('publish', (s) => ({
       folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
     })),
   };
   root.refuseUnknown();
+  if (config.stamp.local && config.chain.class !== 'local') {
+    throw root.invalid('stamp.local', 'true only beside a local chain: its stamps prove nothing');
+  }
   return config;
+}
+
+function readStamp(s: Settings, baseDir: string): AnchorServiceConfig['stamp'] {
+  return {
+    everyMs: s.integer('every_ms', 50, ANY, 3_600_000),
+    soonestMs: s.integer('soonest_ms', 0, ANY, 60_000),
+    timeoutMs: s.integer('timeout_ms', 100, 600_000, 10_000),
+    local: s.flag('local'),
+    authorities: s.sections('authorities', (one) => ({
+      url: one.url('url', ['http:', 'https:']),
+      rootsFile: resolve(baseDir, one.text('roots_file')),
+      policies: one.texts('policies'),
+    })),
+  };
 }
 
 function readChain(s: Settings): AnchorServiceConfig['chain'] {

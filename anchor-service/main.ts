@@ -13,6 +13,9 @@ import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig, ChainClass } from './config.ts';
 import type { Clock, Log } from './ports.ts';
 import { startHttpServer } from './serve/http-server.ts';
+import { readAuthorities } from './stamp/authorities.ts';
+import { type LocalAuthority, startLocalAuthority } from './stamp/local/local-authority.ts';
+import type { StampAuthority } from './stamp/obtain-stamp.ts';
 import { Status } from './status.ts';
 import { openStores } from './store/open-stores.ts';
 import { startWork } from './work.ts';
@@ -31,6 +34,8 @@ export type RunningAnchorService = {
   readonly publisher: Uint8Array;
   /** Signs acceptances and beacons. */
   readonly servicePublicKey: PublicKey;
+  /** DER certificate above the service's own time stamp authority, which convinces nobody; none without one. */
+  readonly localStampRoot: Uint8Array | undefined;
   /** Resolves with the reason when the service halts itself; it then still answers over HTTP. */
   readonly halted: Promise<Error>;
   stop(): Promise<void>;
@@ -76,10 +81,17 @@ async function openParts(
   });
   parts.defer(async () => await chain.stop());
   const status = new Status(clock, log);
+  const local = config.stamp.local ? await startLocalAuthority(config.dataDir, clock) : undefined;
+  if (local !== undefined) parts.defer(async () => await local.close());
   const work = await startWork({
     ...{ config, stores, signer, chain, status, clock, atCommitPoint },
     sha256: nativeSha256,
     verify: fastVerifyDigest,
+    log,
+    stampAuthorities: [
+      ...readAuthorities(config.stamp.authorities),
+      ...(local === undefined ? [] : [ownAuthority(local)]),
+    ],
   });
   parts.defer(async () => await work.stop());
   const { link } = work;
@@ -101,8 +113,13 @@ async function openParts(
     chainClass: config.chain.class,
     contractCodeHash: ANCHOR_LOG_CODE_HASH,
     servicePublicKey: signer.key,
+    localStampRoot: local?.root.der,
     halted: status.halted,
   };
+}
+
+function ownAuthority({ url, root }: LocalAuthority): StampAuthority {
+  return { url, trusted: [{ certificate: root, policies: [] }] };
 }
 
 /** After a halt nothing more is accepted, signed or sent; /healthz goes on saying why. */

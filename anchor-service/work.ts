@@ -15,10 +15,12 @@ import { startEmbeddedBroker } from './intake/embedded-broker.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { type Loop, startLoop } from './loop.ts';
-import type { BrokerLink, Clock, Signer } from './ports.ts';
+import type { BrokerLink, Clock, Log, Signer } from './ports.ts';
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
+import type { StampAuthority } from './stamp/obtain-stamp.ts';
+import { Stamper } from './stamp/stamper.ts';
 import type { Status } from './status.ts';
 import type { Stores } from './store/open-stores.ts';
 import { sealWindow } from './window/seal-window.ts';
@@ -33,6 +35,9 @@ export type WorkParts = {
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
   readonly atCommitPoint: AtCommitPoint;
+  readonly log: Log;
+  /** Empty: nothing is stamped. */
+  readonly stampAuthorities: readonly StampAuthority[];
 };
 
 export type Work = { readonly link: BrokerLink; stop(): Promise<void> };
@@ -40,6 +45,8 @@ export type Work = { readonly link: BrokerLink; stop(): Promise<void> };
 const GWEI = 1_000_000_000n;
 /** How often receipts are looked for when nothing says that there are any: after a broker was away. */
 const RECEIPTS_EVERY_MS = 2000;
+/** How often it is looked whether a stamp is due, and a failed one tried again, at the most. */
+const STAMP_LOOK_MS = 60_000;
 /** How often a folder that could not be written is tried again. */
 const PUBLISH_EVERY_MS = 2000;
 
@@ -48,14 +55,24 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   const { config, status } = parts;
   const running = new Map<string, Loop>();
   let stopped: Promise<void> | undefined;
-  const intake = makeIntake(parts, () => running.get('receipts')?.wake());
   let beacons: BeaconPublisher | undefined;
+  let stamper: Stamper | undefined;
+  const intake = makeIntake(
+    parts,
+    () => running.get('receipts')?.wake(),
+    () => {
+      stamper?.stampSoon();
+      running.get('stamp')?.wake();
+    },
+  );
   const link = await openLink(parts, intake, () => {
     beacons?.publishAgain();
+    stamper?.publishAgain();
     running.get('receipts')?.wake();
   });
   const made = makeBeacons(parts, link);
   beacons = made;
+  stamper = makeStamper(parts, link);
   intake.connect(link);
   const loop = (name: string, everyMs: number, step: () => Promise<void>): void => {
     const onSuccess = (): void => status.succeeded(name);
@@ -68,7 +85,10 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'window',
     config.window.everyMs,
-    sealStep(parts, () => running.get('chain')?.wake()),
+    sealStep(parts, () => {
+      running.get('chain')?.wake();
+      running.get('stamp')?.wake();
+    }),
   );
   loop(
     'chain',
@@ -85,10 +105,16 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   );
   loop('receipts', RECEIPTS_EVERY_MS, receiptsStep(parts, link));
   loop('beacon', config.beacon.everyMs, async () => await made.step());
+  const stamps = stamper;
+  if (stamps !== undefined) {
+    const everyMs = Math.min(config.stamp.everyMs, STAMP_LOOK_MS);
+    loop('stamp', everyMs, async () => await stamps.step());
+  }
   const stop = async (): Promise<void> => {
     intake.close();
     // Both before the loops: one that waits for the chain or for the broker then ends.
     parts.chain.cancelCalls();
+    stamper?.cancel();
     await link.close();
     await Promise.all([...running.values()].map(async (each) => await each.stop()));
   };
@@ -101,7 +127,11 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   };
 }
 
-function makeIntake(parts: WorkParts, onReceiptWanted: () => void): Intake {
+function makeIntake(
+  parts: WorkParts,
+  onReceiptWanted: () => void,
+  onStampSoon: () => void,
+): Intake {
   const { config, stores, signer, status, clock, sha256, verify, atCommitPoint } = parts;
   const { file, keys } = config.devices;
   const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
@@ -117,6 +147,8 @@ function makeIntake(parts: WorkParts, onReceiptWanted: () => void): Intake {
     atCommitPoint,
     onReceiptWanted,
     linksTo: (numbers) => answerUnlinked(stores.hops, parts.chain.identity.chainId, numbers),
+    stamps: stores.stamps,
+    onStampSoon,
     onFailure: (error) => status.failed('intake', error),
   });
 }
@@ -147,6 +179,20 @@ function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
     chainId: chain.identity.chainId,
     publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
     atCommitPoint,
+  });
+}
+
+/** None without an authority. */
+function makeStamper(parts: WorkParts, link: BrokerLink): Stamper | undefined {
+  const { config, stores, chain, clock, sha256, atCommitPoint, log, stampAuthorities } = parts;
+  if (stampAuthorities.length === 0) return undefined;
+  const { everyMs, soonestMs, timeoutMs } = config.stamp;
+  return new Stamper({
+    ...{ everyMs, soonestMs, timeoutMs, clock, sha256, atCommitPoint, log },
+    authorities: stampAuthorities,
+    store: stores.stamps,
+    chainId: chain.identity.chainId,
+    publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
   });
 }
 

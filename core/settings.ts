@@ -64,6 +64,13 @@ export class Settings {
     throw this.invalid(key, 'a list of texts');
   }
 
+  /** False when it is not there. */
+  flag(key: string): boolean {
+    const value = this.#take(key) ?? false;
+    if (typeof value === 'boolean') return value;
+    throw this.invalid(key, 'true or false');
+  }
+
   wordOrNone<const T extends string>(key: string, words: readonly T[]): T | undefined {
     const text = this.textOrNone(key);
     const word = words.find((candidate) => candidate === text);

@@ -2,6 +2,7 @@
  * Time stamp: one RFC 3161 token over a window record, and the records that chain up to it.
  * Implements spec/time-stamp.md. Shared by all windows that it covers; the token itself is checked elsewhere.
  */
+import { equalBytes } from './bytes.ts';
 import { encodeCbor } from './cbor.ts';
 import { FormatError } from './errors.ts';
 import { decodeRecord, FORMAT_VERSION } from './fields.ts';
@@ -66,6 +67,22 @@ export function decodeTimeStamp(bytes: Uint8Array): TimeStamp {
 }
 
 /**
+ * The same stamp from a later window on: what a bundle carries of it is not longer than it must be.
+ * @param from hash of a record that it covers
+ * @throws FormatError as `coveredRecordHashes`
+ */
+export function stampFrom(stamp: TimeStamp, from: Uint8Array, hash: Hash = sha256): TimeStamp {
+  const windows = coveredWindows(stamp, hash);
+  const at = windows.findIndex((window) => equalBytes(window.hash, from));
+  if (at <= 0) return stamp;
+  return {
+    ...stamp,
+    firstRecord: windows[at]?.record ?? stamp.firstRecord,
+    linkingRows: stamp.linkingRows.slice(at),
+  };
+}
+
+/**
  * Hashes of all records that the stamp covers, oldest first; the last one is the token's imprint.
  * @throws FormatError CBOR_*, RECORD_*, FIELD_*, WINDOW_EMPTY, UINT64_RANGE
  */
@@ -73,18 +90,24 @@ export function coveredRecordHashes(
   stamp: Pick<TimeStamp, 'firstRecord' | 'linkingRows'>,
   hash: Hash = sha256,
 ): readonly Uint8Array[] {
-  const first = decodeWindowRecord(stamp.firstRecord);
-  let previousHash = windowRecordHash(stamp.firstRecord, hash);
-  const hashes = [previousHash];
-  stamp.linkingRows.forEach((row, i) => {
-    if (row.treeSize === 0) {
+  return coveredWindows(stamp, hash).map((window) => window.hash);
+}
+
+function coveredWindows(
+  { firstRecord, linkingRows }: Pick<TimeStamp, 'firstRecord' | 'linkingRows'>,
+  hash: Hash,
+): readonly { readonly record: Uint8Array; readonly hash: Uint8Array }[] {
+  const first = decodeWindowRecord(firstRecord);
+  let previousHash = windowRecordHash(firstRecord, hash);
+  const windows = [{ record: firstRecord, hash: previousHash }];
+  linkingRows.forEach(({ treeSize, root }, i) => {
+    if (treeSize === 0) {
       throw new FormatError('WINDOW_EMPTY', 'expected linking rows of windows with statements');
     }
     const windowSeq = first.windowSeq + BigInt(i + 1);
-    const { treeSize, root } = row;
     const record = encodeWindowRecord({ ...first, treeSize, root, windowSeq, previousHash });
     previousHash = windowRecordHash(record, hash);
-    hashes.push(previousHash);
+    windows.push({ record, hash: previousHash });
   });
-  return hashes;
+  return windows;
 }

@@ -13,10 +13,12 @@ import { MAX_ANCHORED_WINDOW_BYTES } from './receipt.ts';
 import { ID_BYTES } from './vehicle-log.ts';
 
 /** Up: QoS 1; a COSE_Sign1 on the first two. The session record comes before its first statement. */
-export type UpTopic = 'session' | 'statement' | 'want' | 'ask' | 'unlinked';
+export type UpTopic = 'session' | 'statement' | 'want' | 'ask' | 'unlinked' | 'want-stamp';
 /** Down: QoS 1. */
-export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last' | 'link';
+export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last' | 'link' | 'stamp';
 
+/** Windows that one message asks for. */
+export const MAX_WANTED_STAMPS = 64;
 export const MAX_MESSAGE_BYTES = 512 * 1024;
 
 export function vehicleTopic(tag: Uint8Array, topic: UpTopic | DownTopic): string {
@@ -30,13 +32,16 @@ export const UP_TOPIC_FILTERS: readonly string[] = [
   'v1/+/want',
   'v1/+/ask',
   'v1/+/unlinked',
+  'v1/+/want-stamp',
 ];
 
 /** @returns undefined when the topic is none of a vehicle's up topics */
 export function parseUpTopic(
   topic: string,
 ): { readonly tag: string; readonly topic: UpTopic } | undefined {
-  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want|ask|unlinked)$/.exec(topic);
+  const match = /^v1\/([0-9a-f]{32})\/(session|statement|want|ask|unlinked|want-stamp)$/.exec(
+    topic,
+  );
   const [, tag, name] = match ?? [];
   return tag === undefined ? undefined : { tag, topic: name as UpTopic };
 }
@@ -44,6 +49,11 @@ export function parseUpTopic(
 /** Retained; payload a signed beacon. */
 export function beaconTopic(chainId: bigint): string {
   return `v1/chain/${chainId}/beacon`;
+}
+
+/** Retained; payload a time stamp, which covers windows of all vehicles. */
+export function stampTopic(chainId: bigint): string {
+  return `v1/chain/${chainId}/stamp`;
 }
 
 /** On `accepted`: a signed acceptance, and where the statement stands under its root. */
@@ -122,6 +132,25 @@ export function decodeWantMessage(bytes: Uint8Array): readonly Uint8Array[] {
   return decodeFields(bytes, 'want message', (fields) =>
     fields.bytesList('statement ids', 1024, ID_BYTES),
   );
+}
+
+/** On `want-stamp`: windows whose time stamp the vehicle lacks. */
+export type WantStampMessage = {
+  readonly windowHashes: readonly Uint8Array[];
+  /** What the service has accepted by now shall be stamped at the next window and not only at the next hour. */
+  readonly soon: boolean;
+};
+
+export function encodeWantStampMessage({ windowHashes, soon }: WantStampMessage): Uint8Array {
+  return encodeCbor([windowHashes, soon ? 1 : 0]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_* */
+export function decodeWantStampMessage(bytes: Uint8Array): WantStampMessage {
+  return decodeFields(bytes, 'want-stamp message', (fields) => ({
+    windowHashes: fields.bytesList('window record hashes', MAX_WANTED_STAMPS, HASH_BYTES),
+    soon: fields.uint('soon', 1) === 1,
+  }));
 }
 
 /** On `ask`: whose last statement the vehicle wants to be shown. */

@@ -1,9 +1,10 @@
 /**
- * Between which blocks each chunk was sealed: from its beacon, and from the anchor of its statement.
+ * Between which blocks each chunk was sealed: from its beacon, and from the anchor and the time stamp of its statement.
  * Implements spec/verification.md, "NOT_AFTER" and "NOT_BEFORE".
  */
 import { type Anchoring, type LinkReading, linkedAs } from './anchoring.ts';
 import type { InclusionReading } from './inclusions.ts';
+import type { StampReading } from './stamps.ts';
 import type { HeaderTrail } from './trail.ts';
 
 export type NotAfter = {
@@ -23,10 +24,19 @@ export type NotBefore = {
   readonly exact: boolean;
 };
 
+/** By a time stamp: a bound of another kind, which rests on no chain. */
+export type Stamped = {
+  /** Unix time: that of the token and its accuracy. */
+  readonly seconds: bigint;
+  /** Position among the authorities of the policy. */
+  readonly authority: number;
+};
+
 export type Bounds = {
   /** By position of the header. */
   readonly notAfter: readonly (NotAfter | undefined)[];
   readonly notBefore: readonly (NotBefore | undefined)[];
+  readonly stamped: readonly (Stamped | undefined)[];
   /** Headers that would have the bound if the policy named the newest block of their link. */
   readonly notAfterUnchecked: number;
   readonly notBeforeUnchecked: number;
@@ -56,6 +66,7 @@ export function readBounds(
   headers: readonly HeaderTrail[],
   inclusions: readonly InclusionReading[],
   anchoring: Anchoring,
+  stamps: readonly StampReading[],
 ): Bounds {
   const links = new Map(anchoring.links.map((link) => [link.chainId, link]));
   const byStatement = earliestAnchors(inclusions, anchoring, links);
@@ -69,9 +80,11 @@ export function readBounds(
     beacon === undefined ? 'none' : linkedAs(links.get(beacon.chainId), beacon),
   );
   const first = notBefore.indexOf(undefined);
+  const stampOf = earliestStamps(inclusions, stamps);
   return {
     notAfter,
     notBefore,
+    stamped: headers.map(({ statement }) => stampOf.get(statement ?? -1)),
     notAfterUnchecked: missing(notAfter) - missing(anchors),
     notBeforeUnchecked: missing(notBefore) - missing(beacons),
     beaconAfterAnchor: contradiction(headers, anchors, links),
@@ -106,6 +119,31 @@ function earliestAnchors(
     }
   }
   return earliest;
+}
+
+/** What stands in a window existed before the window was stamped, whoever anchored it. */
+function earliestStamps(
+  inclusions: readonly InclusionReading[],
+  stamps: readonly StampReading[],
+): ReadonlyMap<number, Stamped> {
+  const ofWindow = new Map<number, Stamped>();
+  for (const { windows, verified } of stamps) {
+    if (verified === undefined) continue;
+    const stamped = { seconds: verified.notAfterSeconds, authority: verified.authority };
+    for (const window of windows) keepEarlier(ofWindow, window, stamped);
+  }
+  const ofStatement = new Map<number, Stamped>();
+  for (const { statement, window, problem } of inclusions) {
+    const stamped = ofWindow.get(window ?? -1);
+    if (statement === undefined || stamped === undefined || problem !== undefined) continue;
+    keepEarlier(ofStatement, statement, stamped);
+  }
+  return ofStatement;
+}
+
+function keepEarlier(map: Map<number, Stamped>, at: number, stamped: Stamped): void {
+  const known = map.get(at);
+  if (known === undefined || stamped.seconds < known.seconds) map.set(at, stamped);
 }
 
 /** A header contains the one before it, so it is younger than every beacon of its log up to its own. */

@@ -8,6 +8,7 @@ import type { Evidence } from './evidence.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
 import type { TrustPolicy } from './policy.ts';
 import { type Readings, readOpenedChunks } from './readings.ts';
+import { readStamps, type StampReading } from './stamps.ts';
 import { readTrail, type Trail } from './trail.ts';
 
 export type Context = {
@@ -19,6 +20,7 @@ export type Context = {
   readonly readings: Readings;
   readonly anchoring: Anchoring;
   readonly inclusions: readonly InclusionReading[];
+  readonly stamps: readonly StampReading[];
   readonly bounds: Bounds;
 };
 
@@ -31,9 +33,10 @@ export function readContext(
   const trail = readTrail(evidence, policy, hash);
   const anchoring = readAnchoring(evidence, policy, hash);
   const inclusions = readInclusions(evidence.inclusions, trail.statements, anchoring.windows, hash);
+  const stamps = readStamps(evidence.stamps, anchoring.windows, policy, hash);
   return {
-    ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions },
+    ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
-    bounds: readBounds(trail.headers, inclusions, anchoring),
+    bounds: readBounds(trail.headers, inclusions, anchoring, stamps),
   };
 }

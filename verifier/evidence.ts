@@ -35,7 +35,7 @@ import { decodeRegistryFacts } from '../core/registry-facts.ts';
 import { decodeSessionRecord, type SessionRecord } from '../core/session-record.ts';
 import { decodeStatement, type Statement } from '../core/statement.ts';
 import { parseStreamId, type StreamName } from '../core/stream.ts';
-import { decodeTimeStamp } from '../core/time-stamp.ts';
+import { decodeTimeStamp, type TimeStamp } from '../core/time-stamp.ts';
 import { decodeWindowRecord, type WindowRecord } from '../core/window.ts';
 
 /** COSE_Sign1 and what its payload says; the signature is not checked here. */
@@ -94,6 +94,8 @@ export type Evidence = {
   readonly statements: readonly StatementEntry[];
   readonly inclusions: readonly Inclusion[];
   readonly windows: readonly WindowEntry[];
+  /** Their tokens are not looked into here. */
+  readonly stamps: readonly TimeStamp[];
   readonly links: readonly HeaderLink[];
   readonly forkProofs: readonly ForkProof[];
   readonly brokenPromises: readonly BrokenPromise[];
@@ -103,7 +105,6 @@ export type Evidence = {
 
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
-  stamps: decodeTimeStamp,
   enrolments: (item: Uint8Array) =>
     decodeEnrolment(unverifiedPayload(decodeEnrolmentItem(item).enrolment)),
   registry: decodeRegistryFacts,
@@ -148,6 +149,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     statements,
     inclusions: items(parts, 'inclusions', decodeInclusion),
     windows: items(parts, 'windows', readWindow),
+    stamps: items(parts, 'stamps', decodeTimeStamp),
     links: items(parts, 'links', decodeHeaderLink),
     forkProofs: items(parts, 'forkProofs', decodeForkProof),
     brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),

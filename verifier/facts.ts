@@ -3,9 +3,11 @@
  * Implements spec/verification.md, "Facts". Changing any byte of a bundle makes verification fail or leaves these alone.
  */
 import { toHex } from '../core/bytes.ts';
-import { type NotAfter, type NotBefore, widthOf } from './bounds.ts';
+import { type NotAfter, type NotBefore, type Stamped, widthOf } from './bounds.ts';
 import type { CheckCode, CheckResult } from './check.ts';
 import type { Context } from './context.ts';
+import type { TrustPolicy } from './policy.ts';
+import type { AuthorityClass } from './policy-file.ts';
 import { streamsOf } from './readings.ts';
 
 export type SeqRange = {
@@ -30,6 +32,8 @@ export type TimeBounds = SeqRange & {
   } | null;
   /** From the one to the other at most; null where one or its time is not known. */
   readonly widthSeconds: string | null;
+  /** Unix seconds as text, by a time stamp of an authority of this class: a bound that rests on no chain. */
+  readonly stamped: { readonly seconds: string; readonly class: AuthorityClass } | null;
 };
 
 export type Facts = {
@@ -184,30 +188,37 @@ function clockOf(
   return { firstNs: `${from}`, lastNs: `${to}` };
 }
 
-type Pair = readonly [NotBefore | undefined, NotAfter | undefined];
+type Bound = readonly [NotBefore | undefined, NotAfter | undefined, Stamped | undefined];
 
-function sameBounds(a: Pair | undefined, b: Pair): boolean {
+function sameBounds(a: Bound | undefined, b: Bound): boolean {
   return (
     a !== undefined &&
     a[0] === b[0] &&
     a[1]?.chainId === b[1]?.chainId &&
-    a[1]?.block === b[1]?.block
+    a[1]?.block === b[1]?.block &&
+    a[2] === b[2]
   );
 }
 
 /** Chunks that follow each other with the same bounds are one row. */
-function timesOf({ trail, bounds }: Context): TimeBounds[] {
+function timesOf({ trail, bounds, policy }: Context): TimeBounds[] {
   const rows: TimeBounds[] = [];
-  let previous: Pair | undefined;
+  let previous: Bound | undefined;
   trail.headers.forEach(({ header: { log, seq } }, i) => {
     const [before, after] = [bounds.notBefore[i], bounds.notAfter[i]];
+    const stamped = bounds.stamped[i];
     const row = rows.at(-1);
-    if (row?.log === log && sameBounds(previous, [before, after])) {
+    if (row?.log === log && sameBounds(previous, [before, after, stamped])) {
       rows[rows.length - 1] = { ...row, lastSeq: seq };
     } else {
-      rows.push({ log, firstSeq: seq, lastSeq: seq, ...shownBounds(before, after) });
+      rows.push({
+        log,
+        firstSeq: seq,
+        lastSeq: seq,
+        ...shownBounds(before, after, stamped, policy),
+      });
     }
-    previous = [before, after];
+    previous = [before, after, stamped];
   });
   return rows;
 }
@@ -225,7 +236,10 @@ function widestOf(rows: readonly TimeBounds[]): string | null {
 function shownBounds(
   before: NotBefore | undefined,
   after: NotAfter | undefined,
+  stamped: Stamped | undefined,
+  { timestampAuthorities }: TrustPolicy,
 ): Omit<TimeBounds, keyof SeqRange> {
+  const authority = timestampAuthorities[stamped?.authority ?? -1];
   return {
     widthSeconds: widthOf(before, after)?.toString() ?? null,
     notBefore:
@@ -246,5 +260,9 @@ function shownBounds(
             block: `${after.block}`,
             seconds: `${after.seconds}`,
           },
+    stamped:
+      stamped === undefined || authority === undefined
+        ? null
+        : { seconds: `${stamped.seconds}`, class: authority.class },
   };
 }

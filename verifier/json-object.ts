@@ -58,10 +58,17 @@ export class JsonObject {
 
   /** Exactly `length` bytes; `0x` may stand before them. */
   hex(key: string, length: number): Uint8Array {
+    const bytes = this.hexUpTo(key, length);
+    if (bytes.length !== length) throw this.#wrong(key, `${length} bytes in hexadecimal`);
+    return bytes;
+  }
+
+  /** At least one byte. */
+  hexUpTo(key: string, maxLength: number): Uint8Array {
     const text = this.text(key);
     const digits = text.startsWith('0x') ? text.slice(2) : text;
-    if (!/^[0-9a-fA-F]+$/.test(digits) || digits.length !== 2 * length) {
-      throw this.#wrong(key, `${length} bytes in hexadecimal`);
+    if (!/^([0-9a-fA-F]{2})+$/.test(digits) || digits.length > 2 * maxLength) {
+      throw this.#wrong(key, `at most ${maxLength} bytes in hexadecimal`);
     }
     return fromHex(digits);
   }

@@ -5,6 +5,8 @@
 import type { CheckCode } from './check.ts';
 
 export type ChainClass = 'public' | 'consortium' | 'local';
+/** `qualified`: on a trusted list of the state, as whoever wrote the policy has looked up. */
+export type AuthorityClass = 'qualified' | 'public' | 'local';
 
 export type TrustPolicyFile = {
   readonly 'witnessmark-trust': 0;
@@ -32,8 +34,15 @@ export type TrustPolicyFile = {
     /** Blocks that whoever wrote this policy has looked up. */
     readonly blocks: readonly { readonly number: string; readonly hash: string }[];
   }[];
-  /** Empty in version 0. */
-  readonly timestampAuthorities: readonly never[];
+  /** From whom time stamps are believed (RFC 3161). */
+  readonly timestampAuthorities: readonly {
+    readonly class: AuthorityClass;
+    /** DER in hexadecimal: the authority's own certificate, or one above it. */
+    readonly certificate: string;
+    /** Object identifiers under which it must have stamped, in dotted decimals; any when empty. */
+    readonly policies: readonly string[];
+    readonly note?: string;
+  }[];
   /** Checks that must PASS; without it, `DEFAULT_REQUIRED`. */
   readonly required?: readonly CheckCode[];
 };

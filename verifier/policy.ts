@@ -5,9 +5,16 @@
 import { fromHex, toHex } from '../core/bytes.ts';
 import { FormatError, UserError } from '../core/errors.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
+import type { TrustedAuthority } from '../core/tsp/verify-token.ts';
+import { readCertificate } from '../core/x509/certificate.ts';
 import { CHECK_CODES, type CheckCode } from './check.ts';
 import { JsonObject, parseJson } from './json-object.ts';
-import { type ChainClass, DEFAULT_REQUIRED, type TrustPolicyFile } from './policy-file.ts';
+import {
+  type AuthorityClass,
+  type ChainClass,
+  DEFAULT_REQUIRED,
+  type TrustPolicyFile,
+} from './policy-file.ts';
 
 export type TrustedChain = {
   readonly chainId: bigint;
@@ -23,12 +30,15 @@ export type TrustPolicy = {
   /** Of anchor services, under which broken promises are judged. */
   readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
+  readonly timestampAuthorities: readonly (TrustedAuthority & { readonly class: AuthorityClass })[];
   readonly required: readonly CheckCode[];
   /** The policy as it was read, with what it left out filled in; the report prints it. */
   readonly file: TrustPolicyFile;
 };
 
+const MAX_CERTIFICATE_BYTES = 16 * 1024;
 const CLASSES: readonly ChainClass[] = ['public', 'consortium', 'local'];
+const AUTHORITY_CLASSES: readonly AuthorityClass[] = ['qualified', 'public', 'local'];
 const ALGORITHMS = ['ES256K', 'ES256'] as const;
 
 /** @throws UserError POLICY_JSON, POLICY_KEY, POLICY_VALUE, POLICY_VERSION, POLICY_REPEATED */
@@ -42,12 +52,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   const deviceKeys = root.objects('deviceKeys').map(readKey);
   const serviceKeys = root.has('serviceKeys') ? root.objects('serviceKeys').map(readKey) : [];
   const chains = root.objects('chains').map(readChain);
-  if (root.list('timestampAuthorities').length > 0) {
-    throw new UserError(
-      'POLICY_VALUE',
-      'expected "timestampAuthorities" to be empty: this version checks no time stamps',
-    );
-  }
+  const authorities = root.objects('timestampAuthorities').map(readAuthority);
   const required = root.has('required') ? readRequired(root) : DEFAULT_REQUIRED;
   root.end();
   requireOnce(
@@ -62,10 +67,15 @@ export function parseTrustPolicy(text: string): TrustPolicy {
     'chain and contract',
     chains.map(({ file }) => `${file.chainId} ${file.contract}`),
   );
+  requireOnce(
+    'time stamp authority',
+    authorities.map(({ file }) => file.certificate),
+  );
   return {
     deviceKeys: deviceKeys.map(({ key }) => key),
     serviceKeys: serviceKeys.map(({ key }) => key),
     chains: chains.map(({ chain }) => chain),
+    timestampAuthorities: authorities.map(({ authority }) => authority),
     required,
     file: {
       'witnessmark-trust': 0,
@@ -74,7 +84,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
       deviceKeys: deviceKeys.map(({ file }) => file),
       ...(serviceKeys.length === 0 ? {} : { serviceKeys: serviceKeys.map(({ file }) => file) }),
       chains: chains.map(({ file }) => file),
-      timestampAuthorities: [],
+      timestampAuthorities: authorities.map(({ file }) => file),
       required,
     },
   };
@@ -133,6 +143,38 @@ function readChain(object: JsonObject): {
     file.blocks.map(({ number }) => number),
   );
   return { chain, file };
+}
+
+function readAuthority(object: JsonObject): {
+  readonly authority: TrustPolicy['timestampAuthorities'][number];
+  readonly file: TrustPolicyFile['timestampAuthorities'][number];
+} {
+  const kind = object.word('class', AUTHORITY_CLASSES);
+  const der = object.hexUpTo('certificate', MAX_CERTIFICATE_BYTES);
+  const policies = object.texts('policies');
+  const note = object.optionalText('note');
+  object.end();
+  for (const policy of policies) {
+    if (!/^[0-2](\.(0|[1-9]\d*))+$/.test(policy)) {
+      throw new UserError(
+        'POLICY_VALUE',
+        `expected "policies" as object identifiers such as 1.2.3.4, got "${policy}"`,
+      );
+    }
+  }
+  requireOnce('policy of a time stamp authority', policies);
+  const file = {
+    class: kind,
+    certificate: toHex(der),
+    policies,
+    ...(note === undefined ? {} : { note }),
+  };
+  try {
+    return { authority: { class: kind, certificate: readCertificate(der), policies }, file };
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new UserError('POLICY_VALUE', `in the trust policy: ${cause.message}`, { cause });
+  }
 }
 
 function hexOf(name: string, text: string, length: number): Uint8Array {

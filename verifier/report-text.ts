@@ -1,5 +1,7 @@
 /** The report for people: plain lines, aligned, without colour (spec/verification.md, "Text"). */
 
+import { fromHex, toHex } from '../core/bytes.ts';
+import { sha256 } from '../core/hash.ts';
 import type { CheckResult } from './check.ts';
 import type { Facts, TimeBounds } from './facts.ts';
 import type { Report } from './report.ts';
@@ -39,7 +41,16 @@ function policyLines({ policy }: Report): readonly string[] {
       ...chain.publishers.map((publisher) => `               publisher ${publisher}`),
       ...chain.blocks.map(({ number, hash }) => `               block ${number} is ${hash}`),
     ]),
+    ...policy.timestampAuthorities.map(
+      ({ class: kind, certificate, policies, note }) =>
+        `  time stamps  ${kind}, certificate ${fingerprint(certificate)}${policies.length === 0 ? '' : `, policy ${policies.join(' or ')}`}${note === undefined ? '' : `, ${note}`}`,
+    ),
   ];
+}
+
+/** As browsers and openssl show it: SHA-256 of the certificate. */
+function fingerprint(certificate: string): string {
+  return toHex(sha256(fromHex(certificate)));
 }
 
 function checkLine({ code, verdict, reason, required, detail }: CheckResult): string {
@@ -91,7 +102,7 @@ function secondsOf(ns: string): bigint {
 }
 
 function timeLine(row: TimeBounds): string {
-  const { log, firstSeq, lastSeq, notBefore, notAfter, widthSeconds } = row;
+  const { log, firstSeq, lastSeq, notBefore, notAfter, widthSeconds, stamped } = row;
   const after =
     notBefore === null
       ? 'no bound before'
@@ -101,7 +112,11 @@ function timeLine(row: TimeBounds): string {
       ? 'no bound after'
       : `before ${utc(BigInt(notAfter.seconds))} (block ${notAfter.block} of chain ${notAfter.chainId})`;
   const width = widthSeconds === null ? '' : `: within ${duration(widthSeconds)}`;
-  return `  ${`${log}/${firstSeq} to ${log}/${lastSeq}`.padEnd(13)}${after}, ${before}${width}`;
+  const second =
+    stamped === null
+      ? ''
+      : `, before ${utc(BigInt(stamped.seconds))} (${stamped.class} time stamp)`;
+  return `  ${`${log}/${firstSeq} to ${log}/${lastSeq}`.padEnd(13)}${after}, ${before}${width}${second}`;
 }
 
 function resultLine({ accepted, checks }: Report): string {

@@ -34,13 +34,8 @@ import { checkSession } from './checks/session.ts';
 import { checkStatement } from './checks/statement.ts';
 import { checkStreams } from './checks/streams.ts';
 import { checkTail } from './checks/tail.ts';
-import {
-  checkCustody,
-  checkEnrolment,
-  checkGrant,
-  checkRegistry,
-  checkTimestamp,
-} from './checks/unread-parts.ts';
+import { checkTimestamp } from './checks/time-stamp.ts';
+import { checkCustody, checkEnrolment, checkGrant, checkRegistry } from './checks/unread-parts.ts';
 import { checkWindow } from './checks/window.ts';
 import { type Context, readContext } from './context.ts';
 import { type Evidence, readEvidence } from './evidence.ts';
@@ -156,11 +151,17 @@ function report(
   };
 }
 
-function warningsOf({ chains }: TrustPolicy): readonly string[] {
-  return chains
-    .filter((chain) => chain.class === 'local')
-    .map(
+function warningsOf({ chains, timestampAuthorities }: TrustPolicy): readonly string[] {
+  const local = chains.filter((chain) => chain.class === 'local');
+  return [
+    ...local.map(
       ({ chainId }) =>
         `chain ${chainId} is local: whoever runs it can write its whole history anew, so this proves nothing to a third party`,
-    );
+    ),
+    ...(timestampAuthorities.some((authority) => authority.class === 'local')
+      ? [
+          'a time stamp authority is local: whoever runs it can stamp any time, so its stamps prove nothing to a third party',
+        ]
+      : []),
+  ];
 }

@@ -14,13 +14,14 @@ import { MerkleTree } from '../../core/merkle.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
-import type { Archive, Primitives, StoredChunk, StoredStatement } from '../ports.ts';
+import type { Archive, Primitives, StoredChunk, StoredStatement, StoredWindow } from '../ports.ts';
 import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
 import { linkEvidence } from './link-evidence.ts';
 import { openChunk } from './open-chunk.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
 import { promiseItem } from './promises.ts';
+import { stampsOver } from './stamps-over.ts';
 
 export type ExportSelection = {
   /** The one that is written now when absent; `all` has every log of the unit, and no range. */
@@ -87,6 +88,7 @@ export function exportEvidence(
       ),
       inclusions,
       windows: windows.map((window) => window.bytes),
+      stamps: stampsOver(archive, windows, primitives),
       links: linkEvidence(
         archive,
         windows.map((window) => window.link),
@@ -207,6 +209,7 @@ function statementsOf(archive: Archive, logs: readonly ChosenLog[]): readonly St
   return [...found.values()].sort((a, b) => a.log - b.log || a.seq - b.seq);
 }
 
+type WindowItem = StoredWindow & { readonly hash: Uint8Array };
 /** What services promised for these statements and did not keep, as far as this unit could see. */
 function missedOf(archive: Archive, statements: readonly StoredStatement[]): readonly Uint8Array[] {
   const shown = new Set(statements.map(({ log, seq }) => placeName(log, seq)));
@@ -219,13 +222,16 @@ function missedOf(archive: Archive, statements: readonly StoredStatement[]): rea
 function windowsOf(
   archive: Archive,
   statements: readonly StoredStatement[],
-): readonly { readonly bytes: Uint8Array; readonly link: Uint8Array }[] {
+): readonly WindowItem[] {
   const hashes = new Map(
     statements.flatMap(({ windowHash }) =>
       windowHash === undefined ? [] : [[windowHash.join(), windowHash] as const],
     ),
   );
-  return [...hashes.values()].flatMap((hash) => archive.window(hash) ?? []);
+  return [...hashes.values()].flatMap((hash) => {
+    const window = archive.window(hash);
+    return window === undefined ? [] : { ...window, hash };
+  });
 }
 
 type OfSession = { readonly log: number; readonly session: number };

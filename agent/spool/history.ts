@@ -104,8 +104,12 @@ function forget(sql: PreparedStatements, statement: number): void {
   );
 }
 
-/** Sessions and segments before the first row that needs one: later ones go when they are reached. */
+/** Sessions and segments before the first row that needs one: later ones go when they are reached. Stamps of no window. */
 function dropUnused(sql: PreparedStatements): void {
+  sql.run(
+    `DELETE FROM time_stamp WHERE NOT EXISTS
+       (SELECT 1 FROM stamped_window WHERE stamp = time_stamp.number)`,
+  );
   for (const log of sql.all('SELECT number FROM log', []).map((row) => integer(row, 'number'))) {
     const ends = [placeOf(log, 0), placeOf(log, MAX_SEQ)] as const;
     const needed = ['chunk', 'statement'].map((table) => {

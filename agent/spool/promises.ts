@@ -54,6 +54,9 @@ export function outboxOf(
     countAsked: (blocks) => spool.countAsked(blocks),
     countHops: () => spool.countHops(),
     storeHops: (hops, linked) => spool.storeHops(hops, linked),
+    unstampedWindows: (limit) => spool.unstampedWindows(limit),
+    unstampedCount: () => spool.unstampedCount(),
+    storeStamp: (stamp, windowHashes) => spool.storeStamp(stamp, windowHashes),
     unacceptedStatements: (limit) =>
       rows(
         `SELECT statement.* ${WITH_SERVICE} AND acceptance IS NULL ORDER BY place LIMIT ?`,

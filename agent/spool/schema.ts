@@ -12,6 +12,19 @@ const SCHEMA_VERSION = 3;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
+/** A stamp covers the windows of an hour, each at most once. */
+const STAMP_TABLES = `
+  CREATE TABLE time_stamp (
+    number INTEGER PRIMARY KEY,
+    bytes BLOB NOT NULL
+  );
+  CREATE TABLE stamped_window (
+    hash BLOB PRIMARY KEY REFERENCES anchored_window (hash) ON DELETE CASCADE,
+    stamp INTEGER NOT NULL REFERENCES time_stamp (number)
+  ) WITHOUT ROWID;
+  CREATE INDEX stamped_window_stamp ON stamped_window (stamp);
+`;
+
 /**
  * What leads from the newest anchor to the older blocks that the evidence names. unlinked_block: what no link leads to
  * yet, and how often the service was asked for it.
@@ -125,9 +138,11 @@ const SCHEMA = `
     last_chunk INTEGER NOT NULL,
     reason TEXT NOT NULL
   );
+  ${STAMP_TABLES}
 `;
 
-export type IndexState = 'empty' | 'version 1' | 'version 2' | 'current';
+type OldVersion = 'version 1' | 'version 2';
+export type IndexState = 'empty' | OldVersion | 'current';
 
 /**
  * Changes nothing.
@@ -169,13 +184,13 @@ export function createSchema(database: Database.Database): void {
  * sense leave the old version as it was, and the next start begins again.
  * @throws OperationalError SPOOL_DAMAGED
  */
-export function migrateSchema(database: Database.Database, from: 'version 1' | 'version 2'): void {
+export function migrateSchema(database: Database.Database, from: OldVersion): void {
   // Tables are replaced under their own names, which enforced references would follow. Not to be switched
   // inside a transaction.
   database.pragma('foreign_keys = OFF');
   database.transaction(() => {
     if (from === 'version 1') migrateFrom1(database, SCHEMA);
-    else migrateFrom2(database, LINK_TABLES);
+    else migrateFrom2(database, LINK_TABLES + STAMP_TABLES);
     database.exec(PROMISES_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();

@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
+import { decodeAnchoredWindow } from '../../core/receipt.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
   NamedBlock,
+  StampableWindow,
   StatementPlace,
   StoredChunk,
   StoredLog,
@@ -254,6 +256,34 @@ export class SpoolReader {
 
   countHops(): number {
     return this.#read(() => countHops(this.sql));
+  }
+
+  stampOf(windowHash: Uint8Array): Uint8Array | undefined {
+    const sql = `SELECT bytes FROM time_stamp
+       JOIN stamped_window ON stamped_window.stamp = time_stamp.number WHERE hash = ?`;
+    return this.#all(sql, windowHash).map((row) => blob(row, 'bytes'))[0];
+  }
+
+  unstampedWindows(limit: number): readonly StampableWindow[] {
+    return this.#all(
+      `SELECT anchored_window.hash, bytes FROM anchored_window
+         JOIN (SELECT window_hash, max(place) AS place FROM statement
+           WHERE window_hash IS NOT NULL GROUP BY window_hash) AS named ON named.window_hash = hash
+       WHERE NOT EXISTS (SELECT 1 FROM stamped_window WHERE stamped_window.hash = anchored_window.hash)
+       ORDER BY place DESC LIMIT ?`,
+      limit,
+    ).map((row) => ({
+      hash: blob(row, 'hash'),
+      record: decodeAnchoredWindow(blob(row, 'bytes')).record,
+    }));
+  }
+
+  unstampedCount(): number {
+    const [row] = this.#all(
+      `SELECT count(*) AS count FROM anchored_window WHERE NOT EXISTS
+         (SELECT 1 FROM stamped_window WHERE stamped_window.hash = anchored_window.hash)`,
+    );
+    return row === undefined ? 0 : integer(row, 'count');
   }
 
   /** Ascending by number. */

@@ -187,6 +187,10 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
     this.#links.storeHops(hops, linked);
   }
 
+  storeStamp(stamp: Uint8Array, windowHashes: readonly Uint8Array[]): void {
+    this.#statements.storeStamp(stamp, windowHashes);
+  }
+
   /**
    * Durable when it returns: no body of these chunks is evicted, those that are still to come included.
    * @param toSeq inclusive

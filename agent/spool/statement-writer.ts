@@ -80,4 +80,18 @@ export class StatementWriter {
     });
     this.#atCommitPoint('receipt-committed');
   }
+
+  /**
+   * Durable: which of the windows the stamp covers. A kill before it loses the stamp, and the next one that comes
+   * shows that it is missing.
+   */
+  storeStamp(stamp: Uint8Array, windowHashes: readonly Uint8Array[]): void {
+    this.#index.commit(() => {
+      const number = this.#index.sql.run('INSERT INTO time_stamp (bytes) VALUES (?)', stamp);
+      for (const hash of windowHashes) {
+        this.#index.sql.run('INSERT INTO stamped_window VALUES (?, ?)', hash, number);
+      }
+    });
+    this.#atCommitPoint('stamp-committed');
+  }
 }

@@ -30,6 +30,7 @@ import {
   windowRecordHash,
 } from '../../core/window.ts';
 import type { AcceptedMessage, LastMessage, ReceiptMessage } from '../../core/wire.ts';
+import type { Certificate } from '../../core/x509/certificate.ts';
 
 /** The service that this vehicle was told to trust with anchoring. */
 export type KnownService = {
@@ -38,6 +39,8 @@ export type KnownService = {
   /** 20 bytes. */
   readonly contract: Uint8Array;
   readonly publishers: readonly Uint8Array[];
+  /** That time stamps must lead to; none: no stamps are kept. */
+  readonly stampRoots?: readonly Certificate[];
 };
 
 /** @throws FormatError; VerificationError SIGNATURE_INVALID, ACCEPTANCE_FOREIGN, MERKLE_* */

@@ -17,7 +17,9 @@ import {
   decodeRefusedMessage,
   encodeAskMessage,
   encodeWantMessage,
+  encodeWantStampMessage,
   type RefusedMessage,
+  stampTopic,
   vehicleTopic,
 } from '../../core/wire.ts';
 import type { AtCommitPoint, Broker, LinkShelf, Outbox, StoredStatement } from '../ports.ts';
@@ -30,6 +32,7 @@ import {
 } from './answers.ts';
 import { type BeaconClock, BeaconInUse } from './beacon-in-use.ts';
 import { LinkFollower } from './link-follower.ts';
+import { StampKeeper } from './stamps.ts';
 
 /** Statements on their way at once: a backlog of a month must not be sent again as a whole. */
 const IN_FLIGHT = 64;
@@ -41,6 +44,8 @@ export type UplinkEvents = {
   onConnection?(isConnected: boolean): void;
   onAccepted(statementSeq: number): void;
   onReceipt(statementSeq: number): void;
+  /** A time stamp was kept for so many windows of this vehicle; so many with a receipt still lack one. */
+  onStamp?(windows: number, lacking: number): void;
   /** The service does not take a record. Statements stay in the outbox: a person must look. */
   onRefused(refusal: RefusedMessage): void;
   /**
@@ -75,6 +80,8 @@ export class Uplink {
   readonly #beacon: BeaconInUse;
   readonly #options: UplinkOptions;
   readonly #events: UplinkEvents;
+  /** None: no authority is known, so no stamp would be believed. */
+  readonly #stamps: StampKeeper | undefined;
   #connected = false;
   /** Session records that went out on this connection, by log and number. */
   readonly #sentSessions = new Set<string>();
@@ -87,6 +94,7 @@ export class Uplink {
   #standing: 'unknown' | 'clear' | 'rolled back' = 'unknown';
   #askForLast = false;
   #askForReceipts = false;
+  #askForStamps = false;
   #draining = false;
   #drainAgain = false;
   #drained: Promise<void> = Promise.resolve();
@@ -105,6 +113,12 @@ export class Uplink {
     this.#outbox = outbox;
     this.#options = options;
     this.#events = events;
+    const roots = service.stampRoots ?? [];
+    const authorities = roots.map((certificate) => ({ certificate, policies: [] }));
+    this.#stamps =
+      authorities.length === 0
+        ? undefined
+        : new StampKeeper({ outbox, service, authorities, sha256 });
   }
 
   /** The newest beacon that checked out, while it is not too old. */
@@ -124,8 +138,13 @@ export class Uplink {
         const down = (['accepted', 'refused', 'receipt', 'last', 'link'] as const).map((t) =>
           vehicleTopic(tag, t),
         );
+        const stamps = [vehicleTopic(tag, 'stamp'), stampTopic(service.chainId)];
         this.#broker
-          .subscribe([...down, beaconTopic(service.chainId)])
+          .subscribe([
+            ...down,
+            beaconTopic(service.chainId),
+            ...(this.#stamps === undefined ? [] : stamps),
+          ])
           .then(() => this.#resend())
           .catch(() => undefined); // the connection was lost again; the next connect starts over
       },
@@ -190,6 +209,7 @@ export class Uplink {
     }
     this.#askForLast = false;
     await this.#sendStatements();
+    await this.#wantStamps();
     if (!this.#askForReceipts) return;
     this.#askForReceipts = false;
     const wanted = this.#outbox.unreceiptedStatements(WANTED);
@@ -200,6 +220,15 @@ export class Uplink {
     if (unlinked !== undefined) {
       await this.#broker.publish(vehicleTopic(tag, 'unlinked'), unlinked);
     }
+  }
+
+  async #wantStamps(): Promise<void> {
+    if (!this.#askForStamps) return;
+    this.#askForStamps = false;
+    const windowHashes = this.#stamps?.missed() ?? [];
+    if (windowHashes.length === 0) return;
+    const want = encodeWantStampMessage({ windowHashes, soon: false });
+    await this.#broker.publish(vehicleTopic(this.#options.tag, 'want-stamp'), want);
   }
 
   #maySend(): boolean {
@@ -250,6 +279,7 @@ export class Uplink {
     else if (kind === 'refused') this.#takeRefused(payload);
     else if (kind === 'last') this.#takeLast(payload);
     else if (kind === 'link') this.#links.take(payload);
+    else if (kind === 'stamp') this.#takeStamp(payload);
   }
 
   #takeLast(payload: Uint8Array): void {
@@ -310,6 +340,18 @@ export class Uplink {
     const block = link.newest.number;
     this.#outbox.storeReceipt(statementId, { ...message, windowHash, block, unlinked, linked });
     this.#events.onReceipt(statement.seq);
+    this.#keptStamps(this.#stamps?.receiptCame() ?? 0);
+  }
+
+  /** What it shows to be missing is asked for; so is what one answer left out. */
+  #takeStamp(payload: Uint8Array): void {
+    this.#keptStamps(this.#stamps?.take(payload) ?? 0);
+    this.#askForStamps = true;
+    this.drain();
+  }
+
+  #keptStamps(windows: number): void {
+    if (windows > 0) this.#events.onStamp?.(windows, this.#outbox.unstampedCount());
   }
 
   #takeRefused(payload: Uint8Array): void {

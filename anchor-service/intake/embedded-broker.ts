@@ -12,7 +12,7 @@ import type { BrokerLink, OnUpMessage } from '../ports.ts';
 import { PacketGuard } from './packet-guard.ts';
 
 const DOWN_TOPIC =
-  /^v1\/([0-9a-f]{32}\/(accepted|refused|receipt|last|link)|chain\/\d{1,20}\/beacon)$/;
+  /^v1\/([0-9a-f]{32}\/(accepted|refused|receipt|last|link|stamp)|chain\/\d{1,20}\/(beacon|stamp))$/;
 
 /** @throws OperationalError PORT_IN_USE, LISTEN_FAILED */
 export async function startEmbeddedBroker(

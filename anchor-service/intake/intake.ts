@@ -13,11 +13,13 @@ import {
   decodeAskMessage,
   decodeUnlinkedMessage,
   decodeWantMessage,
+  decodeWantStampMessage,
   encodeAcceptedMessage,
   encodeLastMessage,
   encodeRefusedMessage,
   MAX_MESSAGE_BYTES,
   parseUpTopic,
+  type WantStampMessage,
 } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type {
@@ -27,9 +29,13 @@ import type {
   IntakeStore,
   ServiceIdentity,
   Signer,
+  StampStore,
 } from '../ports.ts';
 import type { Admission } from './admission.ts';
 import { commitGroup, type Outcome } from './group-commit.ts';
+
+/** Of one answer: a vehicle that lacks more asks again for the rest. */
+const MAX_STAMPS = 8;
 
 type Waiting = {
   readonly tag: string;
@@ -52,6 +58,9 @@ export type IntakeOptions = {
   readonly onReceiptWanted: () => void;
   /** Messages for a vehicle that lacks the hops to these blocks, descending. */
   readonly linksTo: (numbers: readonly number[]) => readonly Uint8Array[];
+  readonly stamps: Pick<StampStore, 'stampOfRecord'>;
+  /** A vehicle wants what it has sent to be stamped at the next window. */
+  readonly onStampSoon: () => void;
   /** A failed commit leaves it unknown what is durable: the service must not go on. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -88,6 +97,7 @@ export class Intake {
     if (up.topic === 'want') return this.#answerWant(up.tag, payload);
     if (up.topic === 'ask') return this.#answerAsk(up.tag, payload);
     if (up.topic === 'unlinked') return this.#answerUnlinked(up.tag, payload);
+    if (up.topic === 'want-stamp') return this.#answerWantStamp(up.tag, payload);
     const { tag, topic } = up;
     return new Promise((received) => {
       if (this.#closed) return;
@@ -222,6 +232,29 @@ export class Intake {
     } catch (error) {
       this.#options.onFailure(error);
     }
+  }
+
+  /** Windows that no stamp covers yet get no answer: the next stamp goes to every vehicle. */
+  async #answerWantStamp(tag: string, payload: Uint8Array): Promise<void> {
+    if (this.#closed) return;
+    let wanted: WantStampMessage;
+    try {
+      wanted = decodeWantStampMessage(payload);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      await this.#refuseUnreadable(tag, payload, error);
+      return;
+    }
+    const { stamps, onStampSoon } = this.#options;
+    // What it sent before may still wait for a commit.
+    this.#flush();
+    if (wanted.soon) onStampSoon();
+    const found = new Map<number, Uint8Array>();
+    for (const hash of wanted.windowHashes) {
+      const stamp = stamps.stampOfRecord(hash);
+      if (stamp !== undefined && found.size < MAX_STAMPS) found.set(stamp.lastSeq, stamp.bytes);
+    }
+    for (const bytes of found.values()) await this.#publish(tag, 'stamp', bytes);
   }
 
   async #refuseUnreadable(tag: string, payload: Uint8Array, error: FormatError): Promise<void> {

@@ -2,7 +2,7 @@
 import { toHex } from '../../core/bytes.ts';
 import { METRICS_TYPE } from '../../core/metrics-page.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import type { ServeStore } from '../ports.ts';
+import type { ServeStore, StampStore } from '../ports.ts';
 import { type Answer, IMMUTABLE, refusal } from './answer.ts';
 import type { Challenges } from './challenges.ts';
 import { type FactSources, gatherFacts, isReady } from './facts.ts';
@@ -18,6 +18,7 @@ const PUBLISHED = '/v1/published/';
 
 export type RouteOptions = {
   readonly facts: FactSources;
+  readonly stamps: Pick<StampStore, 'stampOfWindow'>;
   readonly publishedFolder: string;
   readonly codeHash: string;
   readonly servicePublicKey: PublicKey;
@@ -43,6 +44,8 @@ export function route(request: Request, options: RouteOptions): Answer {
   if (seq !== undefined) return windowAnswer(Number(seq), store);
   const hop = /^\/v1\/hops\/(0|[1-9]\d{0,14})$/.exec(path)?.[1];
   if (hop !== undefined) return hopAnswer(Number(hop), store);
+  const stamped = /^\/v1\/windows\/(0|[1-9]\d{0,14})\/stamp$/.exec(path)?.[1];
+  if (stamped !== undefined) return stampAnswer(Number(stamped), options);
   if (path.startsWith(PUBLISHED)) {
     return publishedFile(options.publishedFolder, path.slice(PUBLISHED.length));
   }
@@ -97,6 +100,13 @@ function windowAnswer(seq: number, store: ServeStore): Answer {
   const window = store.finalWindow(seq);
   if (window === undefined) return refusal(404, 'WINDOW_NOT_PUBLISHED');
   return { code: 200, body: publishedWindowJson(window), headers: IMMUTABLE };
+}
+
+/** A window is covered by one stamp for good, so that an answer never changes; that there is none yet does. */
+function stampAnswer(seq: number, { stamps }: RouteOptions): Answer {
+  const stamp = stamps.stampOfWindow(seq);
+  if (stamp === undefined) return refusal(404, 'STAMP_ABSENT');
+  return { code: 200, body: { seq, stamp: toHex(stamp) }, headers: IMMUTABLE };
 }
 
 function listAnswer(query: URLSearchParams, store: ServeStore): Answer {

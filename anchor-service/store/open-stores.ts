@@ -8,6 +8,7 @@ import type {
   PublishStore,
   ReceiptStore,
   ServeStore,
+  StampStore,
   StatementStore,
   TransactionStore,
   WindowStore,
@@ -18,6 +19,7 @@ import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { publishedStore } from './published-store.ts';
+import { stampStore } from './stamp-store.ts';
 import { statementStore } from './statement-store.ts';
 import { transactionStore } from './transaction-store.ts';
 import { windowStore } from './window-store.ts';
@@ -29,6 +31,7 @@ export type Stores = {
   readonly transactions: TransactionStore;
   readonly beacons: BeaconStore;
   readonly hops: HopStore & LinkStore;
+  readonly stamps: StampStore;
   readonly published: ReceiptStore & ServeStore & PublishStore;
   readonly statements: StatementStore;
   close(): void;
@@ -49,6 +52,7 @@ export function openStores(dataDir: string): Stores {
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
     hops,
+    stamps: stampStore(db),
     published,
     statements: statementStore(db, intake, published),
     close: () => {

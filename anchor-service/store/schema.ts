@@ -165,4 +165,23 @@ CREATE TABLE written_window (
 CREATE INDEX statement_waiting ON statement (acceptance) WHERE window_seq IS NULL;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, PUBLISHING, HOPS];
+/** Each window is under one token: `first_seq` is the window after `last_seq` of the row before. */
+const TIME_STAMPS = `
+CREATE TABLE time_stamp (
+  last_seq INTEGER PRIMARY KEY REFERENCES window (seq),
+  first_seq INTEGER NOT NULL UNIQUE REFERENCES window (seq),
+  bytes BLOB NOT NULL,
+  gen_time_ms INTEGER NOT NULL,
+  stored_at_ms INTEGER NOT NULL,
+  published INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX time_stamp_unpublished ON time_stamp (last_seq) WHERE published = 0;
+`;
+
+export const SCHEMA_STEPS: readonly string[] = [
+  VERSION_1,
+  VERSION_2,
+  PUBLISHING,
+  HOPS,
+  TIME_STAMPS,
+];

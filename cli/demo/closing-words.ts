@@ -1,4 +1,5 @@
 /** How the demo ends: what is proven, what is not, and what to try next. */
+import type { TimeBounds } from '../../verifier/facts.ts';
 import type { Report } from '../../verifier/report.ts';
 import { duration } from '../../verifier/sentence.ts';
 import type { ChangedByte } from './change-one-byte.ts';
@@ -23,6 +24,7 @@ export function closingWords(
     return ['Not proven: the checks above say why. This is a fault of the demo; please report it.'];
   }
   const since = Math.max(...facts.time.map(({ notAfter }) => Number(notAfter?.seconds ?? 0)));
+  const stamped = latestStamp(facts.time);
   const replayed = facts.sessions.some(({ buses }) =>
     buses.some(({ source }) => source === 'replay'),
   );
@@ -34,7 +36,10 @@ export function closingWords(
   return [
     `Proven, as far as a demo can: ${number(facts.frames)} frames, ${number(facts.chunks)} chunks, none missing, all unaltered since ${utc(since)}.`,
     ...facts.time.map(sealedLine),
-    `  The chain and the trust policy are this demo's own: this convinces nobody but you. Real use: README, "A chain you do not own".`,
+    ...(stamped === undefined
+      ? ['  Second anchor: no time stamp came in time.']
+      : [`  Second anchor, by RFC 3161 time stamp: unaltered since ${utc(stamped)}.`]),
+    `  The chain, the time stamp authority and the trust policy are this demo's own: this convinces nobody but you. Real use: README, "A chain you do not own".`,
     `  Not proven: that the sensors told the truth · who drove · ${when} · …`,
     `  1 byte changed at ${number(changed.offset)} → refused: ${refusal?.reason ?? 'NOT REFUSED'}, chunk ${changed.chunk}, ${spoken(changed.stream)}`,
     `  ${perFrame} bytes a frame stored · ${counted(figures.transactions, 'transaction')}, ${number(figures.gas)} gas · bundle ${megabytes(figures.bundleBytes)}`,
@@ -55,6 +60,12 @@ function sealedLine({ firstSeq, lastSeq, notBefore, notAfter, widthSeconds }: Ti
 }
 
 type Time = NonNullable<Report['facts']>['time'][number];
+
+/** Of all chunks; undefined when one has no stamp. */
+function latestStamp(time: readonly TimeBounds[]): number | undefined {
+  const seconds = time.map(({ stamped }) => stamped && Number(stamped.seconds));
+  return seconds.some((one) => one === null) ? undefined : Math.max(...seconds.map(Number));
+}
 
 function number(value: number): string {
   return value.toLocaleString('en-US');

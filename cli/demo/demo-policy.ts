@@ -27,7 +27,10 @@ export function demoPolicy(
         blocks,
       },
     ],
-    timestampAuthorities: [],
+    timestampAuthorities:
+      service.localStampRoot === undefined
+        ? []
+        : [{ class: 'local', certificate: toHex(service.localStampRoot), policies: [] }],
   };
 }
 

@@ -1,13 +1,17 @@
 /** Runs the agent over the log until every statement has its receipt, and stops it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS } from '../../agent/config.ts';
 import { startAgent } from '../../agent/main.ts';
 import type { AgentEvents, RunningAgent } from '../../agent/running-agent.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { OperationalError } from '../../core/errors.ts';
+import { certificateInPem } from '../../core/x509/pem.ts';
 import { bar, type ProgressLine } from '../progress.ts';
 
 const RECEIPTS_WITHIN_MS = 120_000;
+const STAMPS_WITHIN_MS = 20_000;
 
 export type DriveOptions = {
   readonly unit: string;
@@ -26,19 +30,25 @@ export async function recordDrive(options: DriveOptions): Promise<void> {
   // Whatever ends the drive early: the user, the service's refusal, the agent's own failure.
   const failed = new AbortController();
   const ended = AbortSignal.any([signal, failed.signal]);
-  const agent = await startDrive(options, failed);
+  const stamps = new Stamps();
+  const agent = await startDrive(options, failed, stamps);
   try {
     await Promise.race([agent.recorded, aborted(ended)]);
     line.clear();
     say('Waiting until the chain is final and the receipts are back');
     await receipted(agent, line, ended);
+    await stamps.complete(ended);
   } finally {
     line.clear();
     await agent.stop();
   }
 }
 
-async function startDrive(options: DriveOptions, failed: AbortController): Promise<RunningAgent> {
+async function startDrive(
+  options: DriveOptions,
+  failed: AbortController,
+  stamps: Stamps,
+): Promise<RunningAgent> {
   const { unit, log, speed, frames: total, service, line } = options;
   const fail = (code: string, message: string): void =>
     failed.abort(new OperationalError(code, message, { retryable: false }));
@@ -47,7 +57,8 @@ async function startDrive(options: DriveOptions, failed: AbortController): Promi
       line.show(`  ${bar(frames / total)}  ${frames} frames, ${chunks} chunks`);
     },
     onAccepted: () => undefined,
-    onReceipt: () => undefined,
+    onReceipt: () => stamps.lack(undefined),
+    onStamp: (_windows, lacking) => stamps.lack(lacking),
     onRefused: ({ code, detail }) => {
       fail('REFUSED', `the service refused a record: ${detail} (${code})`);
     },
@@ -69,6 +80,7 @@ async function startDrive(options: DriveOptions, failed: AbortController): Promi
       publishers: [service.publisher],
       resendEveryMs: 2000,
       beaconMaxAgeMs: 900_000,
+      ...stampRoots(unit, service.localStampRoot),
     },
   };
   return await startAgent(config, events);
@@ -88,6 +100,32 @@ async function receipted(
     }
     line.show(`  ${agent.waiting()} statements wait for their receipts`);
     await Promise.race([sleep(100), aborted(signal)]);
+  }
+}
+
+/** As an operator hands the certificate to the owners of vehicles. */
+function stampRoots(unit: string, root: Uint8Array | undefined) {
+  if (root === undefined) return {};
+  const stampRootsFile = join(unit, 'stamp-roots.pem');
+  writeFileSync(stampRootsFile, certificateInPem(root));
+  return { stampRootsFile };
+}
+
+/** Whether every window with a receipt has its time stamp. */
+class Stamps {
+  #lacking: number | undefined;
+
+  /** @param lacking undefined: at least one, until the next stamp */
+  lack(lacking: number | undefined): void {
+    this.#lacking = lacking;
+  }
+
+  /** Or not in time: the verifier says then that a stamp is pending. */
+  async complete(signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + STAMPS_WITHIN_MS;
+    while (this.#lacking !== 0 && performance.now() < deadline) {
+      await Promise.race([sleep(100), aborted(signal)]);
+    }
   }
 }
 

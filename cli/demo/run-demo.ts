@@ -47,7 +47,7 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
     say(`  ${survey.frames} frames on ${survey.buses.join(', ')}, ${seconds.toFixed(1)} s`);
     say('Making the keys of the unit');
     const deviceKey = prepareUnit(folder.unit);
-    say('Starting broker, chain and anchor service');
+    say('Starting broker, chain, time stamp authority and anchor service');
     await using stack = new AsyncDisposableStack();
     const service = await startAnchorService(serviceConfig(folder.service, toHex(deviceKey.bytes)));
     stack.defer(async () => await service.stop());
@@ -103,6 +103,7 @@ function serviceConfig(dataDir: string, deviceKey: string): ReturnType<typeof re
     devices: { keys: [deviceKey] },
     window: { every_ms: 1000 },
     beacon: { every_ms: 1000 },
+    stamp: { local: true, every_ms: 2000 },
   });
 }
 

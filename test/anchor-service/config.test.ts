@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readConfig, readConfigFile } from '../../anchor-service/config.ts';
+import { readAuthorities } from '../../anchor-service/stamp/authorities.ts';
 import { temporaryFolder } from './support/service.ts';
 
 function codeOf(read: () => unknown): unknown {
@@ -47,6 +48,19 @@ test.each([
   ['a public chain without endpoints', { data_dir: 'd', chain: { class: 'public' } }],
   ['one endpoint for a quorum of two', { data_dir: 'd', chain: { rpc: ['http://a'] } }],
   ['one endpoint twice', { data_dir: 'd', chain: { rpc: ['http://a', 'http://a'] } }],
+  ['a word that is no boolean', { data_dir: 'd', stamp: { local: 'yes' } }],
+  [
+    'an own time stamp authority beside a public chain',
+    {
+      data_dir: 'd',
+      stamp: { local: true },
+      chain: { class: 'public', rpc: ['http://a', 'http://b'] },
+    },
+  ],
+  [
+    'a time stamp authority over something that is no HTTP',
+    { data_dir: 'd', stamp: { authorities: [{ url: 'ftp://a', roots_file: 'r' }] } },
+  ],
   ['a quorum of one on a public chain', { data_dir: 'd', chain: { rpc: ['http://a'], quorum: 1 } }],
 ])('%s is refused', (_what, value) => {
   expect(codeOf(() => readConfig(value))).toBe('CONFIG_VALUE');
@@ -54,6 +68,19 @@ test.each([
 
 test('no data folder is a missing key', () => {
   expect(codeOf(() => readConfig({}))).toBe('CONFIG_MISSING_KEY');
+});
+
+test('the certificates of a time stamp authority must be there', () => {
+  const folder = temporaryFolder();
+  try {
+    const file = join(folder.path, 'roots.pem');
+    const read = () => readAuthorities([{ url: 'http://a', rootsFile: file, policies: [] }]);
+    expect(codeOf(read)).toBe('STAMP_ROOTS_UNREADABLE');
+    writeFileSync(file, 'no certificate');
+    expect(codeOf(read)).toBe('STAMP_ROOTS_UNREADABLE');
+  } finally {
+    folder.remove();
+  }
 });
 
 test('a TOML file is read, and one that is none is refused with its line', () => {

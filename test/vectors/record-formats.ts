@@ -86,6 +86,7 @@ import {
   decodeRefusedMessage,
   decodeUnlinkedMessage,
   decodeWantMessage,
+  decodeWantStampMessage,
   encodeAcceptedMessage,
   encodeAskMessage,
   encodeLastMessage,
@@ -94,9 +95,11 @@ import {
   encodeRefusedMessage,
   encodeUnlinkedMessage,
   encodeWantMessage,
+  encodeWantStampMessage,
   parseUpTopic,
 } from '../../core/wire.ts';
 import { plainObject } from '../../fixtures/generate/plain-json.ts';
+import { verified as verifiedToken } from '../../fixtures/generate/tsp/verified.ts';
 import {
   type FormatRunner,
   hex,
@@ -179,6 +182,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     names: decodedAgain(hex(input, 'bytes'), decodeStreamsRecord, encodeStreamsRecord),
   }),
   'time-stamp': runTimeStamp,
+  'tsp/token': (input) => verifiedToken(input as never),
   'uplink-accepted': codec(decodeAcceptedMessage, encodeAcceptedMessage),
   'uplink-ask': codec(decodeAskMessage, encodeAskMessage),
   'uplink-last': codec(decodeLastMessage, encodeLastMessage),
@@ -201,6 +205,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     plainObject({
       statementIds: decodedAgain(hex(input, 'bytes'), decodeWantMessage, encodeWantMessage),
     }),
+  'uplink-want-stamp': codec(decodeWantStampMessage, encodeWantStampMessage),
   'vin-commitment': (input) => {
     verifyVinCommitment(hex(input, 'commitment'), hex(input, 'salt'), text(input, 'vin'));
     return {};

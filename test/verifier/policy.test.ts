@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../core/errors.ts';
 import { COMPLETE, policyFor } from '../../fixtures/generate/bundles/make-bundle.ts';
+import { TestAuthority } from '../../fixtures/generate/bundles/test-authority.ts';
 import { TestChain } from '../../fixtures/generate/bundles/test-chain.ts';
 import { parseTrustPolicy } from '../../verifier/policy.ts';
 import { DEFAULT_REQUIRED } from '../../verifier/policy-file.ts';
@@ -8,6 +9,12 @@ import { DEFAULT_REQUIRED } from '../../verifier/policy-file.ts';
 const POLICY = policyFor(COMPLETE, new TestChain());
 const [CHAIN] = POLICY.chains;
 const [KEY] = POLICY.deviceKeys;
+
+const AUTHORITY = { ...new TestAuthority('authority').trusted, note: 'looked up' };
+
+function withAuthorities(...timestampAuthorities: readonly object[]): object {
+  return { ...POLICY, timestampAuthorities };
+}
 
 function codeOf(policy: unknown): string {
   try {
@@ -25,6 +32,12 @@ describe('a trust policy', () => {
     expect(policy.file).toEqual({ ...POLICY, required: DEFAULT_REQUIRED });
     expect(policy.required).toEqual(DEFAULT_REQUIRED);
     expect(policy.chains[0]?.chainId).toBe(31337n);
+  });
+
+  it('keeps its time stamp authorities as they were written', () => {
+    const policy = parseTrustPolicy(JSON.stringify(withAuthorities(AUTHORITY)));
+    expect(policy.file.timestampAuthorities).toEqual([AUTHORITY]);
+    expect(policy.timestampAuthorities[0]).toMatchObject({ class: 'local', policies: ['2.999.1'] });
   });
 
   it('keeps its notes', () => {
@@ -84,7 +97,24 @@ describe('a trust policy', () => {
         ],
       },
     ],
-    ['a time stamp authority', 'POLICY_VALUE', { ...POLICY, timestampAuthorities: [{}] }],
+    ['an empty time stamp authority', 'POLICY_VALUE', withAuthorities({})],
+    [
+      'an authority whose certificate is none',
+      'POLICY_VALUE',
+      withAuthorities({ ...AUTHORITY, certificate: '3000' }),
+    ],
+    [
+      'an authority of no class',
+      'POLICY_VALUE',
+      withAuthorities({ ...AUTHORITY, class: 'trusted' }),
+    ],
+    [
+      'a stamp policy that is no object identifier',
+      'POLICY_VALUE',
+      withAuthorities({ ...AUTHORITY, policies: ['any'] }),
+    ],
+    ['an unknown key in an authority', 'POLICY_KEY', withAuthorities({ ...AUTHORITY, url: 'x' })],
+    ['an authority twice', 'POLICY_REPEATED', withAuthorities(AUTHORITY, AUTHORITY)],
     ['an unknown check', 'POLICY_VALUE', { ...POLICY, required: ['EVERYTHING'] }],
     ['a check twice', 'POLICY_REPEATED', { ...POLICY, required: ['BLOCK', 'BLOCK'] }],
   ])('with %s is refused', (_, code, policy) => {

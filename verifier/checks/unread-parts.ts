@@ -17,7 +17,6 @@ function unread(section: UnreadSection, absent: string, item: string) {
   };
 }
 
-export const checkTimestamp = unread('stamps', 'no time stamp token in the bundle', 'time stamp');
 export const checkEnrolment = unread(
   'enrolments',
   'no enrolment: which vehicle this is and who vouched for the device is not shown',

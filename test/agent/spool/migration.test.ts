@@ -126,11 +126,12 @@ test('an old spool with a header that says nothing stays as it is', () => {
   expect(pragma(copy, 'user_version')).toBe(1);
 });
 
-test('a spool of version 2 gets the tables of promises and links, and keeps the rest', () => {
+test('a spool of version 2 gets the tables of promises, links and stamps, and keeps the rest', () => {
   const copy = oldCopy();
   openSpool(copy).close();
   const database = new Database(join(copy, 'spool/index.db'));
   database.exec(`DROP TRIGGER statement_forgotten; DROP TABLE moved_statement; DROP TABLE missed_promise;
+    DROP TABLE stamped_window; DROP TABLE time_stamp;
     DROP TABLE unlinked_block; DROP TABLE header_hop; DROP INDEX anchored_window_block;
     ALTER TABLE anchored_window DROP COLUMN block; PRAGMA user_version = 2`);
   database.close();

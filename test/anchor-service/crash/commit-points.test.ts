@@ -36,6 +36,7 @@ async function prepare(
     broker: { port },
     chain: { rpc: [on.url], class: 'local', poll_ms: 50, hop_every_blocks: 4 },
     window: { every_ms: 100 },
+    stamp: { local: true, every_ms: 100 },
   });
   return { options, url: `mqtt://127.0.0.1:${port}`, dataDir: folder.path };
 }
