@@ -14,6 +14,7 @@ export const COMMIT_POINTS = [
   'replacement-signed',
   'window-mined',
   'window-unmined',
+  'nonce-abandoned',
   'window-final',
   'hop-committed',
   'window-written',
@@ -21,6 +22,7 @@ export const COMMIT_POINTS = [
   'receipt-published',
   'window-published',
   'beacon-stored',
+  'publisher-succeeded',
 ] as const;
 
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
