@@ -13,8 +13,8 @@ import { seeded } from '../power/seeded.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
-/** Three minutes on two quiet processors with room to spare: no file takes longer than 40 s, and two run at once. */
-const FILES_IN_A_SLICE = 6;
+/** Below three minutes on two quiet processors: no file takes much longer than a minute, and two run at once. */
+const FILES_IN_A_SLICE = 4;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

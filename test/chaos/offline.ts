@@ -1,7 +1,7 @@
 /** What the real verifier says of a receipt, offline, by a policy that names one block and nothing else of the chain. */
 
 import { ANCHOR_LOG_CODE_HASH } from '../../anchor-service/chain/anchor-log-abi.ts';
-import { fromHex, toHex } from '../../core/bytes.ts';
+import { toHex } from '../../core/bytes.ts';
 import type { ReceiptMessage } from '../../core/wire.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
@@ -54,12 +54,4 @@ export function verifyOffline(
     throw new Error(`offline: ${JSON.stringify({ wrong, missing })}`);
   }
   return verified;
-}
-
-/** A key of the service, as it prints it. */
-export function serviceKey(hex: string): {
-  readonly algorithm: 'ES256K';
-  readonly bytes: Uint8Array;
-} {
-  return { algorithm: 'ES256K', bytes: fromHex(hex) };
 }

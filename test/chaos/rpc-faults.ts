@@ -5,6 +5,7 @@ import { HEADER_FIELDS } from '../../core/evm/block-header.ts';
 import { keccak256 } from '../../core/evm/keccak.ts';
 import { quantityBytes } from '../../core/evm/quantity.ts';
 import { encodeRlp } from '../../core/evm/rlp.ts';
+import { seeded } from '../power/seeded.ts';
 import { type Fault, RawAnswer, RpcError } from './rpc-proxy.ts';
 
 type Block = Record<string, unknown> & { readonly number: string; readonly hash: string };
@@ -81,14 +82,11 @@ export const stale =
     return await next();
   };
 
-/** Every other look shows the chain as it was, as behind a balancer with one node that is behind. */
-export const flipFlopping = (height: number): Fault => {
-  let looks = 0;
+/** Every other look or so shows the chain as it was, as behind a balancer with one node that is behind. */
+export const flipFlopping = (height: number, seed = 1): Fault => {
+  const below = seeded(seed);
   const behind = stale(height);
-  return async (call, next) => {
-    looks += 1;
-    return looks % 2 === 0 ? await behind(call, next) : await next();
-  };
+  return async (call, next) => (below(2) === 0 ? await behind(call, next) : await next());
 };
 
 /** Another chain behind the same address. */

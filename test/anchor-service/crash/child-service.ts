@@ -39,11 +39,17 @@ export type ChildService = {
   kill(): Promise<void>;
 };
 
-export function startChild(
-  options: AnchorServiceOptions,
-  crash?: { readonly point: CommitPoint; readonly times?: number },
-): ChildService {
-  const at = crash === undefined ? [] : [crash.point, `${crash.times ?? 1}`];
+/** What it does to itself at a commit point. */
+export type Crash = {
+  readonly point: CommitPoint;
+  readonly times?: number;
+  /** SIGSTOP: it stands still there until it is thawed. */
+  readonly signal?: 'SIGKILL' | 'SIGSTOP';
+};
+
+export function startChild(options: AnchorServiceOptions, crash?: Crash): ChildService {
+  const at =
+    crash === undefined ? [] : [crash.point, `${crash.times ?? 1}`, crash.signal ?? 'SIGKILL'];
   const child = spawn(process.execPath, [ENTRY, JSON.stringify(options), ...at], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -93,7 +99,7 @@ function firstLineOf(child: ChildProcess): Promise<string> {
   });
 }
 
-/** What it writes to its standard error output; what is no line of its log is shown to whoever runs the test. */
+/** What it writes to its standard error output. */
 function linesOf(child: ChildProcess): {
   readonly lines: readonly string[];
   find(part: string): Promise<string>;
@@ -104,7 +110,6 @@ function linesOf(child: ChildProcess): {
   child.stderr?.on('data', (part: Buffer) => {
     const [...whole] = (rest + part.toString('utf8')).split('\n');
     rest = whole.pop() ?? '';
-    for (const line of whole) if (!line.startsWith('{')) process.stderr.write(`${line}\n`);
     lines.push(...whole);
     for (const look of waiting) look();
   });

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../../anchor-service/main.ts';
-import { openDatabase } from '../../../anchor-service/store/database.ts';
+import { openStoreFile } from '../../../anchor-service/store/open-stores.ts';
+import { SCHEMA_STEPS } from '../../../anchor-service/store/schema.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { encodeSigned, recordId } from '../../../core/cose.ts';
 import { decodeForkProof, verifyForkProof } from '../../../core/fork-proof.ts';
@@ -263,26 +264,29 @@ test('a store of version 1 learns which statements are the newest', async () => 
   await vehicle.send('statement', newest.bytes);
   await vehicle.acceptance(newest);
   await service.stop();
-  const db = new Database(join(dataDir, 'anchor-service.sqlite'));
-  const rows = (): unknown => db.prepare('SELECT * FROM newest_statement').all();
-  const before = rows();
-  db.exec(`
-    DROP TABLE newest_statement;
-    DROP INDEX beacon_unlinked;
-    DROP INDEX window_unlinked;
-    DROP INDEX window_block;
-    ALTER TABLE beacon DROP COLUMN header;
-    ALTER TABLE beacon DROP COLUMN link_page;
-    ALTER TABLE window DROP COLUMN link_page;
-    DROP TABLE link_page;
-    DROP TABLE hop;
-    PRAGMA user_version = 1;
-  `);
+  const newestRows = (folder: string): unknown => {
+    const db = new Database(join(folder, 'anchor-service.sqlite'), { readonly: true });
+    try {
+      return db.prepare('SELECT * FROM newest_statement').all();
+    } finally {
+      db.close();
+    }
+  };
+  // The same statements in a store of version 1, which had only their bytes.
+  const old = temporaryFolder();
+  cleanup.add(() => old.remove());
+  const db = new Database(join(old.path, 'anchor-service.sqlite'));
+  db.exec(SCHEMA_STEPS[0] ?? '');
+  db.pragma('user_version = 1');
+  db.prepare('ATTACH ? AS present').run(join(dataDir, 'anchor-service.sqlite'));
+  for (const table of ['identity', 'session', 'acceptance', 'statement']) {
+    db.exec(`INSERT INTO main.${table} SELECT * FROM present.${table}`);
+  }
   db.close();
-  openDatabase(dataDir).close();
-  const again = new Database(join(dataDir, 'anchor-service.sqlite'), { readonly: true });
-  expect(again.prepare('SELECT * FROM newest_statement').all()).toEqual(before);
-  again.close();
+  const file = openStoreFile(old.path);
+  file.lead(file.lease.take(file.lease.look(), 'a test') ?? 0);
+  file.close();
+  expect(newestRows(old.path)).toEqual(newestRows(dataDir));
 });
 
 test('nobody but the service publishes answers, and nobody subscribes to other than exact topics', async () => {
