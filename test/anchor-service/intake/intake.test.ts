@@ -280,7 +280,9 @@ test('a store of version 1 learns which statements are the newest', async () => 
   db.pragma('user_version = 1');
   db.prepare('ATTACH ? AS present').run(join(dataDir, 'anchor-service.sqlite'));
   for (const table of ['identity', 'session', 'acceptance', 'statement']) {
-    db.exec(`INSERT INTO main.${table} SELECT * FROM present.${table}`);
+    const had = db.pragma(`main.table_info(${table})`) as readonly { readonly name: string }[];
+    const columns = had.map(({ name }) => name).join(', ');
+    db.exec(`INSERT INTO main.${table} SELECT ${columns} FROM present.${table}`);
   }
   db.close();
   const file = openStoreFile(old.path);
