@@ -35,7 +35,14 @@ export async function takeOver(
 ): Promise<ServiceIdentity> {
   const { identityStore, senderKey, atCommitPoint } = options;
   const { transactionStore: store, beaconStore: beacons, hopStore: hops } = options;
-  const finalizer = new Finalizer({ endpoints, store, beacons, hops, identity: old, atCommitPoint });
+  const finalizer = new Finalizer({
+    endpoints,
+    store,
+    beacons,
+    hops,
+    identity: old,
+    atCommitPoint,
+  });
   const { block } = await finalizer.step();
   identityStore.takeOver(senderKey.address, timestampOf(block));
   // Durable now: the new publisher, and every statement of a window that was not final is open again. Recovery

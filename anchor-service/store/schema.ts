@@ -225,10 +225,4 @@ CREATE TABLE superseded_window (
 ) STRICT, WITHOUT ROWID;
 `;
 
-export const SCHEMA_STEPS: readonly string[] = [
-  VERSION_1,
-  VERSION_2,
-  PUBLISHING,
-  HOPS,
-  SENDERS,
-];
+export const SCHEMA_STEPS: readonly string[] = [VERSION_1, VERSION_2, PUBLISHING, HOPS, SENDERS];

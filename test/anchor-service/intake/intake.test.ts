@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../../anchor-service/main.ts';
-import { openStoreFile } from '../../../anchor-service/store/open-stores.ts';
 import { SCHEMA_STEPS } from '../../../anchor-service/store/schema.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { encodeSigned, recordId } from '../../../core/cose.ts';
@@ -13,6 +12,7 @@ import { encodeStatement } from '../../../core/statement.ts';
 import { MAX_MESSAGE_BYTES, vehicleTopic } from '../../../core/wire.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { Cleanup } from '../support/cleanup.ts';
+import { leadingStores } from '../support/leading-stores.ts';
 import { serviceOptions, startTestService, temporaryFolder } from '../support/service.ts';
 import { type SignedStatement, sign, Vehicle } from '../support/vehicle.ts';
 import { verifyAcceptance } from '../support/verify-receipt.ts';
@@ -285,9 +285,7 @@ test('a store of version 1 learns which statements are the newest', async () => 
     db.exec(`INSERT INTO main.${table} SELECT ${columns} FROM present.${table}`);
   }
   db.close();
-  const file = openStoreFile(old.path);
-  file.lead(file.lease.take(file.lease.look(), 'a test') ?? 0);
-  file.close();
+  leadingStores(old.path).close();
   expect(newestRows(old.path)).toEqual(newestRows(dataDir));
 });
 

@@ -134,7 +134,13 @@ test('after a takeover the old leader writes to no table, inside and outside of 
     ...{ hash: fill(1, 32), raw: fill(2, 8), feeCap: 1n, tip: 1n },
     ...{ gasLimit: 1n, signedAtBlock: 0 },
   };
-  const beacon = { number: 1, hash: fill(1, 32), signed: fill(2, 8), publishedAtMs: 0 };
+  const beacon = {
+    number: 1,
+    hash: fill(1, 32),
+    signed: fill(2, 8),
+    publishedAtMs: 0,
+    header: undefined,
+  };
   const other = { ...session, id: fill(11, 32), deviceKeyId: fill(5, 32), key };
   for (const write of [
     (): unknown => stores.intake.inTransaction(() => stores.intake.insertSession(other)),
