@@ -6,7 +6,7 @@ import { ANCHOR_LOG_CODE_HASH } from './chain/anchor-log-abi.ts';
 import type { Chain } from './chain/open-chain.ts';
 import type { AnchorServiceConfig } from './config.ts';
 import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
-import type { BrokerLink, Clock, Signer } from './ports.ts';
+import type { BrokerLink, Clock, FeeBudget, Signer } from './ports.ts';
 import type { Answer } from './serve/answer.ts';
 import { Challenges } from './serve/challenges.ts';
 import { route } from './serve/routes.ts';
@@ -22,12 +22,16 @@ export type AnswerParts = {
   readonly status: Status;
   readonly link: BrokerLink;
   readonly clock: Clock;
+  readonly feeBudget: () => FeeBudget;
+  /** Of the lease that this service leads under. */
+  readonly term: number;
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
 };
 
 export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Answer {
   const { config, stores, signer, chain, status, link, clock, sha256, verify } = parts;
+  const { feeBudget, term } = parts;
   const { file, keys } = config.devices;
   const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
   const nowMs = (): number => clock.nowMs();
@@ -42,7 +46,8 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => A
       startedMs: clock.nowMs(),
       isBrokerConnected: () => link.isConnected(),
       endpointHealth: () => chain.endpointHealth(),
-      feeBudget: () => undefined,
+      feeBudget,
+      term,
       newestStampMs: () => stores.stamps.lastStampedAtMs(),
     },
     stamps: stores.stamps,

@@ -14,6 +14,7 @@ export const COMMIT_POINTS = [
   'replacement-signed',
   'window-mined',
   'window-unmined',
+  'nonce-abandoned',
   'window-final',
   'hop-committed',
   'window-written',
@@ -24,6 +25,7 @@ export const COMMIT_POINTS = [
   'stamp-received',
   'stamp-stored',
   'stamp-published',
+  'publisher-succeeded',
 ] as const;
 
 export type CommitPoint = (typeof COMMIT_POINTS)[number];

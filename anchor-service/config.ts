@@ -9,6 +9,7 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { fromHex } from '../core/bytes.ts';
 import { UserError } from '../core/errors.ts';
 import { Settings } from '../core/settings.ts';
+import { MIN_GAS_LIMIT } from './chain/fee-budget.ts';
 import type { ConfiguredAuthority } from './stamp/authorities.ts';
 
 const ANY = Number.MAX_SAFE_INTEGER;
@@ -42,6 +43,8 @@ export type AnchorServiceConfig = {
     readonly timeoutMs: number;
     /** Never offered more per gas than this. */
     readonly maxFeeGwei: number;
+    /** The most that may be signed for in any 24 hours. */
+    readonly dailyBudgetGwei: number;
     /** Blocks without the transaction before its fee is raised; doubles with each raise. */
     readonly bumpAfterBlocks: number;
     /** Blocks from one hop of the chain of final headers to the next, at most half of what a header shows. */
@@ -51,8 +54,17 @@ export type AnchorServiceConfig = {
   readonly keys: {
     /** Signs acceptances and beacons. */
     readonly serviceFile: string;
-    /** Sends the transactions: its address is the publisher. */
+    /** Sends the transactions: its address is the publisher. Encrypted; none: the plain file, on a local chain. */
+    readonly senderKeystore:
+      | {
+          readonly keystore: string;
+          readonly passwordFile: string | undefined;
+          readonly passwordEnv: string | undefined;
+        }
+      | undefined;
     readonly senderFile: string;
+    /** The publisher that the sender key takes over from, 20 bytes. */
+    readonly replaces: Uint8Array | undefined;
   };
   readonly devices: {
     /** JSON list of hexadecimal device keys; read again when it changed. */
@@ -90,6 +102,10 @@ export type AnchorServiceConfig = {
     /** Where the published windows are written, for any web server to serve. */
     readonly folder: string;
   };
+  readonly lease: {
+    /** So long a standby sees no beat of the service that leads before it takes over. */
+    readonly holdMs: number;
+  };
 };
 
 /** What a user writes: a file's tables and keys, under their names there, each optional but `data_dir`. */
@@ -111,11 +127,19 @@ export type AnchorServiceOptions = {
     readonly poll_ms: number;
     readonly timeout_ms: number;
     readonly max_fee_gwei: number;
+    readonly daily_budget_gwei: number;
     readonly bump_after_blocks: number;
     readonly hop_every_blocks: number;
   }>;
   readonly http?: Partial<{ readonly host: string; readonly port: number }>;
-  readonly keys?: Partial<{ readonly service_file: string; readonly sender_file: string }>;
+  readonly keys?: Partial<{
+    readonly service_file: string;
+    readonly sender_file: string;
+    readonly sender_keystore: string;
+    readonly sender_password_file: string;
+    readonly sender_password_env: string;
+    readonly replaces: string;
+  }>;
   readonly devices?: Partial<{ readonly file: string; readonly keys: readonly string[] }>;
   readonly intake?: Partial<{
     readonly group_ms: number;
@@ -140,6 +164,7 @@ export type AnchorServiceOptions = {
     }[];
   }>;
   readonly publish?: Partial<{ readonly folder: string }>;
+  readonly lease?: Partial<{ readonly hold_ms: number }>;
 };
 
 /** Paths in the file are relative to it. @throws UserError CONFIG_* */
@@ -190,6 +215,8 @@ export function readConfig(
         baseDir,
         s.textOrNone('service_file') ?? resolve(dataDir, 'service.key'),
       ),
+      senderKeystore: readKeystore(s, baseDir),
+      replaces: readAddress(s, 'replaces', s.textOrNone('replaces')),
       senderFile: resolve(baseDir, s.textOrNone('sender_file') ?? resolve(dataDir, 'sender.key')),
     })),
     devices: root.section('devices', (s) => {
@@ -214,11 +241,13 @@ export function readConfig(
     publish: root.section('publish', (s) => ({
       folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
     })),
+    lease: root.section('lease', (s) => ({ holdMs: s.integer('hold_ms', 100, ANY, 5000) })),
   };
   root.refuseUnknown();
   if (config.stamp.local && config.chain.class !== 'local') {
     throw root.invalid('stamp.local', 'true only beside a local chain: its stamps prove nothing');
   }
+  requireBudget(config);
   return config;
 }
 
@@ -236,13 +265,47 @@ function readStamp(s: Settings, baseDir: string): AnchorServiceConfig['stamp'] {
   };
 }
 
+function readAddress(s: Settings, key: string, text: string | undefined): Uint8Array | undefined {
+  if (text === undefined) return undefined;
+  if (!/^0x[0-9a-fA-F]{40}$/.test(text)) throw s.invalid(key, '0x and 40 hexadecimal digits');
+  return fromHex(text);
+}
+
+function readKeystore(s: Settings, baseDir: string): AnchorServiceConfig['keys']['senderKeystore'] {
+  const keystore = s.textOrNone('sender_keystore');
+  const passwordFile = s.textOrNone('sender_password_file');
+  const passwordEnv = s.textOrNone('sender_password_env');
+  if (keystore === undefined) {
+    if (passwordFile === undefined && passwordEnv === undefined) return undefined;
+    throw s.invalid('sender_keystore', 'the file that the password is for');
+  }
+  if (passwordFile === undefined && passwordEnv === undefined) {
+    throw s.invalid('sender_password_file', 'it or "sender_password_env" beside "sender_keystore"');
+  }
+  return {
+    keystore: resolve(baseDir, keystore),
+    passwordFile: passwordFile === undefined ? undefined : resolve(baseDir, passwordFile),
+    passwordEnv,
+  };
+}
+
+/** Below it a budget that is used up might never have room again for all that waits, and a promise no end. */
+function requireBudget({ chain, window }: Pick<AnchorServiceConfig, 'chain' | 'window'>): void {
+  const least = (window.maxUnmined + 1) * Number(MIN_GAS_LIMIT) * chain.maxFeeGwei;
+  if (chain.dailyBudgetGwei >= least) return;
+  throw new UserError(
+    'CONFIG_VALUE',
+    `expected chain.daily_budget_gwei of at least ${least}: so much can ${window.maxUnmined + 1} windows cost, got ${chain.dailyBudgetGwei}`,
+  );
+}
+
 function readChain(s: Settings): AnchorServiceConfig['chain'] {
   const rpc = s.urls('rpc', ['http:', 'https:']);
   const chainClass = s.wordOrNone('class', ['public', 'consortium', 'local']);
   const resolved = chainClass ?? (rpc.length === 0 ? 'local' : 'public');
   const quorum = s.integer('quorum', 1, 100, resolved === 'local' ? 1 : 2);
   const id = s.integer('id', 0, ANY, 0);
-  const contract = s.textOrNone('contract');
+  const contract = readAddress(s, 'contract', s.textOrNone('contract'));
   if (rpc.length === 0 && resolved !== 'local') {
     throw s.invalid('rpc', `endpoints of a ${resolved} chain`);
   }
@@ -250,18 +313,16 @@ function readChain(s: Settings): AnchorServiceConfig['chain'] {
   if (rpc.length > 0 && new Set(rpc).size < quorum) {
     throw s.invalid('rpc', `at least ${quorum} different endpoints, which is the quorum`);
   }
-  if (contract !== undefined && !/^0x[0-9a-fA-F]{40}$/.test(contract)) {
-    throw s.invalid('contract', '0x and 40 hexadecimal digits');
-  }
   return {
     rpc,
     class: resolved,
     id: id === 0 ? undefined : BigInt(id),
-    contract: contract === undefined ? undefined : fromHex(contract),
+    contract,
     quorum,
     pollMs: s.integer('poll_ms', 10, ANY, rpc.length === 0 ? 250 : 1000),
     timeoutMs: s.integer('timeout_ms', 100, ANY, 10_000),
     maxFeeGwei: s.integer('max_fee_gwei', 1, ANY, 100),
+    dailyBudgetGwei: s.integer('daily_budget_gwei', 1, ANY, 5_000_000_000),
     bumpAfterBlocks: s.integer('bump_after_blocks', 1, ANY, 3),
     hopEveryBlocks: s.integer('hop_every_blocks', 4, 4095, 4000),
   };

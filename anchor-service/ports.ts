@@ -15,6 +15,14 @@ export type Signer = {
   sign(digest: Uint8Array): Uint8Array;
 };
 
+/** Signs transactions. The secret stays behind it: a keystore file, or what holds keys and gives none away. */
+export type SenderKey = {
+  /** The publisher, 20 bytes. */
+  readonly address: Uint8Array;
+  /** 32-byte digest to 65 bytes: r, s (low), parity of the recovered point. */
+  sign(digest: Uint8Array): Promise<Uint8Array>;
+};
+
 /** The connection to the vehicles. */
 export type BrokerLink = {
   readonly url: string;
@@ -27,18 +35,45 @@ export type BrokerLink = {
 /** Resolves when what the message asked for is durable; then the broker may forget the message. */
 export type OnUpMessage = (topic: string, payload: Uint8Array) => Promise<void>;
 
-/** What this service is: fixed when its data folder is first used. */
+/** Which process may write. */
+export type Lease = {
+  /** Of the newest holder; 0 when there never was one. */
+  readonly term: number;
+  /** Host, process and a random word, for people; undefined when it was given back. */
+  readonly holder: string | undefined;
+  readonly beat: number;
+};
+
+export type LeaseStore = {
+  /** All four: @throws OperationalError LEASE_UNREACHABLE (retryable) */
+  look(): Lease;
+  /** @returns the term to lead under; undefined when the lease is not as it was seen any more */
+  take(seen: Lease, holder: string): number | undefined;
+  /** @returns false when another process has taken the lease */
+  beat(term: number): boolean;
+  /** Nobody has to wait for it then. */
+  release(term: number): void;
+};
+
+/** What this service is: fixed when its data folder is first used, but for the publisher. */
 export type ServiceIdentity = {
   readonly chainId: bigint;
   /** AnchorLog, 20 bytes. */
   readonly contract: Uint8Array;
   /** The sender's address, 20 bytes. */
   readonly publisher: Uint8Array;
+  /** The seq, in this service's chain of records, of the publisher's window seq 0. */
+  readonly firstWindow: number;
 };
 
 export type IdentityStore = {
   identity(): ServiceIdentity | undefined;
   storeIdentity(identity: ServiceIdentity): void;
+  /**
+   * Another publisher from now on: what is sealed and not FINAL is open again, in one transaction.
+   * @param atS seconds since 1970 by the chain. @returns how many windows are to be sealed again
+   */
+  takeOver(publisher: Uint8Array, atS: number): number;
 };
 
 export type StoredSession = {
@@ -144,7 +179,10 @@ export type Attempt = {
 
 /** A window on its way to the chain. */
 export type PendingWindow = {
+  /** In this service's chain of records. */
   readonly seq: number;
+  /** Of the publisher: what the record and the contract have. */
+  readonly windowSeq: number;
   readonly record: Uint8Array;
   readonly hash: Uint8Array;
   readonly state: 'SEALED' | 'SIGNED' | 'SENT' | 'MINED';
@@ -158,15 +196,35 @@ export type FinalWindow = {
   readonly anchored: Uint8Array;
   readonly link: Uint8Array;
   /** The finalized block whose state was proven. */
-  readonly block: { readonly number: number; readonly hash: Uint8Array };
+  readonly block: {
+    readonly number: number;
+    readonly hash: Uint8Array;
+    /** Seconds since 1970 by the chain. */
+    readonly timestampS: number;
+  };
   /** What the chain's own receipt said; for people, not evidence. */
   readonly transaction: { readonly hash: Uint8Array; readonly gasUsed: number } | undefined;
+};
+
+/** A nonce as the fee budget sees it. */
+export type CountedNonce = {
+  /** Wei: the most that any of its attempts can cost. */
+  readonly worstCost: bigint;
+  /** The highest gas limit of its attempts. */
+  readonly gasLimit: bigint;
+  /** Its window is FINAL or the nonce abandoned, both proven: it will cost no more. */
+  readonly isSettled: boolean;
 };
 
 export type TransactionStore = {
   /** Not FINAL, in the order of their sequence. */
   pendingWindows(limit: number): readonly PendingWindow[];
-  highestNonce(): number | undefined;
+  /** Of this sender. */
+  highestNonce(sender: Uint8Array): number | undefined;
+  /** Nonces for windows, of every sender, that are not settled, or were after `sinceS` by the chain's time. */
+  countedNonces(sinceS: number): readonly CountedNonce[];
+  /** Seconds since 1970 by the chain: when a nonce was last settled; 0 when none ever was. */
+  newestSettlementS(): number;
   /** The nonce, the first attempt and the window's state SIGNED, in one transaction. */
   signWindow(seq: number, nonce: number, attempt: Attempt): void;
   addAttempt(nonce: number, attempt: Attempt): void;
@@ -174,8 +232,8 @@ export type TransactionStore = {
   markMined(seq: number, block: number): void;
   /** MINED back to SENT: the block is no longer part of the chain. */
   markUnmined(seq: number): void;
-  /** SENT back to SEALED: the nonce was used up by something else. */
-  abandonNonce(seq: number, nonce: number): void;
+  /** SENT back to SEALED: the nonce was used up by something else, proven under a block of this time. */
+  abandonNonce(seq: number, nonce: number, settledAtS: number): void;
   /** The state FINAL and a receipt in the outbox for every statement, in one transaction. */
   markFinal(seq: number, final: FinalWindow): void;
   /** The blocks that the newest FINAL windows were proven under, newest first. */
@@ -336,10 +394,15 @@ export type EndpointHealth = {
   readonly failures: number;
 };
 
-/** What may be spent on transactions in one day, and what of it is spent. In wei. */
+/**
+ * What may be signed for in 24 hours, and what of it is, each transaction with the most that it can cost
+ * (spec/finality.md, "Fee budget"). In wei.
+ */
 export type FeeBudget = {
   readonly limitWei: bigint;
   readonly spentWei: bigint;
+  /** Something could not be signed for want of budget, and nothing was signed since. */
+  readonly isReached: boolean;
 };
 
 export type Backlog = {

@@ -1,9 +1,12 @@
 /** Wires everything that changes something: intake, windows, chain, beacons, receipts. Part of the composition in main.ts. */
 import { toHex } from '../core/bytes.ts';
+import { OperationalError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
 import type { VerifyDigest } from '../core/signature.ts';
 import { BeaconPublisher } from './chain/beacon.ts';
 import { ChainWriter } from './chain/chain-writer.ts';
+import { timestampOf } from './chain/endpoints.ts';
+import { DAY_S, FeeBudget } from './chain/fee-budget.ts';
 import { Finalizer } from './chain/finalizer.ts';
 import { HopMaker } from './chain/hop-maker.ts';
 import type { Chain } from './chain/open-chain.ts';
@@ -15,7 +18,7 @@ import { startEmbeddedBroker } from './intake/embedded-broker.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { type Loop, startLoop } from './loop.ts';
-import type { BrokerLink, Clock, Log, Signer } from './ports.ts';
+import type { BrokerLink, Clock, FeeBudget as FeeBudgetState, Log, Signer } from './ports.ts';
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
@@ -40,7 +43,11 @@ export type WorkParts = {
   readonly stampAuthorities: readonly StampAuthority[];
 };
 
-export type Work = { readonly link: BrokerLink; stop(): Promise<void> };
+export type Work = {
+  readonly link: BrokerLink;
+  readonly feeBudget: () => FeeBudgetState;
+  stop(): Promise<void>;
+};
 
 const GWEI = 1_000_000_000n;
 /** How often receipts are looked for when nothing says that there are any: after a broker was away. */
@@ -54,11 +61,13 @@ const PUBLISH_EVERY_MS = 2000;
 export async function startWork(parts: WorkParts): Promise<Work> {
   const { config, status } = parts;
   const running = new Map<string, Loop>();
+  const budget = makeBudget(parts);
   let stopped: Promise<void> | undefined;
   let beacons: BeaconPublisher | undefined;
   let stamper: Stamper | undefined;
   const intake = makeIntake(
     parts,
+    budget,
     () => running.get('receipts')?.wake(),
     () => {
       stamper?.stampSoon();
@@ -85,7 +94,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'window',
     config.window.everyMs,
-    sealStep(parts, () => {
+    sealStep(parts, budget, () => {
       running.get('chain')?.wake();
       running.get('stamp')?.wake();
     }),
@@ -93,7 +102,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'chain',
     config.chain.pollMs,
-    chainStep(parts, () => {
+    chainStep(parts, budget, () => {
       running.get('publish')?.wake();
       running.get('receipts')?.wake();
     }),
@@ -120,6 +129,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   };
   return {
     link,
+    feeBudget: () => budget.state,
     stop: async () => {
       stopped ??= stop();
       await stopped;
@@ -127,8 +137,19 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   };
 }
 
+function makeBudget({ config, stores }: WorkParts): FeeBudget {
+  const { dailyBudgetGwei, maxFeeGwei } = config.chain;
+  return new FeeBudget({
+    store: stores.transactions,
+    daily: BigInt(dailyBudgetGwei) * GWEI,
+    maxFeeCap: BigInt(maxFeeGwei) * GWEI,
+    maxUnmined: config.window.maxUnmined,
+  });
+}
+
 function makeIntake(
   parts: WorkParts,
+  budget: FeeBudget,
   onReceiptWanted: () => void,
   onStampSoon: () => void,
 ): Intake {
@@ -144,6 +165,8 @@ function makeIntake(
     sha256,
     identity: parts.chain.identity,
     clock,
+    anchorBy: (acceptedAtMs) =>
+      acceptedAtMs + config.intake.anchorWithinMs + (budget.hasRoomAtTheCap ? 0 : DAY_S * 1000),
     atCommitPoint,
     onReceiptWanted,
     linksTo: (numbers) => answerUnlinked(stores.hops, parts.chain.identity.chainId, numbers),
@@ -196,19 +219,21 @@ function makeStamper(parts: WorkParts, link: BrokerLink): Stamper | undefined {
   });
 }
 
-function sealStep(parts: WorkParts, onSealed: () => void): () => Promise<void> {
+function sealStep(parts: WorkParts, budget: FeeBudget, onSealed: () => void): () => Promise<void> {
   const { config, stores, chain, clock, sha256, atCommitPoint } = parts;
   const { identity } = chain;
   const { maxStatements, maxUnmined } = config.window;
   const store = stores.windows;
-  const options = { store, identity, clock, sha256, atCommitPoint, maxStatements, maxUnmined };
+  const options = { store, identity, clock, sha256, atCommitPoint, maxStatements };
   return () => {
-    if (sealWindow(options) !== undefined) onSealed();
+    // Without budget for the window that waits, what comes now goes into one window with what comes later.
+    const limit = budget.state.isReached ? 1 : maxUnmined;
+    if (sealWindow({ ...options, maxUnmined: limit }) !== undefined) onSealed();
     return Promise.resolve();
   };
 }
 
-function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
+function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): () => Promise<void> {
   const { config, stores, chain, atCommitPoint } = parts;
   const { endpoints, identity, sender } = chain;
   const store = stores.transactions;
@@ -218,6 +243,7 @@ function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
     sender,
     contract: identity.contract,
     maxFeeCap: BigInt(config.chain.maxFeeGwei) * GWEI,
+    budget,
     bumpAfterBlocks: config.chain.bumpAfterBlocks,
     atCommitPoint,
   });
@@ -234,9 +260,14 @@ function chainStep(parts: WorkParts, onFinal: () => void): () => Promise<void> {
     await chain.ensureBound();
     const head = await endpoints.head();
     await writer.observe(head);
-    if (await finalizer.step()) onFinal();
+    const final = await unlessPassing(finalizer.step());
+    if (!(final instanceof OperationalError) && final.isAnyFinal) onFinal();
     try {
-      await writer.send(head);
+      // What is signed goes on without a quorum; nothing new is signed without one.
+      await writer.sendAgain(head);
+      if (final instanceof OperationalError) throw final;
+      budget.advanceTo(timestampOf(final.block));
+      await writer.sendNext(head, final.block);
     } finally {
       // What holds a transaction back, as fees above their cap, must not hold back what proves the older ones.
       await hopMaker.step(head.number);
@@ -257,6 +288,16 @@ function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<voi
     // A window whose receipts are out already becomes PUBLISHED once its files are written.
     if (await publisher.step()) onWritten();
   };
+}
+
+/** What waiting can heal is handed back, so that something else can be done first. */
+async function unlessPassing<T>(promise: Promise<T>): Promise<T | OperationalError> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof OperationalError && error.retryable) return error;
+    throw error;
+  }
 }
 
 function receiptsStep(parts: WorkParts, link: BrokerLink): () => Promise<void> {

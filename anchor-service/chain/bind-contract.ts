@@ -15,14 +15,20 @@ export type WantedChain = {
   readonly chainId: bigint | undefined;
   readonly contract: Uint8Array | undefined;
   readonly publisher: Uint8Array;
+  /** The publisher that this one takes over from. */
+  readonly replaces: Uint8Array | undefined;
 };
 
-/** @throws UserError CHAIN_ID_MISMATCH */
+/**
+ * The id that every endpoint which answers serves, and as many answer as the quorum.
+ * @throws UserError CHAIN_ID_MISMATCH; OperationalError of an endpoint that does not answer (retryable)
+ */
 export async function readChainId(
   endpoints: Endpoints,
   expected: bigint | undefined,
 ): Promise<bigint> {
   let agreed = expected;
+  let answers = 0;
   let failure: OperationalError | undefined;
   for (const { endpoint, outcome } of await endpoints.each((e) => e.call('eth_chainId', []))) {
     if (outcome instanceof OperationalError) {
@@ -37,12 +43,11 @@ export async function readChainId(
         `expected chain ${agreed} behind ${endpoint.name}, got chain ${id}`,
       );
     }
-    failure = undefined;
+    answers += 1;
   }
-  if (failure !== undefined || agreed === undefined) {
-    throw failure ?? new UserError('CHAIN_ID_MISMATCH', 'expected a chain id, got no endpoint');
-  }
-  return agreed;
+  if (failure !== undefined && answers < endpoints.quorum) throw failure;
+  if (agreed !== undefined) return agreed;
+  throw new UserError('CHAIN_ID_MISMATCH', 'expected a chain id, got no endpoint');
 }
 
 /** @throws UserError CONTRACT_NO_CODE, CONTRACT_CODE_MISMATCH, CHAIN_NO_HISTORY */
@@ -81,7 +86,7 @@ export async function codeHashAt(
 }
 
 /**
- * The identity that the data folder is bound to, if any.
+ * The identity that the data folder is bound to, if any: its publisher is the wanted one or the one it replaces.
  * @throws UserError CHAIN_ID_MISMATCH, DATA_FOLDER_OTHER_IDENTITY
  */
 export function storedIdentity(
@@ -98,10 +103,14 @@ export function storedIdentity(
   }
   const sameContract =
     wanted.contract === undefined || equalBytes(wanted.contract, stored.contract);
-  if (!sameContract || !equalBytes(wanted.publisher, stored.publisher)) {
+  // A key file that was mixed up must not end a publisher: who takes over says from whom.
+  const samePublisher =
+    equalBytes(wanted.publisher, stored.publisher) ||
+    (wanted.replaces !== undefined && equalBytes(wanted.replaces, stored.publisher));
+  if (!sameContract || !samePublisher) {
     throw new UserError(
       'DATA_FOLDER_OTHER_IDENTITY',
-      'the data folder belongs to another contract or sender key: use a new one',
+      `the data folder belongs to another contract or to the sender 0x${toHex(stored.publisher)}: use a new one, or name the sender in keys.replaces`,
     );
   }
   return stored;

@@ -15,18 +15,19 @@ import { OperationalError } from '../../core/errors.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type { Attempt, PendingWindow, TransactionStore } from '../ports.ts';
 import { broadcast } from './broadcast.ts';
-import type { Endpoints, Head } from './endpoints.ts';
-import { firstFees, replacementFees } from './fees.ts';
+import type { Block, Endpoints, Head } from './endpoints.ts';
+import { type FeeBudget, MIN_GAS_LIMIT } from './fee-budget.ts';
+import { DEFAULT_TIP, firstFees, replacementFees } from './fees.ts';
 import { RpcRefusal } from './json-rpc.ts';
 import { findReceipt } from './mined-receipt.ts';
-import { readNumber, readQuantity, toDataHex } from './rpc-values.ts';
+import { readQuantity, toDataHex } from './rpc-values.ts';
 import { anchorCall, type Call, type Fees, type Sender } from './sender.ts';
+import { provenNonce } from './state-proof.ts';
 
 /** More would only queue: a window waits for the ones before it to become final. */
 const MAX_UNDER_WAY = 2;
 /** What is not in a block after so many is sent again: a pool may have dropped it. */
 const RESEND_BLOCKS = 3;
-const MIN_GAS_LIMIT = 80_000n;
 
 export type ChainWriterOptions = {
   readonly endpoints: Endpoints;
@@ -34,6 +35,7 @@ export type ChainWriterOptions = {
   readonly sender: Sender;
   readonly contract: Uint8Array;
   readonly maxFeeCap: bigint;
+  readonly budget: FeeBudget;
   readonly bumpAfterBlocks: number;
   readonly atCommitPoint: AtCommitPoint;
 };
@@ -54,14 +56,35 @@ export class ChainWriter {
     }
   }
 
-  /** Sends what is due, then signs and sends the next windows. */
-  async send(head: Head): Promise<void> {
-    for (const window of this.#underWay()) await this.#replaceIfDue(window, head);
-    for (const window of this.#underWay()) await this.#resend(window, head);
+  /**
+   * Replaces what waits too long and sends again what is under way. Needs no quorum: its nonce is signed for.
+   * A replacement that is too dear, or an endpoint that refuses one form, keeps nothing else from being sent.
+   * @throws OperationalError the first of what went wrong, when all is done
+   */
+  async sendAgain(head: Head): Promise<void> {
+    const errors: OperationalError[] = [];
+    const forEach = async (act: (window: PendingWindow) => Promise<void>): Promise<void> => {
+      for (const window of this.#underWay()) {
+        try {
+          await act(window);
+        } catch (error) {
+          if (!(error instanceof OperationalError)) throw error;
+          errors.push(error);
+        }
+      }
+    };
+    await forEach(async (window) => await this.#replaceIfDue(window, head));
+    await forEach(async (window) => await this.#resend(window, head));
+    const [first] = errors;
+    if (first !== undefined) throw first;
+  }
+
+  /** Signs and sends the next windows. @param final a block that a quorum calls finalized */
+  async sendNext(head: Head, final: Block): Promise<void> {
     for (const window of this.#options.store.pendingWindows(64)) {
       if (window.state !== 'SEALED') continue;
       if (this.#underWay().length >= MAX_UNDER_WAY) return;
-      await this.#sign(window, head);
+      await this.#sign(window, head, final);
       for (const signed of this.#underWay()) await this.#resend(signed, head);
     }
   }
@@ -88,33 +111,31 @@ export class ChainWriter {
     atCommitPoint('window-mined');
   }
 
-  async #sign(window: PendingWindow, head: Head): Promise<void> {
-    const { store, sender, contract, atCommitPoint } = this.#options;
-    const call = anchorCall(contract, window.seq, window.hash);
+  async #sign(window: PendingWindow, head: Head, final: Block): Promise<void> {
+    const { store, sender, contract, budget, atCommitPoint } = this.#options;
+    const call = anchorCall(contract, window.windowSeq, window.hash);
     const fees = await this.#marketFees(head);
     this.#requireBelowCap(fees);
     const gasLimit = await this.#gasLimit(call);
-    const nonce = await this.#nextNonce();
+    const nonce = await this.#nextNonce(final);
+    budget.require(gasLimit * fees.feeCap);
     const signedAtBlock = head.number;
-    const attempt = sender.sign(call, { ...fees, nonce, gasLimit, signedAtBlock });
+    const attempt = await sender.sign(call, { ...fees, nonce, gasLimit, signedAtBlock });
     store.signWindow(window.seq, nonce, attempt);
+    budget.refresh();
     // Durable now: the nonce's only payload, before anybody saw it. Recovery sends these bytes.
     atCommitPoint('transaction-signed');
   }
 
   /**
-   * Own memory first, and the chain only upwards: somebody else may have used the key. There is no counter
-   * apart from the nonces that were signed.
+   * Own memory first, and the chain only upwards, by proof: somebody else may have used the key. What is not
+   * final yet of it is found out later, and then the nonce is given up. There is no counter apart from the
+   * nonces that were signed.
    */
-  async #nextNonce(): Promise<number> {
+  async #nextNonce(final: Block): Promise<number> {
     const { endpoints, store, sender } = this.#options;
-    const own = store.highestNonce();
-    const onChain = readNumber(
-      await endpoints.any((e) =>
-        e.call('eth_getTransactionCount', [toDataHex(sender.address), 'latest']),
-      ),
-      'nonce',
-    );
+    const own = store.highestNonce(sender.address);
+    const onChain = await provenNonce(endpoints, final, sender.address);
     return Math.max(own === undefined ? 0 : own + 1, onChain);
   }
 
@@ -147,7 +168,7 @@ export class ChainWriter {
 
   /** After 3, then 6, then 12 blocks without it: the same call, the same nonce, a higher fee. */
   async #replaceIfDue(window: PendingWindow, head: Head): Promise<void> {
-    const { store, sender, contract, bumpAfterBlocks, maxFeeCap, atCommitPoint } = this.#options;
+    const { store, sender, contract, bumpAfterBlocks, maxFeeCap, budget } = this.#options;
     const newest = window.attempts.at(-1);
     if (newest === undefined || window.nonce === undefined) return;
     const patience = bumpAfterBlocks * 2 ** (window.attempts.length - 1);
@@ -155,13 +176,21 @@ export class ChainWriter {
     const fees = replacementFees(newest, await this.#marketFees(head));
     // At the cap what was sent stays valid; the next windows stay open until the market comes down.
     if (fees.feeCap > maxFeeCap) return;
-    const call = anchorCall(contract, window.seq, window.hash);
+    const call = anchorCall(contract, window.windowSeq, window.hash);
     const { nonce } = window;
     const { gasLimit } = newest;
-    const attempt = sender.sign(call, { ...fees, nonce, gasLimit, signedAtBlock: head.number });
+    // As at the cap: without budget for more, what was sent stays valid.
+    budget.require(gasLimit * fees.feeCap, gasLimit * newest.feeCap);
+    const attempt = await sender.sign(call, {
+      ...fees,
+      nonce,
+      gasLimit,
+      signedAtBlock: head.number,
+    });
     store.addAttempt(nonce, attempt);
+    budget.refresh();
     // Durable now: one more form of the same payload. Recovery sends all forms and watches all of them.
-    atCommitPoint('replacement-signed');
+    this.#options.atCommitPoint('replacement-signed');
   }
 
   #requireBelowCap(fees: Fees): void {
@@ -175,28 +204,29 @@ export class ChainWriter {
   }
 
   async #marketFees(head: Head): Promise<Fees> {
-    const { endpoints } = this.#options;
-    try {
-      const tip = await endpoints.any((e) => e.call('eth_maxPriorityFeePerGas', []));
-      return firstFees(head.baseFee, readQuantity(tip, 'priority fee'));
-    } catch (error) {
-      if (!(error instanceof RpcRefusal)) throw error;
-      return firstFees(head.baseFee, undefined); // an endpoint without this method
-    }
+    const tip = await this.#options.endpoints.middle(async (endpoint) => {
+      try {
+        const answer = await endpoint.call('eth_maxPriorityFeePerGas', []);
+        return readQuantity(answer, 'priority fee');
+      } catch (error) {
+        if (!(error instanceof RpcRefusal)) throw error;
+        return DEFAULT_TIP; // an endpoint without this method
+      }
+    });
+    return firstFees(head.baseFee, tip);
   }
 
   async #gasLimit(call: Call): Promise<bigint> {
     const { endpoints, sender } = this.#options;
-    const estimate = await endpoints.any((e) =>
-      e.call('eth_estimateGas', [
-        {
-          from: toDataHex(sender.address),
-          to: toDataHex(call.to ?? new Uint8Array(20)),
-          data: toDataHex(call.data),
-        },
-      ]),
+    const transaction = {
+      from: toDataHex(sender.address),
+      to: toDataHex(call.to ?? new Uint8Array(20)),
+      data: toDataHex(call.data),
+    };
+    const estimate = await endpoints.middle(async (endpoint) =>
+      readQuantity(await endpoint.call('eth_estimateGas', [transaction]), 'gas estimate'),
     );
-    const withMargin = (readQuantity(estimate, 'gas estimate') * 5n) / 4n;
+    const withMargin = (estimate * 5n) / 4n;
     return withMargin > MIN_GAS_LIMIT ? withMargin : MIN_GAS_LIMIT;
   }
 }

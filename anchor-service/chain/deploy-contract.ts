@@ -9,7 +9,7 @@ import type { ServiceIdentity, TransactionStore } from '../ports.ts';
 import { codeHashAt } from './bind-contract.ts';
 import { broadcast } from './broadcast.ts';
 import type { Endpoints } from './endpoints.ts';
-import { firstFees } from './fees.ts';
+import { DEFAULT_TIP, firstFees } from './fees.ts';
 import { readNumber, readQuantity, toDataHex, toQuantityHex } from './rpc-values.ts';
 import { CREATION_CALL, type Sender } from './sender.ts';
 
@@ -38,8 +38,8 @@ export async function signDeployment(options: DeployOptions): Promise<ServiceIde
     'nonce',
   );
   const head = await endpoints.head();
-  const attempt = sender.sign(CREATION_CALL, {
-    ...firstFees(head.baseFee, undefined),
+  const attempt = await sender.sign(CREATION_CALL, {
+    ...firstFees(head.baseFee, DEFAULT_TIP),
     nonce,
     gasLimit: DEPLOY_GAS,
     signedAtBlock: head.number,
@@ -48,6 +48,7 @@ export async function signDeployment(options: DeployOptions): Promise<ServiceIde
     chainId,
     contract: sender.contractAddress(nonce),
     publisher: sender.address,
+    firstWindow: 0,
   };
   store.signContract(nonce, attempt, identity);
   // Durable now: nonce 0's only payload and the address it gives. Recovery sends these bytes again.

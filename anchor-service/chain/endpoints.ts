@@ -20,11 +20,11 @@ export type Block = {
 
 export class Endpoints {
   readonly all: readonly Endpoint[];
-  readonly #quorum: number;
+  readonly quorum: number;
 
   constructor(all: readonly Endpoint[], quorum: number) {
     this.all = all;
-    this.#quorum = quorum;
+    this.quorum = quorum;
   }
 
   /** The first answer. @throws the last endpoint's error when none answers */
@@ -57,15 +57,34 @@ export class Endpoints {
     );
   }
 
-  async head(): Promise<Head> {
-    const block = readObject(
-      await this.any((endpoint) => endpoint.call('eth_getBlockByNumber', ['latest', false])),
-      'block',
+  /**
+   * Every answer there is. For questions of which one endpoint must not decide alone.
+   * @throws the last endpoint's error when none answers
+   */
+  async answers<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<readonly T[]> {
+    const outcomes = await this.each(ask);
+    const answers = outcomes.flatMap(({ outcome }) =>
+      outcome instanceof OperationalError ? [] : [outcome],
     );
-    return {
-      number: readNumber(block['number'], 'block number'),
-      baseFee: readQuantity(block['baseFeePerGas'] ?? '0x0', 'base fee'),
-    };
+    if (answers.length > 0) return answers;
+    const [failed] = outcomes.slice(-1);
+    throw failed?.outcome instanceof Error ? failed.outcome : quorumMissing(0, this.quorum);
+  }
+
+  /** A price or an estimate: one endpoint that exaggerates, either way, moves it no further than another's. */
+  async middle(ask: (endpoint: Endpoint) => Promise<bigint>): Promise<bigint> {
+    return middleOf(await this.answers(ask));
+  }
+
+  /**
+   * The highest block that as many endpoints as the quorum have, or all that answer when they are fewer: one
+   * that is behind holds nothing up, and one that runs ahead of the chain makes nobody raise a fee.
+   */
+  async head(): Promise<Head> {
+    const heads = await this.answers(headOf);
+    const numbers = heads.map(({ number }) => number).sort((a, b) => b - a);
+    const number = numbers[Math.min(this.quorum, numbers.length) - 1] ?? 0;
+    return { number, baseFee: middleOf(heads.map(({ baseFee }) => baseFee)) };
   }
 
   /**
@@ -84,7 +103,7 @@ export class Endpoints {
   async agreed(number: number): Promise<Block> {
     const blocks = await this.#quorumOf((endpoint) => blockAt(endpoint, number));
     const [first] = blocks;
-    if (first === undefined) throw quorumMissing(0, this.#quorum);
+    if (first === undefined) throw quorumMissing(0, this.quorum);
     for (const { endpoint, value } of blocks) {
       if (!equalBytes(value.hash, first.value.hash)) {
         throw new OperationalError(
@@ -104,9 +123,29 @@ export class Endpoints {
     for (const { endpoint, outcome } of await this.each(ask)) {
       if (!(outcome instanceof OperationalError)) answers.push({ endpoint, value: outcome });
     }
-    if (answers.length < this.#quorum) throw quorumMissing(answers.length, this.#quorum);
+    if (answers.length < this.quorum) throw quorumMissing(answers.length, this.quorum);
     return answers;
   }
+}
+
+/** Seconds since 1970 by the chain. */
+export function timestampOf({ header }: Block): number {
+  return Number(decodeBlockHeader(header).timestamp);
+}
+
+async function headOf(endpoint: Endpoint): Promise<Head> {
+  const answer = await endpoint.call('eth_getBlockByNumber', ['latest', false]);
+  const block = readObject(answer, 'block');
+  return {
+    number: readNumber(block['number'], 'block number'),
+    baseFee: readQuantity(block['baseFeePerGas'] ?? '0x0', 'base fee'),
+  };
+}
+
+/** The lower one of two. */
+function middleOf(values: readonly bigint[]): bigint {
+  const sorted = values.toSorted((a, b) => (a < b ? -1 : 1));
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0n;
 }
 
 async function finalizedNumber(endpoint: Endpoint): Promise<number> {

@@ -2,11 +2,10 @@
 import type { Fees } from './sender.ts';
 
 /** Half a gwei above nothing: enough where blocks are not full, and the market's answer is asked first. */
-const DEFAULT_TIP = 1_000_000_000n;
+export const DEFAULT_TIP = 1_000_000_000n;
 
 /** Twice the base fee: it can rise for six full blocks before the offer is too low. */
-export function firstFees(baseFee: bigint, marketTip: bigint | undefined): Fees {
-  const tip = marketTip ?? DEFAULT_TIP;
+export function firstFees(baseFee: bigint, tip: bigint): Fees {
   return { feeCap: 2n * baseFee + tip, tip };
 }
 

@@ -21,10 +21,10 @@ import type {
 } from '../ports.ts';
 import { ANCHOR_LOG_CODE_HASH } from './anchor-log-abi.ts';
 import { buildHeaderLink, HISTORY_BLOCKS } from './build-header-link.ts';
-import { type Block, blockAt, type Endpoints } from './endpoints.ts';
+import { type Block, blockAt, type Endpoints, timestampOf } from './endpoints.ts';
 import { findReceipt } from './mined-receipt.ts';
 import { readNumber, toDataHex } from './rpc-values.ts';
-import { type ProvenSlot, proveSlot } from './state-proof.ts';
+import { type ProvenSlot, provenNonce, proveSlot } from './state-proof.ts';
 
 export type FinalizerOptions = {
   readonly endpoints: Endpoints;
@@ -54,22 +54,21 @@ export class Finalizer {
     this.#options = options;
   }
 
-  /** @returns whether a window became FINAL */
-  async step(): Promise<boolean> {
+  /**
+   * @returns the block that all of it was looked at under, and whether a window became FINAL
+   * Looks at finality also while nothing waits for it: a disagreement must not be found out a window later.
+   */
+  async step(): Promise<{ readonly block: Block; readonly isAnyFinal: boolean }> {
     const { endpoints, store } = this.#options;
-    const [first] = store.pendingWindows(1);
-    if (first === undefined || first.state === 'SEALED') return false;
     const block = await endpoints.finalized();
-    // Also while nothing is mined: a chain that lost what was final may never take another transaction.
     await this.#requireStillFinal(block);
-    if (first.state !== 'MINED' && !(await this.#isNonceUsed(first))) return false;
-    let any = false;
+    let isAnyFinal = false;
     // In order: a window's link reaches back to the windows before it.
     for (const window of store.pendingWindows(64)) {
       if (!(await this.#finalize(window, block))) break;
-      any = true;
+      isAnyFinal = true;
     }
-    return any;
+    return { block, isAnyFinal };
   }
 
   /** A finalized block that went away takes every conclusion with it. */
@@ -87,10 +86,11 @@ export class Finalizer {
 
   async #finalize(window: PendingWindow, block: Block): Promise<boolean> {
     const { store } = this.#options;
+    if (window.state === 'SEALED') return false;
     const mined = window.state === 'MINED';
     const due = mined
       ? block.number >= (window.minedBlock ?? Number.POSITIVE_INFINITY)
-      : window.nonce !== undefined && (await this.#finalNonce(block)) > BigInt(window.nonce);
+      : await this.#isNonceFinal(window, block);
     if (!due) return false;
     const proven = await this.#prove(window, block);
     if (equalBytes(proven.value, window.hash)) {
@@ -101,29 +101,30 @@ export class Finalizer {
     }
     if (mined) await this.#requireReorged(window, proven);
     // Proven final: the nonce was used, and not for us. The same call goes out under a new one.
-    else if (window.nonce !== undefined) store.abandonNonce(window.seq, window.nonce);
+    else if (window.nonce !== undefined) {
+      store.abandonNonce(window.seq, window.nonce, timestampOf(block));
+      // Durable now: the nonce is used up and the window SEALED again. Recovery signs it under the next nonce.
+      this.#options.atCommitPoint('nonce-abandoned');
+    }
     return false;
   }
 
-  /** A hint for when it is worth proving that a window without a receipt is anchored or lost. */
-  async #isNonceUsed(window: PendingWindow): Promise<boolean> {
+  /** Used by something in a finalized state. Asked first, since a proof is dear and this is seldom so. */
+  async #isNonceFinal(window: PendingWindow, block: Block): Promise<boolean> {
     const { endpoints, identity } = this.#options;
+    const { nonce } = window;
+    if (nonce === undefined) return false;
     const parameters = [toDataHex(identity.publisher), 'latest'];
-    const answer = await endpoints.any((e) => e.call('eth_getTransactionCount', parameters));
-    return window.nonce !== undefined && readNumber(answer, 'nonce') > window.nonce;
-  }
-
-  /** How many transactions the sender's account has in this state; proven, not asked. */
-  async #finalNonce(block: Block): Promise<bigint> {
-    const { endpoints, identity } = this.#options;
-    const anySlot = new Uint8Array(32);
-    const { account } = await proveSlot(endpoints, block, identity.publisher, anySlot);
-    return account?.nonce ?? 0n;
+    const counts = await endpoints.answers(async (endpoint) =>
+      readNumber(await endpoint.call('eth_getTransactionCount', parameters), 'nonce'),
+    );
+    if (Math.max(...counts) <= nonce) return false;
+    return (await provenNonce(endpoints, block, identity.publisher)) > nonce;
   }
 
   async #prove(window: PendingWindow, block: Block): Promise<ProvenSlot> {
     const { endpoints, identity } = this.#options;
-    const slot = anchorSlot(identity.publisher, BigInt(window.seq));
+    const slot = anchorSlot(identity.publisher, BigInt(window.windowSeq));
     const proven = await proveSlot(endpoints, block, identity.contract, slot);
     const { account, value } = proven;
     if (account === undefined || toDataHex(account.codeHash) !== ANCHOR_LOG_CODE_HASH) {
@@ -170,7 +171,7 @@ export class Finalizer {
         anchors: [anchor],
       }),
       link: encodeHeaderLink(link),
-      block: { number, hash },
+      block: { number, hash, timestampS: timestampOf(block) },
       transaction:
         receipt === undefined
           ? undefined

@@ -11,13 +11,17 @@ export type MinedReceipt = {
   readonly gasUsed: number;
 };
 
-/** Newest attempt first; every attempt may be the one. */
+/**
+ * Every attempt may be the one, newest first, and any endpoint may have it: one that is behind does not
+ * know a receipt yet. A receipt that is forged only makes the finalizer look, and it asks for a proof.
+ */
 export async function findReceipt(
   endpoints: Endpoints,
   attempts: readonly Attempt[],
 ): Promise<MinedReceipt | undefined> {
   for (const { hash } of attempts.toReversed()) {
-    const receipt = await endpoints.any((endpoint) => receiptFrom(endpoint, hash));
+    const receipts = await endpoints.answers((endpoint) => receiptFrom(endpoint, hash));
+    const receipt = receipts.find((answer) => answer !== undefined);
     if (receipt !== undefined) return receipt;
   }
   return undefined;

@@ -3,9 +3,18 @@
  * After a restart the chain may be down: the identity is known by then, and nothing is sent before the
  * checks were made.
  */
+import { equalBytes } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
-import type { EndpointHealth, IdentityStore, ServiceIdentity, TransactionStore } from '../ports.ts';
+import type {
+  BeaconStore,
+  EndpointHealth,
+  HopStore,
+  IdentityStore,
+  SenderKey,
+  ServiceIdentity,
+  TransactionStore,
+} from '../ports.ts';
 import { checkContract, readChainId, storedIdentity } from './bind-contract.ts';
 import {
   type DeployOptions,
@@ -17,8 +26,8 @@ import { watchedEndpoint } from './endpoint-health.ts';
 import { Endpoints } from './endpoints.ts';
 import { httpEndpoint } from './json-rpc.ts';
 import { type LocalChain, startLocalChain } from './local-chain.ts';
-import { publisherOf } from './publisher.ts';
 import { Sender } from './sender.ts';
+import { takeOver } from './take-over.ts';
 
 export type ChainOptions = {
   readonly dataDir: string;
@@ -30,7 +39,11 @@ export type ChainOptions = {
     readonly quorum: number;
     readonly timeoutMs: number;
   };
-  readonly senderSecret: Uint8Array;
+  readonly senderKey: SenderKey;
+  /** The publisher that this key takes over from, 20 bytes. */
+  readonly replaces: Uint8Array | undefined;
+  readonly beaconStore: BeaconStore;
+  readonly hopStore: Pick<HopStore, 'newestHops'>;
   readonly identityStore: IdentityStore;
   readonly transactionStore: TransactionStore;
   readonly nowMs: () => number;
@@ -65,18 +78,18 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
 }
 
 async function bindChain(options: ChainOptions, own: LocalChain | undefined): Promise<Chain> {
-  const { config, senderSecret, identityStore } = options;
+  const { config, senderKey, identityStore, replaces } = options;
   const cancel = new AbortController();
   const urls = own === undefined ? config.rpc : [own.url];
   const watched = urls.map((url) =>
     watchedEndpoint(httpEndpoint(url, config.timeoutMs, cancel.signal), options.nowMs),
   );
   const endpoints = new Endpoints(watched, config.quorum);
-  const publisher = publisherOf(senderSecret);
-  const wanted = { chainId: config.id, contract: config.contract, publisher };
-  const stored = storedIdentity(identityStore, wanted);
-  const identity = stored ?? (await firstIdentity(options, endpoints, publisher));
-  const sender = new Sender(senderSecret, identity.chainId);
+  const publisher = senderKey.address;
+  const { id: chainId, contract } = config;
+  const stored = storedIdentity(identityStore, { chainId, contract, publisher, replaces });
+  let identity = stored ?? (await firstIdentity(options, endpoints, publisher));
+  const sender = new Sender(senderKey, identity.chainId);
   let bound = false;
   const ensureBound = async (): Promise<void> => {
     if (bound) return;
@@ -87,7 +100,10 @@ async function bindChain(options: ChainOptions, own: LocalChain | undefined): Pr
     await checkContract(endpoints, identity.contract);
     bound = true;
   };
-  await ensureBoundUnlessDown(ensureBound, stored !== undefined);
+  const isSuccession = !equalBytes(identity.publisher, publisher);
+  // A succession looks at what is final first, so the chain must be there.
+  await ensureBoundUnlessDown(ensureBound, stored !== undefined && !isSuccession);
+  if (isSuccession) identity = await takeOver(options, endpoints, identity);
   return {
     urls,
     endpoints,
@@ -110,7 +126,7 @@ async function firstIdentity(
   const chainId = await readChainId(endpoints, config.id);
   if (config.contract !== undefined) {
     await checkContract(endpoints, config.contract);
-    const identity = { chainId, contract: config.contract, publisher };
+    const identity = { chainId, contract: config.contract, publisher, firstWindow: 0 };
     identityStore.storeIdentity(identity);
     return identity;
   }
@@ -133,8 +149,8 @@ async function finishOwnContract(options: DeployOptions, identity: ServiceIdenti
 }
 
 function deployment(options: ChainOptions, endpoints: Endpoints, chainId: bigint): DeployOptions {
-  const { transactionStore: store, senderSecret, atCommitPoint } = options;
-  const sender = new Sender(senderSecret, chainId);
+  const { transactionStore: store, senderKey, atCommitPoint } = options;
+  const sender = new Sender(senderKey, chainId);
   const canMine = options.config.rpc.length === 0;
   return { endpoints, store, sender, chainId, atCommitPoint, canMine };
 }

@@ -1,9 +1,8 @@
 /** Signs transactions of type 2 with the sender key; knows the calls of AnchorLog. */
-import { getCreateAddress, Interface, SigningKey, Transaction } from 'ethers';
+import { getCreateAddress, Interface, Signature, Transaction } from 'ethers';
 import { fromHex } from '../../core/bytes.ts';
-import type { Attempt } from '../ports.ts';
+import type { Attempt, SenderKey } from '../ports.ts';
 import { ANCHOR_LOG_ABI, ANCHOR_LOG_CREATION_CODE } from './anchor-log-abi.ts';
-import { publisherOf } from './publisher.ts';
 import { toDataHex } from './rpc-values.ts';
 
 /** What a nonce is used for; every attempt of the nonce carries the same. */
@@ -23,27 +22,27 @@ export const CREATION_CALL: Call = { to: undefined, data: fromHex(ANCHOR_LOG_CRE
 export class Sender {
   /** 20 bytes. */
   readonly address: Uint8Array;
-  readonly #key: SigningKey;
+  readonly #key: SenderKey;
   readonly #chainId: bigint;
 
-  constructor(secret: Uint8Array, chainId: bigint) {
-    this.#key = new SigningKey(secret);
+  constructor(key: SenderKey, chainId: bigint) {
+    this.#key = key;
     this.#chainId = chainId;
-    this.address = publisherOf(secret);
+    this.address = key.address;
   }
 
   contractAddress(nonce: number): Uint8Array {
     return fromHex(getCreateAddress({ from: toDataHex(this.address), nonce }));
   }
 
-  sign(
+  async sign(
     call: Call,
     options: Fees & {
       readonly nonce: number;
       readonly gasLimit: bigint;
       readonly signedAtBlock: number;
     },
-  ): Attempt {
+  ): Promise<Attempt> {
     const { nonce, feeCap, tip, gasLimit, signedAtBlock } = options;
     const transaction = Transaction.from({
       type: 2,
@@ -56,7 +55,12 @@ export class Sender {
       maxFeePerGas: feeCap,
       maxPriorityFeePerGas: tip,
     });
-    transaction.signature = this.#key.sign(transaction.unsignedHash);
+    const signature = await this.#key.sign(fromHex(transaction.unsignedHash));
+    transaction.signature = Signature.from({
+      r: toDataHex(signature.subarray(0, 32)),
+      s: toDataHex(signature.subarray(32, 64)),
+      yParity: signature[64] === 1 ? 1 : 0,
+    });
     const raw = fromHex(transaction.serialized);
     const hash = fromHex(transaction.hash ?? '');
     return { hash, raw, feeCap, tip, gasLimit, signedAtBlock };

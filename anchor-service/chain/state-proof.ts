@@ -36,6 +36,21 @@ export async function proveSlot(
   });
 }
 
+/**
+ * How many transactions an account has in a state; proven, since a nonce that an endpoint made up would leave a
+ * gap that no transaction ever fills.
+ * @throws OperationalError PROOF_UNUSABLE, RPC_* (retryable)
+ */
+export async function provenNonce(
+  endpoints: Endpoints,
+  block: Block,
+  address: Uint8Array,
+): Promise<number> {
+  const anySlot = new Uint8Array(32);
+  const { account } = await proveSlot(endpoints, block, address, anySlot);
+  return Number(account?.nonce ?? 0n);
+}
+
 /** @throws OperationalError PROOF_UNUSABLE, RPC_* (retryable) */
 export async function withProof<T>(
   endpoints: Endpoints,

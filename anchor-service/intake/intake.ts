@@ -54,7 +54,8 @@ export type IntakeOptions = {
   readonly atCommitPoint: AtCommitPoint;
   readonly groupMs: number;
   readonly maxGroup: number;
-  readonly anchorWithinMs: number;
+  /** What an acceptance given now may promise (spec/finality.md, "Fee budget"). */
+  readonly anchorBy: (acceptedAtMs: number) => number;
   readonly onReceiptWanted: () => void;
   /** Messages for a vehicle that lacks the hops to these blocks, descending. */
   readonly linksTo: (numbers: readonly number[]) => readonly Uint8Array[];
@@ -115,10 +116,10 @@ export class Intake {
     this.#waiting = [];
     if (this.#closed || group.length === 0) return;
     try {
-      const { admission, clock, anchorWithinMs, atCommitPoint } = this.#options;
+      const { admission, clock, anchorBy, atCommitPoint } = this.#options;
       const admitted = group.map(({ tag, topic, bytes }) => admission.admit(tag, topic, bytes));
       const acceptedAtMs = clock.nowMs();
-      const times = { acceptedAtMs, anchorByMs: acceptedAtMs + anchorWithinMs };
+      const times = { acceptedAtMs, anchorByMs: anchorBy(acceptedAtMs) };
       const outcomes = commitGroup(admitted, times, this.#options);
       // Durable now: statements, forks and the signed acceptance. Recovery has nothing to do; a vehicle
       // that hears nothing sends again and gets the same acceptance.

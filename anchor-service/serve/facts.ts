@@ -20,6 +20,8 @@ export type FactSources = {
   readonly chainClass: string;
   readonly nowMs: () => number;
   readonly startedMs: number;
+  /** Of the lease that this service leads under. */
+  readonly term: number;
   readonly isBrokerConnected: () => boolean;
   readonly endpointHealth: () => readonly EndpointHealth[];
   /** Undefined where no budget is set. */

@@ -2,7 +2,7 @@
 import { toHex } from '../../core/bytes.ts';
 import { METRICS_TYPE } from '../../core/metrics-page.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import type { ServeStore, StampStore } from '../ports.ts';
+import type { FeeBudget, ServeStore, StampStore } from '../ports.ts';
 import { type Answer, IMMUTABLE, refusal } from './answer.ts';
 import type { Challenges } from './challenges.ts';
 import { type FactSources, gatherFacts, isReady } from './facts.ts';
@@ -187,10 +187,13 @@ function readyAnswer({ facts: sources }: RouteOptions): Answer {
     code: ready ? 200 : 503,
     body: {
       ready,
+      role: 'leader',
+      term: sources.term,
       halted: facts.halt ?? null,
       brokerConnected: facts.brokerConnected,
       problems: facts.problems,
       backlog: facts.backlog,
+      feeBudget: budgetJson(facts.feeBudget),
     },
   };
 }
@@ -202,6 +205,12 @@ function pageOf(
   const limit = wholeNumber(query.get('limit') ?? '100');
   const isGood = from !== undefined && limit !== undefined && limit > 0 && limit <= MAX_LIST;
   return isGood ? { from, limit } : undefined;
+}
+
+function budgetJson(budget: FeeBudget | undefined): object | null {
+  if (budget === undefined) return null;
+  const { limitWei, spentWei, isReached } = budget;
+  return { limitWei: `${limitWei}`, spentWei: `${spentWei}`, reached: isReached };
 }
 
 function wholeNumber(text: string): number | undefined {

@@ -174,7 +174,7 @@ const PLAIN: Readonly<Record<string, readonly [en: string, zh: string]>> = {
     '无法写入已公布窗口的文件夹。',
   ],
   LOCAL_CHAIN_ENDED: ['The local chain ended.', '本地链已退出。'],
-  FEE_BUDGET_SPENT: [
+  FEE_BUDGET_REACHED: [
     'The fee budget of the day is used up: windows stay open longer.',
     '今日手续费预算已用完,窗口将延长开放。',
   ],

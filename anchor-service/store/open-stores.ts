@@ -1,9 +1,11 @@
 /** All stores over one database. */
+import type Database from 'better-sqlite3';
 import type {
   BeaconStore,
   HopStore,
   IdentityStore,
   IntakeStore,
+  LeaseStore,
   LinkStore,
   PublishStore,
   ReceiptStore,
@@ -14,10 +16,12 @@ import type {
   WindowStore,
 } from '../ports.ts';
 import { beaconStore } from './beacon-store.ts';
-import { openDatabase } from './database.ts';
+import { migrate, openDatabase } from './database.ts';
+import { fence } from './fence.ts';
 import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
+import { leaseStore } from './lease-store.ts';
 import { publishedStore } from './published-store.ts';
 import { stampStore } from './stamp-store.ts';
 import { statementStore } from './statement-store.ts';
@@ -34,12 +38,33 @@ export type Stores = {
   readonly stamps: StampStore;
   readonly published: ReceiptStore & ServeStore & PublishStore;
   readonly statements: StatementStore;
+};
+
+/** The store's file, which processes share; what is in it is for the one that holds the lease. */
+export type StoreFile = {
+  readonly lease: LeaseStore;
+  /** @param term of the lease that this process holds. @throws OperationalError LEASE_LOST */
+  lead(term: number): Stores;
   close(): void;
 };
 
 /** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, STORE_DAMAGED, STORE_TOO_NEW */
-export function openStores(dataDir: string): Stores {
-  const db = openDatabase(dataDir);
+export function openStoreFile(dataDir: string): StoreFile {
+  const { db, prepared: lease } = openDatabase(dataDir, leaseStore);
+  return {
+    lease,
+    lead: (term) => {
+      migrate(db, term);
+      fence(db, term);
+      return storesOver(db);
+    },
+    close: () => {
+      db.close();
+    },
+  };
+}
+
+function storesOver(db: Database.Database): Stores {
   const identity = identityStore(db);
   const beacons = beaconStore(db);
   const hops = hopStore(db);
@@ -55,8 +80,5 @@ export function openStores(dataDir: string): Stores {
     stamps: stampStore(db),
     published,
     statements: statementStore(db, intake, published),
-    close: () => {
-      db.close();
-    },
   };
 }

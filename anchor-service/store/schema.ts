@@ -178,10 +178,71 @@ CREATE TABLE time_stamp (
 CREATE INDEX time_stamp_unpublished ON time_stamp (last_seq) WHERE published = 0;
 `;
 
+/**
+ * Nonces belong to a sender, since the sender key may change (spec/window.md, "Another sender key"). When a nonce
+ * was settled, in the chain's own time, is what the fee budget counts by (spec/finality.md, "Fee budget").
+ * What was settled before this version counts as settled long ago.
+ */
+const SENDERS = `
+-- A nonce of a sender is for one payload, for ever. Without a window it deploys the contract, or, abandoned,
+-- was of a window that another sender anchors.
+CREATE TABLE nonce_3 (
+  sender BLOB NOT NULL,
+  nonce INTEGER NOT NULL,
+  window_seq INTEGER REFERENCES window (seq),
+  abandoned INTEGER NOT NULL DEFAULT 0,
+  settled_at_s INTEGER,
+  PRIMARY KEY (sender, nonce)
+) STRICT, WITHOUT ROWID;
+INSERT INTO nonce_3
+  SELECT (SELECT publisher FROM identity), nonce, window_seq, abandoned,
+    CASE WHEN abandoned = 1 OR window_seq IS NULL
+      OR (SELECT state FROM window WHERE seq = window_seq) IN ('FINAL', 'PUBLISHED') THEN 0 END
+  FROM nonce;
+CREATE TABLE attempt_3 (
+  n INTEGER PRIMARY KEY,
+  sender BLOB NOT NULL,
+  nonce INTEGER NOT NULL,
+  hash BLOB NOT NULL UNIQUE,
+  raw BLOB NOT NULL,
+  fee_cap TEXT NOT NULL,
+  tip TEXT NOT NULL,
+  gas_limit TEXT NOT NULL,
+  signed_at_block INTEGER NOT NULL,
+  FOREIGN KEY (sender, nonce) REFERENCES nonce_3 (sender, nonce)
+) STRICT;
+INSERT INTO attempt_3
+  SELECT n, (SELECT publisher FROM identity), nonce, hash, raw, fee_cap, tip, gas_limit, signed_at_block
+  FROM attempt;
+DROP TABLE attempt;
+DROP TABLE nonce;
+-- References follow the new names.
+ALTER TABLE nonce_3 RENAME TO nonce;
+ALTER TABLE attempt_3 RENAME TO attempt;
+CREATE UNIQUE INDEX nonce_window ON nonce (window_seq) WHERE abandoned = 0;
+CREATE INDEX nonce_settled ON nonce (settled_at_s);
+CREATE INDEX attempt_nonce ON attempt (sender, nonce, n);
+
+-- The place of the present publisher's window seq 0 in the chain of all records of this service.
+ALTER TABLE identity ADD COLUMN first_window INTEGER NOT NULL DEFAULT 0;
+
+-- Windows that were sealed for a sender and not final when another took over: their statements are sealed again.
+-- What was sent of them may still take effect, so what they held is kept.
+CREATE TABLE superseded_window (
+  publisher BLOB NOT NULL,
+  window_seq INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  -- All entries of the tree in order, 64 bytes each.
+  entries BLOB NOT NULL,
+  PRIMARY KEY (publisher, window_seq)
+) STRICT, WITHOUT ROWID;
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
   PUBLISHING,
   HOPS,
   TIME_STAMPS,
+  SENDERS,
 ];

@@ -30,7 +30,7 @@ export function sealWindow(options: SealOptions): SealedWindow | undefined {
   const seq = last === undefined ? 0 : last.seq + 1;
   const record = encodeWindowRecord({
     ...identity,
-    windowSeq: BigInt(seq),
+    windowSeq: BigInt(seq - identity.firstWindow),
     treeSize: tree.size,
     root: tree.root(),
     previousHash: last?.hash ?? new Uint8Array(32),

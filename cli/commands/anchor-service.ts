@@ -1,15 +1,17 @@
 /** `witnessmark anchor-service`: runs the anchor service until it is told to stop or must not go on. */
 import { parseArgs } from 'node:util';
 import { readConfigFile } from '../../anchor-service/config.ts';
+import { keepServing } from '../../anchor-service/keep-serving.ts';
 import { jsonLines } from '../../anchor-service/log.ts';
-import { type RunningAnchorService, startAnchorService } from '../../anchor-service/main.ts';
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { toHex } from '../../core/bytes.ts';
-import { OperationalError, UserError } from '../../core/errors.ts';
+import { UserError } from '../../core/errors.ts';
 import { type Io, print } from '../io.ts';
 
 const HELP = `usage: witnessmark anchor-service --config FILE
 
 Takes the vehicles' statements over MQTT, anchors them on an EVM chain and gives receipts back.
+Of several on one data folder one leads and the others stand by (spec/lease.md).
 Stops at SIGTERM or SIGINT. Its log, lines of JSON, goes to the standard error output.
 
   --config FILE   TOML; every key is in spec/configuration.md, only data_dir is required`;
@@ -27,17 +29,11 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const clock = { nowMs: (): number => Date.now() };
   const log = jsonLines(clock, (line) => io.stderr.write(line));
   const config = readConfigFile(values.config);
-  const told = new Promise<undefined>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const)
-      process.on(signal, () => resolve(undefined));
+  const told = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => told.abort());
+  const reason = await keepServing(config, { clock, log }, told.signal, (service) => {
+    print(io.stdout, ...summary(service));
   });
-  const service = await startAnchorService(config, { clock, log });
-  print(io.stdout, ...summary(service));
-  const reason = await Promise.race([told, service.halted]);
-  // What contradicts the chain is for people to look at: /healthz goes on answering. A store that failed is
-  // not: what is durable is found out at the next start.
-  if (reason instanceof OperationalError) await told;
-  await service.stop();
   if (reason !== undefined) throw reason;
   return 0;
 }

@@ -62,6 +62,13 @@ test.each([
     { data_dir: 'd', stamp: { authorities: [{ url: 'ftp://a', roots_file: 'r' }] } },
   ],
   ['a quorum of one on a public chain', { data_dir: 'd', chain: { rpc: ['http://a'], quorum: 1 } }],
+  [
+    'a budget for less than what may wait',
+    { data_dir: 'd', chain: { daily_budget_gwei: 39_999_999 } },
+  ],
+  ['a keystore without a password', { data_dir: 'd', keys: { sender_keystore: 'k' } }],
+  ['a password without a keystore', { data_dir: 'd', keys: { sender_password_env: 'P' } }],
+  ['a publisher that is none', { data_dir: 'd', keys: { replaces: '0x12' } }],
 ])('%s is refused', (_what, value) => {
   expect(codeOf(() => readConfig(value))).toBe('CONFIG_VALUE');
 });

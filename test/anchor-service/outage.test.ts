@@ -1,20 +1,21 @@
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { Aedes } from 'aedes';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AnchorServiceOptions } from '../../anchor-service/config.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
+import { audit } from '../chaos/audit.ts';
+import { RecordedVehicle } from '../chaos/recorded-vehicle.ts';
 import { freePort } from './crash/child-service.ts';
-import { audit } from './support/audit.ts';
-import { startTestChain, type TestChain } from './support/chain.ts';
+import { startBroker } from './support/broker.ts';
+import { startTestChain } from './support/chain.ts';
 import { Cleanup } from './support/cleanup.ts';
 import { ResendingVehicle } from './support/resending-vehicle.ts';
 import { serviceOptions, startTestService, temporaryFolder } from './support/service.ts';
-import { Vehicle } from './support/vehicle.ts';
 
-const vehicle = new Vehicle(1);
+let vehicle: RecordedVehicle;
 const cleanup = new Cleanup();
+beforeEach(() => {
+  vehicle = new RecordedVehicle(1);
+});
 afterEach(async () => await cleanup.run());
 
 function folderOptions(
@@ -36,7 +37,7 @@ async function start(options: AnchorServiceOptions): Promise<RunningAnchorServic
   return service;
 }
 
-function resending(url: string): ResendingVehicle {
+function resending(url: string): ResendingVehicle<RecordedVehicle> {
   const sender = new ResendingVehicle(vehicle, url);
   cleanup.add(async () => await sender.stop());
   return sender;
@@ -60,7 +61,7 @@ test('while the chain is down statements are accepted, and afterwards everything
   const given = folderOptions(chain.url);
   const service = await start(given);
   const sender = resending(service.mqttUrl);
-  const statements = [0, 1, 2, 3].map((seq) => vehicle.statement(seq));
+  const statements = [0, 1, 2, 3].map(() => vehicle.next());
   sender.add(...statements.slice(0, 1));
   await sender.allReceipts();
 
@@ -74,7 +75,7 @@ test('while the chain is down statements are accepted, and afterwards everything
   await sender.allReceipts();
   while ((await problems(service)).length > 0) await pause();
   await service.stop();
-  await audit(given.data_dir, chain, sender, statements);
+  await audit({ dataDir: given.data_dir, chain, senders: [sender] });
 });
 
 test('a service that is started again while the chain is down accepts at once', {
@@ -92,13 +93,13 @@ test('a service that is started again while the chain is down accepts at once', 
   await first.stop();
   await chain.stop();
   const service = await start(given);
-  const statement = vehicle.statement(0);
+  const statement = vehicle.next();
   sender.add(statement);
   await sender.allAccepted();
   chain = await startTestChain(options, port);
   await sender.allReceipts();
   await service.stop();
-  await audit(given.data_dir, chain, sender, [statement]);
+  await audit({ dataDir: given.data_dir, chain, senders: [sender] });
 });
 
 test('an external broker may be restarted without its memory, and may be down at the start', {
@@ -114,7 +115,7 @@ test('an external broker may be restarted without its memory, and may be down at
   const service = await starting;
   expect(service.mqttUrl).toBe(url);
   const sender = resending(url);
-  const statements = [0, 1, 2].map((seq) => vehicle.statement(seq));
+  const statements = [0, 1, 2].map(() => vehicle.next());
   sender.add(...statements.slice(0, 1));
   await sender.allReceipts();
 
@@ -128,30 +129,7 @@ test('an external broker may be restarted without its memory, and may be down at
   expect((await vehicle.ask()).last?.statement).toEqual(statements[2]?.bytes);
   await vehicle.disconnect();
   await service.stop();
-  await audit(given.data_dir, chain, sender, statements);
-});
-
-test('a window whose block is reorganised away is sent again and becomes final once', {
-  timeout: 60_000,
-}, async () => {
-  const chain = await startTestChain(['--block-time', '0.2', '--slots-in-an-epoch', '4']);
-  cleanup.add(async () => await chain.stop());
-  const given = folderOptions(chain.url);
-  const service = await start(given);
-  await chain.rpc('evm_setIntervalMining', 0);
-  const sender = resending(service.mqttUrl);
-  const statement = vehicle.statement(0);
-  sender.add(statement);
-  await pooled(chain);
-  await chain.rpc('anvil_mine', '0x2');
-  await pause(500);
-  await chain.rpc('anvil_reorg', 2, []);
-  expect(sender.receipts.size).toBe(0);
-  await pooled(chain);
-  await chain.rpc('evm_setIntervalMining', 1);
-  await sender.allReceipts();
-  await service.stop();
-  await audit(given.data_dir, chain, sender, [statement]);
+  await audit({ dataDir: given.data_dir, chain, senders: [sender] });
 });
 
 test('a reorganisation below finality halts the service, which says so and accepts no more', {
@@ -161,7 +139,7 @@ test('a reorganisation below finality halts the service, which says so and accep
   cleanup.add(async () => await chain.stop());
   const service = await start(folderOptions(chain.url));
   const sender = resending(service.mqttUrl);
-  sender.add(vehicle.statement(0));
+  sender.add(vehicle.next());
   await sender.allReceipts();
   await chain.rpc('evm_setIntervalMining', 0);
   const head = Number(await chain.rpc('eth_blockNumber'));
@@ -170,69 +148,17 @@ test('a reorganisation below finality halts the service, which says so and accep
   await chain.rpc('anvil_reorg', head - block.number + 1, []);
   await chain.rpc('evm_setIntervalMining', 1);
   // Only with something to anchor does the service look at what was final.
-  sender.add(vehicle.statement(1));
+  sender.add(vehicle.next());
   const reason = (await service.halted) as Error & { code: string };
   expect(reason.code).toBe('FINALITY_REVERSED');
   const health = await fetch(`${service.httpUrl}/healthz`);
   expect(health.status).toBe(503);
   expect(await health.json()).toMatchObject({ status: 'halted', code: reason.code });
-  sender.add(vehicle.statement(2));
+  sender.add(vehicle.next());
   await pause(500);
   expect(sender.accepted.size).toBeLessThan(3);
 });
 
-test('a nonce that somebody else used is given up, and the window goes out under the next', {
-  timeout: 60_000,
-}, async () => {
-  const chain = await startTestChain(['--block-time', '0.2']);
-  cleanup.add(async () => await chain.stop());
-  const given = folderOptions(chain.url);
-  const service = await start(given);
-  await chain.rpc('evm_setIntervalMining', 0);
-  const sender = resending(service.mqttUrl);
-  const statement = vehicle.statement(0);
-  sender.add(statement);
-  await pooled(chain);
-  // The same key elsewhere: the pool loses ours, a block has another transaction with its nonce.
-  const publisher = `0x${Buffer.from(service.publisher).toString('hex')}`;
-  await chain.rpc('anvil_impersonateAccount', publisher);
-  await chain.rpc('anvil_dropAllTransactions');
-  const foreign = { from: publisher, to: publisher, value: '0x1', gas: '0x5208', nonce: '0x1' };
-  await chain.rpc('eth_sendTransaction', { ...foreign, maxFeePerGas: '0x174876e800' });
-  await chain.rpc('anvil_mine', '0x1');
-  await chain.rpc('evm_setIntervalMining', 1);
-  await sender.allReceipts();
-  const window = (await (await fetch(`${service.httpUrl}/v1/windows/0`)).json()) as object;
-  expect(window).toMatchObject({ seq: 0, treeSize: 1 });
-  expect(Number(await chain.rpc('eth_getTransactionCount', publisher, 'latest'))).toBe(3);
-});
-
-async function pooled(chain: TestChain): Promise<void> {
-  for (;;) {
-    const { pending } = (await chain.rpc('txpool_status')) as { pending: string };
-    if (Number(pending) > 0) return;
-    await pause();
-  }
-}
-
 async function pause(ms = 50): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function startBroker(port: number): Promise<{ stop(): Promise<void> }> {
-  const broker = await Aedes.createBroker();
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    sockets.add(socket);
-    broker.handle(socket);
-  });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    stop: async () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => broker.close(() => resolve()));
-    },
-  };
 }

@@ -87,9 +87,10 @@ test('a chain that does not answer at the first start is an error that waiting c
   });
 });
 
-test('a second service on the same data folder is refused', async () => {
-  await start(options());
-  expect(await codeOfStart(options())).toBe('DATA_FOLDER_IN_USE');
+test('a second service on a data folder with a local chain is refused while the first one lives', async () => {
+  const own = serviceOptions(dataDir, [vehicle]);
+  await start(own);
+  expect(await codeOfStart(own)).toBe('DATA_FOLDER_IN_USE');
 });
 
 test('a key file that others may read is refused', async () => {

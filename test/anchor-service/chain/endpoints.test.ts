@@ -60,6 +60,39 @@ test('two endpoints that call different blocks final are a disagreement that no 
   );
 });
 
+test.each([0, 1, 2])(
+  'one endpoint of three that calls another block final is not outvoted by the two that agree: at %i',
+  async (at) => {
+    const [many, liar] = [await minedChain(20), await minedChain(20, 1_700_000_100)];
+    const urls = [many.url, many.url, many.url].with(at, liar.url);
+    expect(await codeOf(endpoints(2, ...urls).finalized())).toBe('CHAIN_DISAGREEMENT false');
+  },
+);
+
+test('the head is what a quorum has: one behind holds nothing up, one ahead hurries nobody', async () => {
+  const chain = await minedChain(20);
+  const [behind, ahead] = [await minedChain(3), await minedChain(90)];
+  expect((await endpoints(2, chain.url, behind.url, chain.url).head()).number).toBe(20);
+  expect((await endpoints(2, ahead.url, chain.url, chain.url).head()).number).toBe(20);
+  expect((await endpoints(2, NOBODY, chain.url, NOBODY).head()).number).toBe(20);
+});
+
+test('a price is the middle one: no endpoint alone makes it dearer or cheaper than another says', async () => {
+  const answers = [5n, 1_000_000n, 0n];
+  const urls = await Promise.all(
+    answers.map(
+      async (price) => await answering(JSON.stringify({ result: `0x${price.toString(16)}` })),
+    ),
+  );
+  const price = async (quorum: number, ...of: readonly string[]): Promise<bigint> =>
+    await endpoints(quorum, ...of).middle(async (endpoint) =>
+      BigInt(String(await endpoint.call('eth_maxPriorityFeePerGas', []))),
+    );
+  expect(await price(2, ...urls)).toBe(5n);
+  expect(await price(1, urls[0] ?? '', urls[1] ?? '')).toBe(5n);
+  expect(await price(1, NOBODY, urls[2] ?? '')).toBe(0n);
+});
+
 test('fewer answers than the quorum decide nothing', async () => {
   const chain = await minedChain(5);
   expect(await codeOf(endpoints(2, chain.url, NOBODY).finalized())).toBe('QUORUM_MISSING true');

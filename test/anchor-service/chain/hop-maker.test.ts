@@ -3,13 +3,13 @@ import { BeaconPublisher } from '../../../anchor-service/chain/beacon.ts';
 import { Endpoints } from '../../../anchor-service/chain/endpoints.ts';
 import { HopMaker } from '../../../anchor-service/chain/hop-maker.ts';
 import { httpEndpoint } from '../../../anchor-service/chain/json-rpc.ts';
-import { openStores } from '../../../anchor-service/store/open-stores.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { verifyHeaderLink } from '../../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../../core/evm/header-link-record.ts';
 import { ephemeralSigner } from '../../../hw/keys/file-signer.ts';
 import { startTestChain } from '../support/chain.ts';
 import { Cleanup } from '../support/cleanup.ts';
+import { leadingStores } from '../support/leading-stores.ts';
 import { temporaryFolder } from '../support/service.ts';
 
 const cleanup = new Cleanup();
@@ -22,8 +22,8 @@ async function start(...options: readonly string[]) {
   cleanup.add(async () => await chain.stop());
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
-  const stores = openStores(folder.path);
-  cleanup.add(() => stores.close());
+  const { stores, close } = leadingStores(folder.path);
+  cleanup.add(close);
   const endpoints = new Endpoints(
     [httpEndpoint(chain.url, 10_000, new AbortController().signal)],
     1,

@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { COMMIT_POINTS, type CommitPoint } from '../../../anchor-service/commit-points.ts';
 import type { AnchorServiceOptions } from '../../../anchor-service/config.ts';
-import { audit } from '../support/audit.ts';
+import { audit } from '../../chaos/audit.ts';
+import { RecordedVehicle } from '../../chaos/recorded-vehicle.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { Cleanup } from '../support/cleanup.ts';
 import { ResendingVehicle } from '../support/resending-vehicle.ts';
 import { serviceOptions, temporaryFolder } from '../support/service.ts';
-import { Vehicle } from '../support/vehicle.ts';
 import { freePort, startChild } from './child-service.ts';
 
-const vehicle = new Vehicle(1);
+let vehicle: RecordedVehicle;
 const cleanup = new Cleanup();
 let chain: TestChain;
 
@@ -29,6 +29,7 @@ async function ownChain(): Promise<TestChain> {
 async function prepare(
   on: TestChain = chain,
 ): Promise<{ options: AnchorServiceOptions; url: string; dataDir: string }> {
+  vehicle = new RecordedVehicle(1);
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
   const port = await freePort();
@@ -42,7 +43,12 @@ async function prepare(
 }
 
 /** Points that need more than an undisturbed run have tests of their own below. */
-const disturbed: readonly CommitPoint[] = ['replacement-signed', 'window-unmined'];
+const disturbed: readonly CommitPoint[] = [
+  'replacement-signed',
+  'window-unmined',
+  'nonce-abandoned', // test/chaos/foreign-use.test.ts
+  'publisher-succeeded', // test/chaos/sender-keys.test.ts
+];
 
 test.each(COMMIT_POINTS.filter((point) => !disturbed.includes(point)))(
   'killed at %s, a restart finishes everything exactly once',
@@ -51,7 +57,7 @@ test.each(COMMIT_POINTS.filter((point) => !disturbed.includes(point)))(
     const { options, url, dataDir } = await prepare();
     const sender = new ResendingVehicle(vehicle, url);
     cleanup.add(async () => await sender.stop());
-    const statements = [0, 1, 2, 3].map((seq) => vehicle.statement(seq));
+    const statements = [0, 1, 2, 3].map(() => vehicle.next());
     const killed = startChild(options, { point });
     sender.add(...statements.slice(0, 2));
     expect(await killed.ended).toBe('SIGKILL');
@@ -62,7 +68,7 @@ test.each(COMMIT_POINTS.filter((point) => !disturbed.includes(point)))(
     sender.add(...statements.slice(2));
     await sender.allReceipts();
     await restarted.stop();
-    await audit(dataDir, chain, sender, statements);
+    await audit({ dataDir, chain, senders: [sender] });
   },
 );
 
@@ -72,7 +78,7 @@ test('killed at every point in turn without ever finishing in between, it loses 
   const { options, url, dataDir } = await prepare();
   const sender = new ResendingVehicle(vehicle, url);
   cleanup.add(async () => await sender.stop());
-  const statements = COMMIT_POINTS.map((_, seq) => vehicle.statement(seq));
+  const statements = COMMIT_POINTS.map(() => vehicle.next());
   for (const [i, point] of COMMIT_POINTS.entries()) {
     const statement = statements[i];
     if (statement !== undefined) sender.add(statement);
@@ -83,7 +89,7 @@ test('killed at every point in turn without ever finishing in between, it loses 
   cleanup.add(async () => await restarted.kill());
   await sender.allReceipts();
   await restarted.stop();
-  await audit(dataDir, chain, sender, statements);
+  await audit({ dataDir, chain, senders: [sender] });
 });
 
 test('killed at replacement-signed, one form of the one payload takes effect', {
@@ -96,8 +102,7 @@ test('killed at replacement-signed, one form of the one payload takes effect', {
   const killed = startChild(options, { point: 'replacement-signed' });
   await killed.started;
   await chain.rpc('evm_setIntervalMining', 0);
-  const statement = vehicle.statement(0);
-  sender.add(statement);
+  sender.add(vehicle.next());
   await pooled(chain);
   // The market rises above the first offer, and blocks go by without it.
   await chain.rpc('anvil_setNextBlockBaseFeePerGas', '0x2540be400');
@@ -109,7 +114,7 @@ test('killed at replacement-signed, one form of the one payload takes effect', {
   await chain.rpc('evm_setIntervalMining', 1);
   await sender.allReceipts();
   await restarted.stop();
-  await audit(dataDir, chain, sender, [statement]);
+  await audit({ dataDir, chain, senders: [sender] });
 });
 
 test('killed at window-unmined, the window is sent again and anchored once', {
@@ -122,8 +127,7 @@ test('killed at window-unmined, the window is sent again and anchored once', {
   const killed = startChild(options, { point: 'window-unmined' });
   await killed.started;
   await chain.rpc('evm_setIntervalMining', 0);
-  const statement = vehicle.statement(0);
-  sender.add(statement);
+  sender.add(vehicle.next());
   await pooled(chain);
   await chain.rpc('anvil_mine', '0x1');
   // Time to see the block, then the block is another one.
@@ -136,7 +140,7 @@ test('killed at window-unmined, the window is sent again and anchored once', {
   await chain.rpc('evm_setIntervalMining', 1);
   await sender.allReceipts();
   await restarted.stop();
-  await audit(dataDir, chain, sender, [statement]);
+  await audit({ dataDir, chain, senders: [sender] });
 });
 
 async function pooled(chain: TestChain): Promise<void> {

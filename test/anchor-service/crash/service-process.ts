@@ -1,26 +1,34 @@
 /**
  * The service as a process of its own that kills itself at a commit point.
- * Arguments: options as JSON, then the commit point and the how many-th time, or nothing.
+ * Arguments: options as JSON, then the commit point, the how many-th time and the signal, or nothing.
  */
 import { kill, pid } from 'node:process';
+import type { CommitPoint } from '../../../anchor-service/commit-points.ts';
 import { readConfig } from '../../../anchor-service/config.ts';
-import { startAnchorService } from '../../../anchor-service/main.ts';
+import { keepServing } from '../../../anchor-service/keep-serving.ts';
+import { jsonLines } from '../../../anchor-service/log.ts';
+import { toHex } from '../../../core/bytes.ts';
 
-const [options = '{}', point, times = '1'] = process.argv.slice(2);
+const [options = '{}', point, times = '1', signal = 'SIGKILL'] = process.argv.slice(2);
 let left = Number(times);
 
-const service = await startAnchorService(readConfig(JSON.parse(options) as object), {
-  log: (event, fields) => {
-    if (event === 'halt') process.stderr.write(`halt ${JSON.stringify(fields)}\n`);
-  },
-  atCommitPoint: (name) => {
+const edges = {
+  log: jsonLines({ nowMs: () => Date.now() }, (line) => process.stderr.write(line)),
+  atCommitPoint: (name: CommitPoint): void => {
     if (name !== point) return;
     left -= 1;
     // Nothing after this line runs: no handler, no flush, no rollback but SQLite's own.
-    if (left === 0) kill(pid, 'SIGKILL');
+    if (left === 0) kill(pid, signal);
   },
-});
-process.stdout.write(`${JSON.stringify({ mqttUrl: service.mqttUrl, httpUrl: service.httpUrl })}\n`);
-process.once('SIGTERM', () => {
-  void service.stop();
+};
+const told = new AbortController();
+process.once('SIGTERM', () => told.abort());
+const config = readConfig(JSON.parse(options) as object);
+await keepServing(config, edges, told.signal, (service) => {
+  const { mqttUrl, httpUrl, chainId, servicePublicKey, contract, publisher } = service;
+  const introduced = {
+    ...{ mqttUrl, httpUrl, chainId: `${chainId}`, servicePublicKey: toHex(servicePublicKey.bytes) },
+    ...{ contract: toHex(contract), publisher: toHex(publisher) },
+  };
+  process.stdout.write(`${JSON.stringify(introduced)}\n`);
 });

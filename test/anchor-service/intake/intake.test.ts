@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../../anchor-service/main.ts';
-import { openDatabase } from '../../../anchor-service/store/database.ts';
+import { SCHEMA_STEPS } from '../../../anchor-service/store/schema.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { encodeSigned, recordId } from '../../../core/cose.ts';
 import { decodeForkProof, verifyForkProof } from '../../../core/fork-proof.ts';
@@ -12,6 +12,7 @@ import { encodeStatement } from '../../../core/statement.ts';
 import { MAX_MESSAGE_BYTES, vehicleTopic } from '../../../core/wire.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { Cleanup } from '../support/cleanup.ts';
+import { leadingStores } from '../support/leading-stores.ts';
 import { serviceOptions, startTestService, temporaryFolder } from '../support/service.ts';
 import { type SignedStatement, sign, Vehicle } from '../support/vehicle.ts';
 import { verifyAcceptance } from '../support/verify-receipt.ts';
@@ -263,26 +264,29 @@ test('a store of version 1 learns which statements are the newest', async () => 
   await vehicle.send('statement', newest.bytes);
   await vehicle.acceptance(newest);
   await service.stop();
-  const db = new Database(join(dataDir, 'anchor-service.sqlite'));
-  const rows = (): unknown => db.prepare('SELECT * FROM newest_statement').all();
-  const before = rows();
-  db.exec(`
-    DROP TABLE newest_statement;
-    DROP INDEX beacon_unlinked;
-    DROP INDEX window_unlinked;
-    DROP INDEX window_block;
-    ALTER TABLE beacon DROP COLUMN header;
-    ALTER TABLE beacon DROP COLUMN link_page;
-    ALTER TABLE window DROP COLUMN link_page;
-    DROP TABLE link_page;
-    DROP TABLE hop;
-    PRAGMA user_version = 1;
-  `);
+  const newestRows = (folder: string): unknown => {
+    const db = new Database(join(folder, 'anchor-service.sqlite'), { readonly: true });
+    try {
+      return db.prepare('SELECT * FROM newest_statement').all();
+    } finally {
+      db.close();
+    }
+  };
+  // The same statements in a store of version 1, which had only their bytes.
+  const old = temporaryFolder();
+  cleanup.add(() => old.remove());
+  const db = new Database(join(old.path, 'anchor-service.sqlite'));
+  db.exec(SCHEMA_STEPS[0] ?? '');
+  db.pragma('user_version = 1');
+  db.prepare('ATTACH ? AS present').run(join(dataDir, 'anchor-service.sqlite'));
+  for (const table of ['identity', 'session', 'acceptance', 'statement']) {
+    const had = db.pragma(`main.table_info(${table})`) as readonly { readonly name: string }[];
+    const columns = had.map(({ name }) => name).join(', ');
+    db.exec(`INSERT INTO main.${table} SELECT ${columns} FROM present.${table}`);
+  }
   db.close();
-  openDatabase(dataDir).close();
-  const again = new Database(join(dataDir, 'anchor-service.sqlite'), { readonly: true });
-  expect(again.prepare('SELECT * FROM newest_statement').all()).toEqual(before);
-  again.close();
+  leadingStores(old.path).close();
+  expect(newestRows(old.path)).toEqual(newestRows(dataDir));
 });
 
 test('nobody but the service publishes answers, and nobody subscribes to other than exact topics', async () => {

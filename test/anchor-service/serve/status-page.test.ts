@@ -29,7 +29,11 @@ const RUNNING: Facts = {
   lastFinal: { seq: 9204, treeSize: 98_213, blockNumber: 23_891_234, blockMs: NOW - 340_000 },
   beacon: { number: 23_891_260, publishedAtMs: NOW - 9000 },
   endpoints: [A],
-  feeBudget: { limitWei: 50_000_000_000_000_000n, spentWei: 12_345_000_000_000_000n },
+  feeBudget: {
+    limitWei: 50_000_000_000_000_000n,
+    spentWei: 12_345_000_000_000_000n,
+    isReached: false,
+  },
   newestStampMs: NOW - 1_900_000,
   publishedWindows: 9205,
   forks: 0,

@@ -27,6 +27,7 @@ export function serviceOptions(
     http: { port: 0 },
     window: { every_ms: 200 },
     beacon: { every_ms: 300 },
+    lease: { hold_ms: 500 },
     ...change,
   };
 }

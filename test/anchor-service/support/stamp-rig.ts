@@ -6,11 +6,12 @@ import {
 } from '../../../anchor-service/stamp/local/local-authority.ts';
 import type { StampAuthority } from '../../../anchor-service/stamp/obtain-stamp.ts';
 import { Stamper } from '../../../anchor-service/stamp/stamper.ts';
-import { openStores, type Stores } from '../../../anchor-service/store/open-stores.ts';
+import type { Stores } from '../../../anchor-service/store/open-stores.ts';
 import { sha256 } from '../../../core/hash.ts';
 import { encodeWindowRecord } from '../../../core/window.ts';
 import { Cleanup } from './cleanup.ts';
 import { type FaultyAuthority, startFaultyAuthority } from './faulty-authority.ts';
+import { leadingStores } from './leading-stores.ts';
 import { temporaryFolder } from './service.ts';
 
 const CHAIN_ID = 31337n;
@@ -35,7 +36,7 @@ export async function startStampRig(): Promise<StampRig> {
   const cleanup = new Cleanup();
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
-  const stores = openStores(folder.path);
+  const stores = leadingStores(folder.path);
   cleanup.add(() => stores.close());
   const local = await startLocalAuthority(folder.path, { nowMs: () => Date.now() });
   cleanup.add(async () => await local.close());
