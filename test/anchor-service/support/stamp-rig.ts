@@ -36,8 +36,8 @@ export async function startStampRig(): Promise<StampRig> {
   const cleanup = new Cleanup();
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
-  const stores = leadingStores(folder.path);
-  cleanup.add(() => stores.close());
+  const { stores, close } = leadingStores(folder.path);
+  cleanup.add(close);
   const local = await startLocalAuthority(folder.path, { nowMs: () => Date.now() });
   cleanup.add(async () => await local.close());
   const faulty = await startFaultyAuthority(local.url);
