@@ -3,7 +3,9 @@
 import { defineConfig } from 'vitest/config';
 
 // These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
-const heavy = ['test/{anchor-service,chaos,crash,e2e}/**/*.test.ts'];
+const heavy = ['test/{anchor-service,crash,e2e}/**/*.test.ts'];
+// The same under faults. A slice of them in `npm test`, all by `npm run test:chaos` (test/chaos/main.ts).
+const chaos = ['test/chaos/**/*.test.ts'];
 // These boot machines, each of one processor, or kill processes under traffic, and run by themselves.
 const rig = ['test/{power,rig}/**/*.test.ts'];
 
@@ -15,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...heavy, ...rig],
+          exclude: [...heavy, ...chaos, ...rig],
           pool: 'forks',
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -26,6 +28,16 @@ export default defineConfig({
           name: 'heavy',
           include: heavy,
           pool: 'forks',
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: chaos,
+          pool: 'forks',
+          maxWorkers: 2,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

@@ -22,6 +22,7 @@ const TASKS = {
   fixtures: ['fixtures/generate/main.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'],
   test: ['bootstrap/test.mjs'],
+  'test:chaos': ['test/chaos/main.ts'],
   'test:power': ['test/power/main.ts'],
   'test:rig': ['bootstrap/test.mjs', '--part=rig'],
   vitest: ['node_modules/vitest/vitest.mjs', 'run'],

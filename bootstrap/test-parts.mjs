@@ -30,6 +30,16 @@ export const PARTS = [
     show: true,
     totals: (report) => vitestTotals(readFileSync(report, 'utf8')),
   },
+  // By themselves: a case kills and stops processes, and waits for blocks as they come.
+  {
+    name: 'chaos',
+    needs: 'test/chaos/main.ts',
+    packages: 'test',
+    takes: (filters) => filters.some((filter) => filter.includes('test/chaos')),
+    command: (report) => [process.execPath, 'test/chaos/main.ts', '--slice', `--report=${report}`],
+    show: true,
+    totals: (report) => vitestTotals(readFileSync(report, 'utf8')),
+  },
   // After the others: machines that share the processors with everything else wait for each other.
   {
     name: 'rig',

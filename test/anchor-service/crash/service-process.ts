@@ -4,15 +4,15 @@
  */
 import { kill, pid } from 'node:process';
 import { readConfig } from '../../../anchor-service/config.ts';
+import { jsonLines } from '../../../anchor-service/log.ts';
 import { startAnchorService } from '../../../anchor-service/main.ts';
+import { toHex } from '../../../core/bytes.ts';
 
 const [options = '{}', point, times = '1'] = process.argv.slice(2);
 let left = Number(times);
 
 const service = await startAnchorService(readConfig(JSON.parse(options) as object), {
-  log: (event, fields) => {
-    if (event === 'halt') process.stderr.write(`halt ${JSON.stringify(fields)}\n`);
-  },
+  log: jsonLines({ nowMs: () => Date.now() }, (line) => process.stderr.write(line)),
   atCommitPoint: (name) => {
     if (name !== point) return;
     left -= 1;
@@ -20,7 +20,12 @@ const service = await startAnchorService(readConfig(JSON.parse(options) as objec
     if (left === 0) kill(pid, 'SIGKILL');
   },
 });
-process.stdout.write(`${JSON.stringify({ mqttUrl: service.mqttUrl, httpUrl: service.httpUrl })}\n`);
+const { mqttUrl, httpUrl, chainId, servicePublicKey, contract, publisher } = service;
+const introduced = {
+  ...{ mqttUrl, httpUrl, chainId: `${chainId}`, servicePublicKey: toHex(servicePublicKey.bytes) },
+  ...{ contract: toHex(contract), publisher: toHex(publisher) },
+};
+process.stdout.write(`${JSON.stringify(introduced)}\n`);
 process.once('SIGTERM', () => {
   void service.stop();
 });

@@ -14,8 +14,8 @@ import type { SignedStatement, Vehicle } from './vehicle.ts';
 
 const RESEND_MS = 250;
 
-export class ResendingVehicle {
-  readonly vehicle: Vehicle;
+export class ResendingVehicle<V extends Vehicle = Vehicle> {
+  readonly vehicle: V;
   /** Every acceptance that ever arrived, by statement: they must all be the same. */
   readonly acceptances = new Map<string, Set<string>>();
   readonly accepted = new Map<string, AcceptedMessage>();
@@ -25,7 +25,7 @@ export class ResendingVehicle {
   readonly #timer: NodeJS.Timeout;
   readonly #changed: (() => void)[] = [];
 
-  constructor(vehicle: Vehicle, url: string) {
+  constructor(vehicle: V, url: string) {
     this.vehicle = vehicle;
     this.#client = connect(url, { reconnectPeriod: 100, queueQoSZero: false });
     this.#client.on('error', () => undefined);
@@ -36,6 +36,11 @@ export class ResendingVehicle {
       this.#sendAll();
     });
     this.#timer = setInterval(() => this.#sendAll(), RESEND_MS);
+  }
+
+  /** All that it was ever given to send. */
+  get statements(): readonly SignedStatement[] {
+    return this.#statements;
   }
 
   add(...statements: readonly SignedStatement[]): void {

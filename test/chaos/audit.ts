@@ -1,0 +1,196 @@
+/**
+ * The one audit that ends every chaos case, whatever the fault was:
+ *
+ * 1. every statement that was ACCEPTED stands in exactly one window, and its acceptance is the service's word;
+ * 2. every window had one effective transaction, with the window's own hash, and nothing else was anchored;
+ * 3. the sender's nonces are contiguous, each with one payload;
+ * 4. every receipt, and a bundle made of it, verifies offline with the real verifier;
+ * 5. nothing was reported FINAL that is not: the chain itself is asked, past every proxy.
+ */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { Interface, Transaction } from 'ethers';
+import { expect } from 'vitest';
+import { ANCHOR_LOG_ABI } from '../../anchor-service/chain/anchor-log-abi.ts';
+import { toHex } from '../../core/bytes.ts';
+import { decodeWindowRecord } from '../../core/window.ts';
+import type { TestChain } from '../anchor-service/support/chain.ts';
+import type { ResendingVehicle } from '../anchor-service/support/resending-vehicle.ts';
+import { verifyAcceptance } from '../anchor-service/support/verify-receipt.ts';
+import { serviceKey, verifyOffline } from './offline.ts';
+import type { RecordedVehicle } from './recorded-vehicle.ts';
+
+const anchorLog = new Interface(ANCHOR_LOG_ABI);
+
+export type Audited = {
+  /** Of the service or services, which may run or not. */
+  readonly dataDir: string;
+  /** The chain itself and no proxy. */
+  readonly chain: TestChain;
+  readonly senders: readonly ResendingVehicle<RecordedVehicle>[];
+  /** Hexadecimal. */
+  readonly servicePublicKey: string;
+  /** Nonces that somebody else used with the sender key. */
+  readonly foreignNonces?: readonly number[];
+  /**
+   * The fault is one that no service may repair by itself. Then what was accepted may still wait for its
+   * window, and a window for its block; what was reported must hold all the same.
+   */
+  readonly halted?: boolean;
+  /** Blocks from this number on were taken back although they were final: what rested on them is not looked up. */
+  readonly reversedFrom?: number;
+};
+
+type WindowRow = {
+  readonly seq: number;
+  readonly state: string;
+  readonly record: Uint8Array;
+  readonly hash: Uint8Array;
+};
+type AttemptRow = { readonly nonce: number; readonly raw: Uint8Array };
+type PlaceRow = { readonly id: Uint8Array; readonly window_seq: number | null };
+
+export async function audit(audited: Audited): Promise<void> {
+  const db = new Database(join(audited.dataDir, 'anchor-service.sqlite'), { readonly: true });
+  try {
+    const windows = db.prepare<[], WindowRow>('SELECT * FROM window ORDER BY seq').all();
+    const places = db.prepare<[], PlaceRow>('SELECT id, window_seq FROM statement').all();
+    const attempts = db.prepare<[], AttemptRow>('SELECT nonce, raw FROM attempt ORDER BY n').all();
+    auditAccepted(audited, places, windows);
+    await auditReceipts(audited, windows);
+    auditWindows(audited, windows);
+    await auditNonces(audited, attempts);
+    await auditAnchored(audited, windows);
+  } finally {
+    db.close();
+  }
+}
+
+function auditAccepted(
+  { senders, servicePublicKey, halted = false }: Audited,
+  places: readonly PlaceRow[],
+  windows: readonly WindowRow[],
+): void {
+  const known = new Set(windows.map(({ seq }) => seq));
+  const windowsOf = new Map<string, (number | null)[]>();
+  for (const { id, window_seq } of places) {
+    const key = toHex(id);
+    windowsOf.set(key, [...(windowsOf.get(key) ?? []), window_seq]);
+  }
+  const key = serviceKey(servicePublicKey);
+  for (const sender of senders) {
+    for (const [id, message] of sender.accepted) {
+      verifyAcceptance(message, key);
+      // The first promise stands: whoever sends again gets the same word again.
+      expect(sender.acceptances.get(id)?.size, `acceptances of ${id}`).toBe(1);
+      const stands = windowsOf.get(id);
+      expect(stands, `the places of ${id}`).toHaveLength(1);
+      const [seq] = stands ?? [];
+      if (halted && seq === null) continue;
+      expect(known.has(seq ?? -1), `the window of ${id}`).toBe(true);
+    }
+    if (halted) continue;
+    for (const { id } of sender.statements) expect(sender.receipts.has(toHex(id))).toBe(true);
+  }
+}
+
+async function auditReceipts(
+  { senders, chain, reversedFrom = Number.POSITIVE_INFINITY }: Audited,
+  windows: readonly WindowRow[],
+): Promise<void> {
+  const states = new Map(windows.map(({ hash, state }) => [toHex(hash), state]));
+  const finalized = await blockNamed(chain, 'finalized');
+  for (const { vehicle, statements, receipts } of senders) {
+    for (const statement of statements) {
+      const receipt = receipts.get(toHex(statement.id));
+      if (receipt === undefined) continue;
+      const { record, recordHash, linked } = verifyOffline(vehicle, statement, receipt);
+      expect(states.get(toHex(recordHash))).toMatch(/^(FINAL|PUBLISHED)$/);
+      const { number, hash } = linked.newest;
+      if (Number(number) >= reversedFrom) continue;
+      // The chain's own word: this block is canonical, final, and holds the window's hash.
+      const tag = `0x${number.toString(16)}`;
+      expect((await blockNamed(chain, tag)).hash).toBe(`0x${toHex(hash)}`);
+      expect(finalized.number).toBeGreaterThanOrEqual(Number(number));
+      const data = anchorLog.encodeFunctionData('at', [
+        `0x${toHex(record.publisher)}`,
+        record.windowSeq,
+      ]);
+      const call = { to: `0x${toHex(record.contract)}`, data };
+      expect(await chain.rpc('eth_call', call, tag)).toBe(`0x${toHex(recordHash)}`);
+    }
+  }
+}
+
+/** Each publisher's windows have no holes, and the records are one chain. */
+function auditWindows({ halted = false }: Audited, windows: readonly WindowRow[]): void {
+  let previous = '00'.repeat(32);
+  const next = new Map<string, number>();
+  for (const { state, record, hash } of windows) {
+    const { publisher, windowSeq, previousHash } = decodeWindowRecord(record);
+    const key = toHex(publisher);
+    expect(Number(windowSeq)).toBe(next.get(key) ?? 0);
+    next.set(key, Number(windowSeq) + 1);
+    expect(toHex(previousHash)).toBe(previous);
+    previous = toHex(hash);
+    if (!halted) expect(['FINAL', 'PUBLISHED']).toContain(state);
+  }
+}
+
+async function auditNonces(
+  { chain, foreignNonces = [], halted = false }: Audited,
+  attempts: readonly AttemptRow[],
+): Promise<void> {
+  const bySender = new Map<string, Map<number, Set<string>>>();
+  for (const { nonce, raw } of attempts) {
+    const transaction = Transaction.from(`0x${toHex(raw)}`);
+    expect(transaction.nonce).toBe(nonce);
+    const { from, to, data } = transaction;
+    const payloads = bySender.get(from ?? '') ?? new Map<number, Set<string>>();
+    bySender.set(from ?? '', payloads);
+    payloads.set(nonce, (payloads.get(nonce) ?? new Set()).add(`${to} ${data}`));
+  }
+  for (const [sender, payloads] of bySender) {
+    for (const forms of payloads.values()) expect(forms.size).toBe(1);
+    const used = [...new Set([...payloads.keys(), ...foreignNonces])].sort((a, b) => a - b);
+    expect(used).toEqual(used.map((_, i) => i));
+    if (halted) continue;
+    const count = await chain.rpc('eth_getTransactionCount', sender, 'latest');
+    expect(Number(count)).toBe(used.length);
+  }
+}
+
+/** The contract's own log: one event for each window, and no event of a window that is not ours. */
+async function auditAnchored(
+  { chain, halted = false }: Audited,
+  windows: readonly WindowRow[],
+): Promise<void> {
+  const records = windows.map(({ record }) => decodeWindowRecord(record));
+  const [first] = records;
+  if (first === undefined) return;
+  const logs = (await chain.rpc('eth_getLogs', {
+    address: `0x${toHex(first.contract)}`,
+    fromBlock: '0x0',
+    toBlock: 'latest',
+  })) as { topics: string[]; data: string }[];
+  const anchored = logs.map((log) => {
+    const args = anchorLog.parseLog(log)?.args;
+    return `${String(args?.[0]).toLowerCase()} ${args?.[1]} ${args?.[2]}`;
+  });
+  expect(new Set(anchored).size, 'one effective transaction for each window').toBe(anchored.length);
+  const expected = windows.map(({ hash }, i) => {
+    const { publisher, windowSeq } = records[i] ?? first;
+    return `0x${toHex(publisher)} ${windowSeq} 0x${toHex(hash)}`;
+  });
+  if (halted) expect(expected).toEqual(expect.arrayContaining(anchored));
+  else expect(anchored.sort()).toEqual(expected.sort());
+}
+
+async function blockNamed(
+  chain: TestChain,
+  name: string,
+): Promise<{ readonly number: number; readonly hash: string }> {
+  const block = await chain.rpc('eth_getBlockByNumber', name, false);
+  const { number, hash } = block as { number: string; hash: string };
+  return { number: Number(number), hash };
+}
