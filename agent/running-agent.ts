@@ -1,5 +1,6 @@
 /** What a running agent offers to whoever started it, and what replay and live runs have in common. */
-import type { PublicKey } from '../core/signature.ts';
+import { toHex } from '../core/bytes.ts';
+import { keyId, type PublicKey } from '../core/signature.ts';
 import type { Progress } from './commits.ts';
 import type { AgentConfig, AnchorServiceAccess } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
@@ -86,12 +87,13 @@ export function newUplink(
       clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
       sha256: primitives.sha256,
       verify,
+      random: primitives.random,
       atCommitPoint,
     };
     // Whether the vehicle is connected is told of its first service.
     const { onConnection: _, ...others } = events;
     const uplink = new Uplink(
-      newBroker(service.mqttUrl),
+      newBroker(service, clientId(log.tag, deviceSigner.key)),
       outbox,
       options,
       i === 0 ? events : others,
@@ -106,6 +108,11 @@ export function newUplink(
     onPromiseMissed: (id) => events.onPromiseMissed?.(id),
     onFatal: (error) => events.onFatal(error),
   });
+}
+
+/** Brokers let a vehicle speak for its own tag by this name; a second unit of the vehicle has another. */
+function clientId(tag: Uint8Array, deviceKey: PublicKey): string {
+  return `${toHex(tag)}-${toHex(keyId(deviceKey)).slice(0, 16)}`;
 }
 
 /** What a session record says of program, configuration and filters. */

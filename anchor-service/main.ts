@@ -4,6 +4,7 @@ import { OperationalError } from '../core/errors.ts';
 import type { PublicKey } from '../core/signature.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../hw/crypto/native-hash.ts';
+import { startVerifyThreads } from '../hw/crypto/verify-threads.ts';
 import { es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { makeAnswers } from './answers.ts';
@@ -76,10 +77,13 @@ async function openParts(
   });
   parts.defer(async () => await chain.stop());
   const status = new Status(clock, log);
+  const threads = await startVerifyThreads();
+  parts.defer(async () => await threads.stop());
   const work = await startWork({
     ...{ config, stores, signer, chain, status, clock, atCommitPoint },
     sha256: nativeSha256,
     verify: fastVerifyDigest,
+    verifyAll: threads.verifyAll,
   });
   parts.defer(async () => await work.stop());
   const { link } = work;

@@ -14,8 +14,9 @@ import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
 import { startEmbeddedBroker } from './intake/embedded-broker.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
+import { RateLimit } from './intake/rate-limit.ts';
 import { type Loop, startLoop } from './loop.ts';
-import type { BrokerLink, Clock, Signer } from './ports.ts';
+import type { BrokerLink, Clock, Signer, VerifyAll } from './ports.ts';
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
@@ -32,6 +33,7 @@ export type WorkParts = {
   readonly clock: Clock;
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
+  readonly verifyAll: VerifyAll;
   readonly atCommitPoint: AtCommitPoint;
 };
 
@@ -103,12 +105,20 @@ export async function startWork(parts: WorkParts): Promise<Work> {
 
 function makeIntake(parts: WorkParts, onReceiptWanted: () => void): Intake {
   const { config, stores, signer, status, clock, sha256, verify, atCommitPoint } = parts;
+  const { messagesPerSecond: perSecond, burst } = config.intake;
+  // Not by the time of day, which may be set.
+  const monotonic = { nowMs: () => performance.now() };
   const { file, keys } = config.devices;
   const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
   const { findSession } = stores.intake;
   return new Intake({
     ...config.intake,
     admission: new Admission({ devices, findSession, verify, sha256 }),
+    verifyAll: parts.verifyAll,
+    limit: new RateLimit({ perSecond, burst, clock: monotonic }),
+    refusals: new RateLimit({ perSecond: 1, burst: 1, clock: monotonic }),
+    questions: new RateLimit({ perSecond: 0.2, burst: 1, clock: monotonic }),
+    isTooMuchHeld: config.broker.url === undefined,
     store: stores.intake,
     signer,
     sha256,
@@ -117,6 +127,7 @@ function makeIntake(parts: WorkParts, onReceiptWanted: () => void): Intake {
     atCommitPoint,
     onReceiptWanted,
     linksTo: (numbers) => answerUnlinked(stores.hops, parts.chain.identity.chainId, numbers),
+    onRecovered: () => status.succeeded('intake'),
     onFailure: (error) => status.failed('intake', error),
   });
 }
@@ -126,14 +137,14 @@ async function openLink(
   intake: Intake,
   onConnected: () => void,
 ): Promise<BrokerLink> {
-  const { url, username, password, host, port } = config.broker;
+  const { url, username, password, host, port, tls } = config.broker;
   const onMessage = async (topic: string, payload: Uint8Array): Promise<void> => {
     await intake.receive(topic, payload);
   };
-  if (url === undefined) return await startEmbeddedBroker({ host, port }, onMessage);
+  if (url === undefined) return await startEmbeddedBroker({ host, port, tls }, onMessage);
   // One session at the broker for as long as the service publishes under this key.
   const clientId = `witnessmark-${toHex(chain.identity.publisher).slice(0, 10)}`;
-  const options = { url, clientId, username, password, onMessage, onConnected };
+  const options = { url, clientId, username, password, tls, onMessage, onConnected };
   return await connectExternalBroker(options);
 }
 

@@ -14,6 +14,7 @@ import type {
 } from '../ports.ts';
 import { beaconStore } from './beacon-store.ts';
 import { openDatabase } from './database.ts';
+import { groupSync } from './group-sync.ts';
 import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
@@ -37,10 +38,11 @@ export type Stores = {
 /** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, STORE_DAMAGED, STORE_TOO_NEW */
 export function openStores(dataDir: string): Stores {
   const db = openDatabase(dataDir);
+  const group = groupSync(db);
   const identity = identityStore(db);
   const beacons = beaconStore(db);
   const hops = hopStore(db);
-  const intake = intakeStore(db);
+  const intake = intakeStore(db, group);
   const published = { ...publishedStore(db, beacons.lastBeacon), ...hops };
   return {
     identity,
@@ -52,6 +54,7 @@ export function openStores(dataDir: string): Stores {
     published,
     statements: statementStore(db, intake, published),
     close: () => {
+      group.close();
       db.close();
     },
   };

@@ -274,7 +274,7 @@ describe('the last statement that the service knows', () => {
     rig.unit.addStatement();
     rig.start();
     await until(() => rig.service.ofTopic('ask').length === 1);
-    const asked = { deviceKeyId: rig.unit.identity.deviceKeyId, epoch: 0 };
+    const asked = rig.question();
     const other = { ...asked, deviceKeyId: new Uint8Array(32) };
     rig.service.send('last', rig.service.lastMessage(other));
     rig.service.send('last', rig.service.lastMessage({ ...asked, epoch: 1 }));
@@ -306,8 +306,7 @@ describe('the last statement that the service knows', () => {
     const asked = rig.service.ofTopic('ask').length;
     rig.unit.addStatement();
     await until(() => rig.service.ofTopic('ask').length > asked);
-    const ask = { deviceKeyId: rig.unit.identity.deviceKeyId, epoch: 0 };
-    rig.service.send('last', rig.service.lastMessage(ask, rig.service.statements[0]));
+    rig.service.send('last', rig.service.lastMessage(rig.question(), rig.service.statements[0]));
     await until(() => rig.receipted.length === 3 || rig.rolledBack.length > 0);
     expect([rig.rolledBack, rig.bad]).toEqual([[], []]);
   });
