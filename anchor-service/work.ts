@@ -7,6 +7,7 @@ import { ChainWriter } from './chain/chain-writer.ts';
 import { Finalizer } from './chain/finalizer.ts';
 import { HopMaker } from './chain/hop-maker.ts';
 import type { Chain } from './chain/open-chain.ts';
+import { ChainClock } from './chain-clock.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig } from './config.ts';
 import { Admission } from './intake/admission.ts';
@@ -50,13 +51,14 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   const { config, status } = parts;
   const running = new Map<string, Loop>();
   let stopped: Promise<void> | undefined;
-  const intake = makeIntake(parts, () => running.get('receipts')?.wake());
+  const clock = new ChainClock(parts.clock);
+  const intake = makeIntake({ ...parts, clock }, () => running.get('receipts')?.wake());
   let beacons: BeaconPublisher | undefined;
   const link = await openLink(parts, intake, () => {
     beacons?.publishAgain();
     running.get('receipts')?.wake();
   });
-  const made = makeBeacons(parts, link);
+  const made = makeBeacons(parts, link, clock);
   beacons = made;
   intake.connect(link);
   const loop = (name: string, everyMs: number, step: () => Promise<void>): void => {
@@ -148,7 +150,7 @@ async function openLink(
   return await connectExternalBroker(options);
 }
 
-function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
+function makeBeacons(parts: WorkParts, link: BrokerLink, promised: ChainClock): BeaconPublisher {
   const { stores, chain, signer, clock, atCommitPoint } = parts;
   return new BeaconPublisher({
     endpoints: chain.endpoints,
@@ -158,6 +160,7 @@ function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
     chainId: chain.identity.chainId,
     publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
     atCommitPoint,
+    onBlock: (timestampS) => promised.sawBlock(timestampS),
   });
 }
 

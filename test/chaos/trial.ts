@@ -3,6 +3,7 @@
  * vehicles that send until they have their receipts. All of it ends with the case.
  */
 
+import type { IClientOptions } from 'mqtt';
 import type { CommitPoint } from '../../anchor-service/commit-points.ts';
 import type { AnchorServiceOptions } from '../../anchor-service/config.ts';
 import {
@@ -28,6 +29,11 @@ export type TrialOptions = {
   /** How many proxies stand between the service and the chain, each an endpoint; 0: it speaks to anvil itself. */
   readonly proxies?: number;
   readonly options?: Omit<AnchorServiceOptions, 'data_dir'>;
+  /** Of a broker outside; none: the vehicles connect to the service itself. */
+  readonly connect?: (car: RecordedVehicle) => {
+    readonly url: string;
+    readonly options: IClientOptions;
+  };
 };
 
 export class Trial {
@@ -51,7 +57,7 @@ export class Trial {
   }
 
   static async start(wanted: TrialOptions = {}): Promise<Trial> {
-    const { slotsInAnEpoch = 1, vehicles = 1, proxies = 0, options = {} } = wanted;
+    const { slotsInAnEpoch = 1, vehicles = 1, proxies = 0, options = {}, connect } = wanted;
     const chain = await startTestChain([
       ...['--block-time', '0.2', '--order', 'fees'],
       ...['--slots-in-an-epoch', `${slotsInAnEpoch}`],
@@ -67,7 +73,11 @@ export class Trial {
     const trial = new Trial(
       chain,
       between,
-      cars.map((car) => new ResendingVehicle(car, `mqtt://127.0.0.1:${port}`)),
+      cars.map((car) => {
+        const outside = connect?.(car);
+        const url = outside?.url ?? `mqtt://127.0.0.1:${port}`;
+        return new ResendingVehicle(car, url, outside?.options);
+      }),
       serviceOptions(folder.path, cars, {
         broker: { port },
         ...others,
@@ -123,7 +133,7 @@ export class Trial {
 
   /** The audit that ends every case. */
   async audit(
-    found: Pick<Audited, 'foreignNonces' | 'halted' | 'reversedFrom'> = {},
+    found: Partial<Pick<Audited, 'dataDir' | 'foreignNonces' | 'halted' | 'reversedFrom'>> = {},
   ): Promise<void> {
     const { data_dir: dataDir } = this.options;
     const { servicePublicKey } = this.introduced;
