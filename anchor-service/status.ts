@@ -68,7 +68,9 @@ export class Status {
 
 /** A full disk takes back the whole transaction, and every step starts from what is durable. */
 function canHeal(reason: Error): boolean {
-  return (reason instanceof OperationalError && reason.retryable) || codeOf(reason) === 'SQLITE_FULL';
+  return (
+    (reason instanceof OperationalError && reason.retryable) || codeOf(reason) === 'SQLITE_FULL'
+  );
 }
 
 function logged(problem: Problem): Readonly<Record<string, string>> {

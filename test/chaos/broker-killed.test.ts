@@ -58,8 +58,6 @@ test('a service that is away finds at mosquitto, or is sent again, what came mea
 test('the embedded broker killed with a burst under way: what it acknowledged is durable', async () => {
   trial = await Trial.start({ vehicles: 4 });
   for (const times of [1, 2, 5]) {
-
-
     const killed = trial.begin(trial.options, { point: 'statements-committed', times });
     await killed.started;
     for (let i = 0; i < 5; i++) trial.send();

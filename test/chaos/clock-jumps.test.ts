@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { globSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -56,8 +55,12 @@ test('a clock that jumps an hour forth and back changes neither windows nor rece
     await trial.allReceipts();
   }
   const accepted = trial.senders.flatMap((sender) => [...sender.accepted.values()]);
-  const promised = accepted.map(({ acceptance }) => decodeAcceptance(unverifiedPayload(acceptance)));
-  const offsets = promised.map(({ acceptedAtMs }) => Math.round((acceptedAtMs - Date.now()) / 3_600_000));
+  const promised = accepted.map(({ acceptance }) =>
+    decodeAcceptance(unverifiedPayload(acceptance)),
+  );
+  const offsets = promised.map(({ acceptedAtMs }) =>
+    Math.round((acceptedAtMs - Date.now()) / 3_600_000),
+  );
   // The clock did lie, and by a time that the chain shows to be over nothing was promised.
   expect(Math.max(...offsets)).toBe(1);
   const { timestamp } = (await trial.chain.rpc('eth_getBlockByNumber', 'latest', false)) as {
