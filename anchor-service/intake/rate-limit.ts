@@ -53,7 +53,8 @@ export class RateLimit {
       this.#buckets.set(vehicle, bucket);
       return bucket;
     }
-    known.tokens = Math.min(burst, known.tokens + ((nowMs - known.atMs) * perSecond) / 1000);
+    const passedMs = Math.max(0, nowMs - known.atMs);
+    known.tokens = Math.min(burst, known.tokens + (passedMs * perSecond) / 1000);
     known.atMs = nowMs;
     return known;
   }
