@@ -27,6 +27,8 @@ export async function startEmbeddedBroker(
   const tags = new WeakMap<Client, string>();
   const tagOf = (client: Client | null): string => (client && tags.get(client)) ?? '';
   const broker = new VehicleBroker({
+    // No bound on deliveries under way: a vehicle that does not read would take a place from all others.
+    concurrency: 0,
     drainTimeout: DRAIN_MS,
     preConnect: (_client, packet, done) => {
       // A session would queue answers for whoever stays away. Nothing is lost: vehicles ask when they come back.

@@ -52,6 +52,57 @@ test('of what is not durable the broker reads a little and leaves the rest with 
   while (acknowledged < FLOOD + 1) await settle();
 }, 120_000);
 
+test('vehicles that leave their answers unread hold up nobody', async () => {
+  const broker = await startEmbeddedBroker(
+    { host: '127.0.0.1', port: 0, tls: undefined },
+    async () => {},
+  );
+  link = broker;
+  const tags = Array.from({ length: 150 }, (_, i) => i.toString(16).padStart(32, '0'));
+  const slow = await Promise.all(tags.map(async (tag) => await subscriber(broker.url, tag)));
+  let cut = 0;
+  for (const each of slow) {
+    each.pause();
+    each.once('close', () => {
+      cut += 1;
+    });
+  }
+  // More than the kernel takes for a connection that nobody reads from.
+  const large = new Uint8Array(500_000);
+  const unread = tags.flatMap((tag) =>
+    Array.from({ length: 20 }, async () => await broker.publish(`v1/${tag}/last`, large, false)),
+  );
+  const reader = await subscriber(broker.url, TAG);
+  const heard = new Promise<number>((resolve) => {
+    reader.once('data', (chunk) => resolve(chunk.length));
+  });
+  await broker.publish(`v1/${TAG}/last`, Uint8Array.of(1), false);
+  expect(await heard).toBeGreaterThan(0);
+  expect(cut, 'before the patience with any of them was over').toBe(0);
+  for (const each of [...slow, reader]) each.destroy();
+  await Promise.allSettled(unread);
+}, 120_000);
+
+/** Connected and subscribed to its answers on `last`. */
+async function subscriber(url: string, tag: string): Promise<Socket> {
+  const client = connect(Number(new URL(url).port), '127.0.0.1');
+  client.on('error', () => undefined);
+  client.write(packet(0x10, Buffer.concat([text('MQTT'), Buffer.from([4, 2, 0, 0]), text(tag)])));
+  const filter = Buffer.concat([Buffer.from([0, 1]), text(`v1/${tag}/last`), Buffer.from([1])]);
+  client.write(packet(0x82, filter));
+  // CONNACK and SUBACK.
+  let got = 0;
+  await new Promise<void>((resolve) => {
+    client.on('data', function take(chunk: Buffer) {
+      got += chunk.length;
+      if (got < 9) return;
+      client.off('data', take);
+      resolve();
+    });
+  });
+  return client;
+}
+
 function publish(i: number): Buffer {
   const id = Buffer.from([((i + 1) >> 8) & 0xff, (i + 1) & 0xff || 1]);
   return packet(
