@@ -29,11 +29,9 @@ class FalseClock {
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     });
-    try {
-      return start();
-    } finally {
-      process.env = before;
-    }
+    const started = start();
+    process.env = before;
+    return await started;
   }
 
   remove(): void {

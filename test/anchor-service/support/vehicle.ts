@@ -208,7 +208,7 @@ export class Vehicle {
   }
 
   #take(topic: string, payload: Uint8Array): void {
-    const name = topic.split('/').at(-1) as DownTopic;
+    const name = topic.split('/').at(-1) as DownTopic | 'beacon';
     if (name === 'accepted') {
       const message = decodeAcceptedMessage(payload);
       this.accepted.set(toHex(message.statementId), message);
