@@ -136,8 +136,8 @@ export class Uplink {
         this.#events.onConnection?.(true);
         this.#sentSessions.clear();
         this.#links.restart();
-        const down = (['accepted', 'refused', 'receipt', 'last', 'missing', 'link'] as const).map((t) =>
-          vehicleTopic(tag, t),
+        const down = (['accepted', 'refused', 'receipt', 'last', 'missing', 'link'] as const).map(
+          (t) => vehicleTopic(tag, t),
         );
         this.#broker
           .subscribe([...down, beaconTopic(service.chainId)])
