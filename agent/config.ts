@@ -8,9 +8,10 @@ import { parse, TomlError } from 'smol-toml';
 import { isBusName } from '../core/candump-bus.ts';
 import { UserError } from '../core/errors.ts';
 import { MAX_BUSES } from '../core/session-record.ts';
-import { Settings } from '../core/settings.ts';
+import { isLoopback, Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { type CaptureFilter, readFilters } from './capture-filter.ts';
+import type { TlsFiles } from './ports.ts';
 
 export type AgentConfig = {
   /** Holds keys/ and spool/; made when it is not there. */
@@ -34,6 +35,8 @@ export type AgentConfig = {
 
 export type AnchorServiceAccess = {
   readonly mqttUrl: string;
+  /** For `mqtts:`; none: the system's roots, and no certificate of the vehicle's own. */
+  readonly tls?: TlsFiles;
   readonly key: PublicKey;
   readonly chainId: bigint;
   readonly contract: Uint8Array;
@@ -182,16 +185,36 @@ function readInterfaces(capture: Settings): readonly CaptureInterface[] {
 function readMetrics(metrics: Settings): HostPort | undefined {
   const listen = readHostPort(metrics, 'listen', metrics.textOrNone('listen'));
   // When the vehicle is in use is nobody's business on its network.
-  if (listen !== undefined && !/^(127(\.\d+){3}|localhost|::1)$/.test(listen.host)) {
+  if (listen !== undefined && !isLoopback(listen.host)) {
     throw metrics.invalid('listen', 'on a loopback address such as 127.0.0.1:9464');
   }
   return listen;
 }
 
 function readService(service: Settings, folder: string): AnchorServiceAccess {
+  const mqttUrl = service.url('mqtt_url', ['mqtt:', 'mqtts:']);
+  const { protocol, hostname } = new URL(mqttUrl);
+  const allowsPlain = service.flag('allow_plain', false);
+  // Who listens would see when this vehicle is in use; who speaks could answer in the service's place.
+  if (protocol === 'mqtt:' && !isLoopback(hostname) && !allowsPlain) {
+    throw service.invalid(
+      'mqtt_url',
+      'mqtts: unless the host is this machine, or allow_plain is true',
+    );
+  }
+  const path = (name: string | undefined) => (name === undefined ? name : resolve(folder, name));
+  const tls = {
+    ca: path(service.textOrNone('tls_ca')),
+    certificate: path(service.textOrNone('tls_cert')),
+    key: path(service.textOrNone('tls_key')),
+  };
+  if ((tls.certificate === undefined) !== (tls.key === undefined)) {
+    throw service.invalid('tls_cert', 'there together with tls_key');
+  }
   const stampRootsFile = service.textOrNone('stamp_roots_file');
   return {
-    mqttUrl: service.url('mqtt_url', ['mqtt:', 'mqtts:']),
+    mqttUrl,
+    ...((tls.ca ?? tls.certificate) !== undefined && { tls }),
     key: toPublicKey(service, service.hex('key', 33)),
     chainId: BigInt(service.integer('chain_id', 1, Number.MAX_SAFE_INTEGER)),
     contract: service.hex('contract', 20),

@@ -1,6 +1,6 @@
 /** What the agent needs of the machine that it runs on; `main.ts` fills it in, and a test may replace a part. */
 import type { VerifyDigest } from '../core/signature.ts';
-import type { AgentConfig, LiveCapture, ReplayCapture } from './config.ts';
+import type { AgentConfig, AnchorServiceAccess, LiveCapture, ReplayCapture } from './config.ts';
 import type { KeyFiles } from './keys.ts';
 import type {
   AtCommitPoint,
@@ -28,7 +28,7 @@ export type Machine = {
   readonly readBootId: () => Uint8Array;
   readonly readClock: () => ClockReading;
   readonly softwareHash: () => Uint8Array;
-  readonly newBroker: (url: string) => Broker;
+  readonly newBroker: (service: AnchorServiceAccess, clientId: string) => Broker;
   readonly surveyLog: (path: string) => Promise<LogSurvey>;
   readonly openReplay: (capture: ReplayCapture, startAfterLine: number) => Promise<FrameSource>;
   readonly openCapture: (capture: LiveCapture) => Promise<CaptureSource>;

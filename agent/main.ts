@@ -1,7 +1,6 @@
 /**
  * The agent's composition root: the only file of the agent that knows the adapters of the machine.
  */
-import crypto from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../core/errors.ts';
 import type { PublicKey } from '../core/signature.ts';
@@ -59,7 +58,7 @@ const MACHINE: Machine = {
   readBootId,
   readClock: readMachineClock,
   softwareHash: () => softwareHash(ROOT, ['agent', 'core', 'hw']),
-  newBroker: (url) => new MqttBroker(url, `wmk-${crypto.randomBytes(8).toString('hex')}`),
+  newBroker: ({ mqttUrl, tls }, clientId) => new MqttBroker(mqttUrl, clientId, tls),
   surveyLog,
   openReplay: ({ path, speed }, startAfterLine) => openReplay({ path, speed, startAfterLine }),
   openCapture,

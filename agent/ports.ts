@@ -149,6 +149,13 @@ export const COMMIT_POINTS = [
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 
+/** Paths of PEM files: whom to believe, where not the system's roots, and the vehicle's own certificate with its key. */
+export type TlsFiles = {
+  readonly ca?: string | undefined;
+  readonly certificate?: string | undefined;
+  readonly key?: string | undefined;
+};
+
 /** One connection to a broker. Callbacks come one at a time. */
 export type Broker = {
   connect(handlers: {
@@ -341,6 +348,8 @@ export type Outbox = {
   /** Ids of statements that were accepted and have no receipt, oldest first. */
   unreceiptedStatements(limit: number): readonly Uint8Array[];
   statementById(id: Uint8Array): StoredStatement | undefined;
+  /** By place; from and to are inclusive. */
+  statements(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[];
   /** Whether the service has accepted a statement of that log with a higher number. */
   hasAcceptedBehind(log: number, seq: number): boolean;
   storeAcceptance(statementId: Uint8Array, message: Uint8Array): void;

@@ -1,7 +1,8 @@
 /** What a running agent offers to whoever started it, and what replay and live runs have in common. */
 import { readFileSync } from 'node:fs';
+import { toHex } from '../core/bytes.ts';
 import { UserError } from '../core/errors.ts';
-import type { PublicKey } from '../core/signature.ts';
+import { keyId, type PublicKey } from '../core/signature.ts';
 import type { Certificate } from '../core/x509/certificate.ts';
 import { certificatesInPem } from '../core/x509/pem.ts';
 import type { Progress } from './commits.ts';
@@ -90,12 +91,13 @@ export function newUplink(
       clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
       sha256: primitives.sha256,
       verify,
+      random: primitives.random,
       atCommitPoint,
     };
     // Whether the vehicle is connected is told of its first service.
     const { onConnection: _, ...others } = events;
     const uplink = new Uplink(
-      newBroker(service.mqttUrl),
+      newBroker(service, clientId(log.tag, deviceSigner.key)),
       outbox,
       options,
       i === 0 ? events : others,
@@ -124,6 +126,11 @@ function readStampRoots(path: string | undefined): readonly Certificate[] {
       { cause },
     );
   }
+}
+
+/** Brokers let a vehicle speak for its own tag by this name; a second unit of the vehicle has another. */
+function clientId(tag: Uint8Array, deviceKey: PublicKey): string {
+  return `${toHex(tag)}-${toHex(keyId(deviceKey)).slice(0, 16)}`;
 }
 
 /** What a session record says of program, configuration and filters. */

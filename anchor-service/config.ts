@@ -8,7 +8,7 @@ import { dirname, resolve } from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import { fromHex } from '../core/bytes.ts';
 import { UserError } from '../core/errors.ts';
-import { Settings } from '../core/settings.ts';
+import { isLoopback, Settings } from '../core/settings.ts';
 import { MIN_GAS_LIMIT } from './chain/fee-budget.ts';
 import type { ConfiguredAuthority } from './stamp/authorities.ts';
 
@@ -16,6 +16,16 @@ const ANY = Number.MAX_SAFE_INTEGER;
 
 /** Who could rewrite the chain: everybody's, a group's, or nobody's but this machine's. */
 export type ChainClass = 'public' | 'consortium' | 'local';
+
+/** Of the service's end of the connection: with vehicles, or with a broker outside. */
+export type BrokerTls = {
+  /** Who signs the certificates of the other end; none: for a broker outside, the system's roots. */
+  readonly ca: string | undefined;
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+  /** Certificates of vehicles that are not valid any more. */
+  readonly revoked: string | undefined;
+};
 
 export type AnchorServiceConfig = {
   /** Store, keys and the local chain's state. */
@@ -28,6 +38,8 @@ export type AnchorServiceConfig = {
     /** Where the embedded one listens; port 0 is any free one. */
     readonly host: string;
     readonly port: number;
+    /** Paths of PEM files. None: plain TCP. */
+    readonly tls: BrokerTls | undefined;
   };
   readonly chain: {
     /** JSON-RPC endpoints of different operators; none: a local chain that the service starts. */
@@ -78,6 +90,9 @@ export type AnchorServiceConfig = {
     readonly maxGroup: number;
     /** What an acceptance promises: anchored so long after it at the latest. */
     readonly anchorWithinMs: number;
+    /** What one vehicle may send, in the long run and at once. */
+    readonly messagesPerSecond: number;
+    readonly burst: number;
   };
   readonly window: {
     readonly everyMs: number;
@@ -117,6 +132,11 @@ export type AnchorServiceOptions = {
     readonly password: string;
     readonly host: string;
     readonly port: number;
+    readonly allow_plain: boolean;
+    readonly tls_ca: string;
+    readonly tls_cert: string;
+    readonly tls_key: string;
+    readonly tls_crl: string;
   }>;
   readonly chain?: Partial<{
     readonly rpc: readonly string[];
@@ -145,6 +165,8 @@ export type AnchorServiceOptions = {
     readonly group_ms: number;
     readonly max_group: number;
     readonly anchor_within_ms: number;
+    readonly messages_per_second: number;
+    readonly burst: number;
   }>;
   readonly window?: Partial<{
     readonly every_ms: number;
@@ -198,13 +220,7 @@ export function readConfig(
   const dataDir = resolve(baseDir, root.text('data_dir'));
   const config = {
     dataDir,
-    broker: root.section('broker', (s) => ({
-      url: s.urlOrNone('url', ['mqtt:', 'mqtts:']),
-      username: s.textOrNone('username'),
-      password: s.textOrNone('password'),
-      host: s.textOrNone('host') ?? '127.0.0.1',
-      port: s.integer('port', 0, 65_535, 1883),
-    })),
+    broker: root.section('broker', (s) => readBroker(s, baseDir)),
     chain: root.section('chain', readChain),
     http: root.section('http', (s) => ({
       host: s.textOrNone('host') ?? '127.0.0.1',
@@ -228,8 +244,10 @@ export function readConfig(
     }),
     intake: root.section('intake', (s) => ({
       groupMs: s.integer('group_ms', 0, 1000, 4),
-      maxGroup: s.integer('max_group', 1, 65_536, 512),
+      maxGroup: s.integer('max_group', 1, 65_536, 2048),
       anchorWithinMs: s.integer('anchor_within_ms', 1000, ANY, 3_600_000),
+      messagesPerSecond: s.integer('messages_per_second', 1, 1_000_000, 50),
+      burst: s.integer('burst', 1, 1_000_000, 500),
     })),
     window: root.section('window', (s) => ({
       everyMs: s.integer('every_ms', 50, ANY, 10_000),
@@ -251,12 +269,54 @@ export function readConfig(
   return config;
 }
 
+function readBroker(s: Settings, baseDir: string): AnchorServiceConfig['broker'] {
+  const url = s.urlOrNone('url', ['mqtt:', 'mqtts:']);
+  const host = s.textOrNone('host') ?? '127.0.0.1';
+  const tls = readBrokerTls(s, baseDir);
+  const isOutside = url !== undefined;
+  const { protocol, hostname } = isOutside ? new URL(url) : { protocol: '', hostname: host };
+  const isPlain = isOutside ? protocol === 'mqtt:' : tls === undefined;
+  const allowsPlain = s.flag('allow_plain', false);
+  // Whoever can speak on such a connection speaks for every vehicle.
+  if (isPlain && !isLoopback(hostname) && !allowsPlain) {
+    const expected = isOutside ? 'mqtts: URL' : 'loopback address without tls_cert';
+    throw s.invalid(isOutside ? 'url' : 'host', `a ${expected}, unless allow_plain is true`);
+  }
+  if (!isOutside && tls !== undefined && (tls.certificate === undefined || tls.ca === undefined)) {
+    throw s.invalid(
+      'tls_cert',
+      'there together with tls_key and with tls_ca, which signs the vehicles',
+    );
+  }
+  return {
+    url,
+    username: s.textOrNone('username'),
+    password: s.textOrNone('password'),
+    host,
+    port: s.integer('port', 0, 65_535, 1883),
+    tls,
+  };
+}
+
+function readBrokerTls(s: Settings, baseDir: string): BrokerTls | undefined {
+  const path = (name: string | undefined) => (name === undefined ? name : resolve(baseDir, name));
+  const ca = path(s.textOrNone('tls_ca'));
+  const certificate = path(s.textOrNone('tls_cert'));
+  const key = path(s.textOrNone('tls_key'));
+  const revoked = path(s.textOrNone('tls_crl'));
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw s.invalid('tls_cert', 'there together with tls_key');
+  }
+  const hasAny = [ca, certificate, revoked].some((each) => each !== undefined);
+  return hasAny ? { ca, certificate, key, revoked } : undefined;
+}
+
 function readStamp(s: Settings, baseDir: string): AnchorServiceConfig['stamp'] {
   return {
     everyMs: s.integer('every_ms', 50, ANY, 3_600_000),
     soonestMs: s.integer('soonest_ms', 0, ANY, 60_000),
     timeoutMs: s.integer('timeout_ms', 100, 600_000, 10_000),
-    local: s.flag('local'),
+    local: s.flag('local', false),
     authorities: s.sections('authorities', (one) => ({
       url: one.url('url', ['http:', 'https:']),
       rootsFile: resolve(baseDir, one.text('roots_file')),

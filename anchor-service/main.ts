@@ -4,6 +4,7 @@ import { OperationalError, UserError } from '../core/errors.ts';
 import type { PublicKey } from '../core/signature.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../hw/crypto/native-hash.ts';
+import { startVerifyThreads } from '../hw/crypto/verify-threads.ts';
 import { es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { makeAnswers } from './answers.ts';
@@ -104,10 +105,13 @@ async function openParts(
   parts.defer(async () => await chain.stop());
   const local = config.stamp.local ? await startLocalAuthority(config.dataDir, clock) : undefined;
   if (local !== undefined) parts.defer(async () => await local.close());
+  const threads = await startVerifyThreads();
+  parts.defer(async () => await threads.stop());
   const work = await startWork({
     ...{ config, stores, signer, chain, status, clock, atCommitPoint },
     sha256: nativeSha256,
     verify: fastVerifyDigest,
+    verifyAll: threads.verifyAll,
     log,
     stampAuthorities: [
       ...readAuthorities(config.stamp.authorities),

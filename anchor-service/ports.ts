@@ -1,4 +1,5 @@
 /** The service's edges: what its stages need from each other and from outside, implemented in the stages' folders. */
+import type { MerkleTree } from '../core/merkle.ts';
 import type { PublicKey } from '../core/signature.ts';
 
 /** Unix time. */
@@ -22,6 +23,16 @@ export type SenderKey = {
   /** 32-byte digest to 65 bytes: r, s (low), parity of the recovered point. */
   sign(digest: Uint8Array): Promise<Uint8Array>;
 };
+
+/** A signature to look at: key, 32-byte digest, 64 bytes of signature. */
+export type SignatureCheck = {
+  readonly key: PublicKey;
+  readonly digest: Uint8Array;
+  readonly signature: Uint8Array;
+};
+
+/** One verdict for each, in order: as `VerifyDigest` gives it, beside the thread that asks. */
+export type VerifyAll = (checks: readonly SignatureCheck[]) => Promise<readonly boolean[]>;
 
 /** The connection to the vehicles. */
 export type BrokerLink = {
@@ -95,6 +106,8 @@ export type NewStatement = {
   readonly epoch: number;
   readonly log: number;
   readonly seq: number;
+  /** What it covers of its own log, from `first` to below `end`; undefined when it covers older logs only. */
+  readonly chunks: { readonly first: number; readonly end: number } | undefined;
   readonly label: Uint8Array;
   /** SHA-256 of `bytes`. */
   readonly hash: Uint8Array;
@@ -107,21 +120,45 @@ export type NewStatement = {
 /** The statement that was accepted for a place in a log. */
 export type StandingStatement = Pick<NewStatement, 'id' | 'sessionId' | 'bytes'>;
 
+/** Statements of one log that have not come, although a later one has: from `first` to `last`. */
+export type MissingStatements = {
+  readonly log: number;
+  readonly first: number;
+  readonly last: number;
+};
+
+/** A device key in an epoch: whose logs are numbered together. */
+export type LogOwner = Pick<NewStatement, 'tag' | 'deviceKeyId' | 'epoch'>;
+
 export type GivenAcceptance = {
   /** Names the group commit. */
   readonly group: number;
   /** COSE_Sign1. */
   readonly acceptance: Uint8Array;
   readonly leafIndex: number;
+  /** Over the ids of the group; undefined for a group of before, whose ids are in the store. */
+  readonly tree?: MerkleTree;
 };
 
 export type IntakeStore = {
   findSession(id: Uint8Array): StoredSession | undefined;
-  /** All or nothing, and durable when it returns. */
-  inTransaction<T>(work: () => T): T;
+  /** All or nothing: `work` is done at once, and durable when this resolves. @throws OperationalError DISK_FULL (retryable) */
+  inGroup<T>(work: () => T): Promise<T>;
   /** Does nothing when the session is there. */
   insertSession(session: StoredSession): void;
   statementByLabel(label: Uint8Array): StandingStatement | undefined;
+  /** The place of the newest: nothing stands above it in its log, or in a later one. */
+  newestPlace(
+    owner: LogOwner,
+  ): (Pick<NewStatement, 'log' | 'seq'> & { readonly end: number | undefined }) | undefined;
+  /** What the statement with this label covers of its own log. */
+  chunksOf(label: Uint8Array): NewStatement['chunks'];
+  /** Remembers a hole before a statement that came early. */
+  insertMissing(owner: LogOwner, missing: MissingStatements): void;
+  /** Takes a statement that has come now out of the hole that it was in. */
+  removeMissing(owner: LogOwner, log: number, seq: number): void;
+  /** Newest first. */
+  missingOf(owner: LogOwner, limit: number): readonly MissingStatements[];
   insertAcceptance(acceptance: Uint8Array): number;
   insertStatement(statement: NewStatement, acceptance: number, leafIndex: number): void;
   /** The one with the highest seq in the highest log of this device key, and the record of its session. */
@@ -129,7 +166,9 @@ export type IntakeStore = {
     tag: Uint8Array,
     deviceKeyId: Uint8Array,
     epoch: number,
-  ): { readonly session: Uint8Array; readonly statement: Uint8Array } | undefined;
+  ):
+    | { readonly id: Uint8Array; readonly session: Uint8Array; readonly statement: Uint8Array }
+    | undefined;
   /** Does nothing when the proof of this second statement is kept already. */
   insertFork(firstId: Uint8Array, secondId: Uint8Array, proof: Uint8Array): void;
   countForks(): number;
@@ -157,7 +196,7 @@ export type SealedWindow = {
 };
 
 export type WindowStore = {
-  /** Ascending by label, as the tree wants them. */
+  /** The oldest, ascending by label, as the tree wants them. */
   openStatements(limit: number): readonly OpenStatement[];
   /** Windows that are not in a block yet. */
   countUnmined(): number;

@@ -53,7 +53,7 @@ export class Status {
       message: reason.message,
       sinceMs: this.#problems.get(where)?.sinceMs ?? this.#clock.nowMs(),
     };
-    if (reason instanceof OperationalError && reason.retryable) {
+    if (canHeal(reason)) {
       const known = this.#problems.get(where);
       this.#problems.set(where, problem);
       if (known?.code !== problem.code) this.#log('problem', logged(problem));
@@ -64,6 +64,13 @@ export class Status {
     this.#log('halt', logged(problem));
     this.#resolveHalted(reason);
   }
+}
+
+/** A full disk takes back the whole transaction, and every step starts from what is durable. */
+function canHeal(reason: Error): boolean {
+  return (
+    (reason instanceof OperationalError && reason.retryable) || codeOf(reason) === 'SQLITE_FULL'
+  );
 }
 
 function logged(problem: Problem): Readonly<Record<string, string>> {

@@ -10,6 +10,7 @@ import { DAY_S, FeeBudget } from './chain/fee-budget.ts';
 import { Finalizer } from './chain/finalizer.ts';
 import { HopMaker } from './chain/hop-maker.ts';
 import type { Chain } from './chain/open-chain.ts';
+import { ChainClock } from './chain-clock.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig } from './config.ts';
 import { Admission } from './intake/admission.ts';
@@ -17,8 +18,16 @@ import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
 import { startEmbeddedBroker } from './intake/embedded-broker.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
+import { RateLimit } from './intake/rate-limit.ts';
 import { type Loop, startLoop } from './loop.ts';
-import type { BrokerLink, Clock, FeeBudget as FeeBudgetState, Log, Signer } from './ports.ts';
+import type {
+  BrokerLink,
+  Clock,
+  FeeBudget as FeeBudgetState,
+  Log,
+  Signer,
+  VerifyAll,
+} from './ports.ts';
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
@@ -37,6 +46,7 @@ export type WorkParts = {
   readonly clock: Clock;
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
+  readonly verifyAll: VerifyAll;
   readonly atCommitPoint: AtCommitPoint;
   readonly log: Log;
   /** Empty: nothing is stamped. */
@@ -63,10 +73,11 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   const running = new Map<string, Loop>();
   const budget = makeBudget(parts);
   let stopped: Promise<void> | undefined;
+  const clock = new ChainClock(parts.clock);
   let beacons: BeaconPublisher | undefined;
   let stamper: Stamper | undefined;
   const intake = makeIntake(
-    parts,
+    { ...parts, clock },
     budget,
     () => running.get('receipts')?.wake(),
     () => {
@@ -79,7 +90,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
     stamper?.publishAgain();
     running.get('receipts')?.wake();
   });
-  const made = makeBeacons(parts, link);
+  const made = makeBeacons(parts, link, clock);
   beacons = made;
   stamper = makeStamper(parts, link);
   intake.connect(link);
@@ -154,12 +165,20 @@ function makeIntake(
   onStampSoon: () => void,
 ): Intake {
   const { config, stores, signer, status, clock, sha256, verify, atCommitPoint } = parts;
+  const { messagesPerSecond: perSecond, burst } = config.intake;
+  // Not by the time of day, which may be set.
+  const monotonic = { nowMs: () => performance.now() };
   const { file, keys } = config.devices;
   const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
   const { findSession } = stores.intake;
   return new Intake({
     ...config.intake,
     admission: new Admission({ devices, findSession, verify, sha256 }),
+    verifyAll: parts.verifyAll,
+    limit: new RateLimit({ perSecond, burst, clock: monotonic }),
+    refusals: new RateLimit({ perSecond: 1, burst: 1, clock: monotonic }),
+    questions: new RateLimit({ perSecond: 0.2, burst: 1, clock: monotonic }),
+    isTooMuchHeld: config.broker.url === undefined,
     store: stores.intake,
     signer,
     sha256,
@@ -172,6 +191,7 @@ function makeIntake(
     linksTo: (numbers) => answerUnlinked(stores.hops, parts.chain.identity.chainId, numbers),
     stamps: stores.stamps,
     onStampSoon,
+    onRecovered: () => status.succeeded('intake'),
     onFailure: (error) => status.failed('intake', error),
   });
 }
@@ -181,18 +201,18 @@ async function openLink(
   intake: Intake,
   onConnected: () => void,
 ): Promise<BrokerLink> {
-  const { url, username, password, host, port } = config.broker;
+  const { url, username, password, host, port, tls } = config.broker;
   const onMessage = async (topic: string, payload: Uint8Array): Promise<void> => {
     await intake.receive(topic, payload);
   };
-  if (url === undefined) return await startEmbeddedBroker({ host, port }, onMessage);
+  if (url === undefined) return await startEmbeddedBroker({ host, port, tls }, onMessage);
   // One session at the broker for as long as the service publishes under this key.
   const clientId = `witnessmark-${toHex(chain.identity.publisher).slice(0, 10)}`;
-  const options = { url, clientId, username, password, onMessage, onConnected };
+  const options = { url, clientId, username, password, tls, onMessage, onConnected };
   return await connectExternalBroker(options);
 }
 
-function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
+function makeBeacons(parts: WorkParts, link: BrokerLink, promised: ChainClock): BeaconPublisher {
   const { stores, chain, signer, clock, atCommitPoint } = parts;
   return new BeaconPublisher({
     endpoints: chain.endpoints,
@@ -202,6 +222,7 @@ function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
     chainId: chain.identity.chainId,
     publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
     atCommitPoint,
+    onBlock: (timestampS) => promised.sawBlock(timestampS),
   });
 }
 

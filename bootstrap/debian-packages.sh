@@ -2,7 +2,7 @@
 # Installs the Debian packages that are missing; touches nothing when all are there.
 # usage: bootstrap/debian-packages.sh run     what the pinned Node needs to start
 #        bootstrap/debian-packages.sh build   and what compiles native modules
-#        bootstrap/debian-packages.sh test    the browser that tests run in, gpsd, openssl and systemd's tools
+#        bootstrap/debian-packages.sh test    the browser that tests run in, gpsd, openssl, systemd's tools, a broker, a clock that lies
 #        bootstrap/debian-packages.sh rig     what compiles, and the machine with CAN sockets of test/rig/
 set -euo pipefail
 
@@ -14,7 +14,7 @@ libraries=$(ldconfig -p)
 case "${1:?usage: bootstrap/debian-packages.sh run|build|test|rig}" in
   run) commands=() ;;
   build) commands=(g++ make python3) ;;
-  test) commands=(g++ make python3 chromium gpsd openssl systemd-analyze) ;;
+  test) commands=(g++ make python3 chromium gpsd openssl systemd-analyze mosquitto faketime) ;;
   rig) commands=(g++ make /usr/bin/python3 linux.uml candump ip insmod busybox mkfs.ext4) ;;
   *) echo "expected run, build, test or rig, got $1" >&2; exit 2 ;;
 esac

@@ -16,6 +16,7 @@ export type RecordKind =
   | 'journal-block'
   | 'beacon'
   | 'acceptance'
+  | 'last'
   | 'custody-record'
   | 'enrolment'
   | 'statement-request';

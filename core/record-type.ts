@@ -21,5 +21,6 @@ export const RECORD = {
   stateRecord: 19,
   streamsRecord: 20,
   timeStamp: 21,
+  last: 22,
   statementRequest: 24,
 } as const;

@@ -6,6 +6,11 @@
 import { fromHex } from './bytes.ts';
 import { FormatError, UserError } from './errors.ts';
 
+/** Addresses that only this machine can reach: what goes in plain text there is seen by nobody else. */
+export function isLoopback(host: string): boolean {
+  return /^(127(\.\d+){3}|localhost|::1|\[::1\])$/.test(host);
+}
+
 export class Settings {
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #from: string;
@@ -64,13 +69,6 @@ export class Settings {
     throw this.invalid(key, 'a list of texts');
   }
 
-  /** False when it is not there. */
-  flag(key: string): boolean {
-    const value = this.#take(key) ?? false;
-    if (typeof value === 'boolean') return value;
-    throw this.invalid(key, 'true or false');
-  }
-
   wordOrNone<const T extends string>(key: string, words: readonly T[]): T | undefined {
     const text = this.textOrNone(key);
     const word = words.find((candidate) => candidate === text);
@@ -78,6 +76,13 @@ export class Settings {
       throw this.invalid(key, `one of ${words.join(', ')}`);
     }
     return word;
+  }
+
+  /** @param byDefault when it is not there */
+  flag(key: string, byDefault: boolean): boolean {
+    const value = this.#take(key) ?? byDefault;
+    if (typeof value === 'boolean') return value;
+    throw this.invalid(key, 'true or false');
   }
 
   url(key: string, protocols: readonly string[]): string {

@@ -8,14 +8,15 @@ import { encodeCbor } from './cbor.ts';
 import { FormatError } from './errors.ts';
 import { decodeFields, type Fields } from './fields.ts';
 import { MAX_SIGNED_BYTES } from './fork-proof.ts';
+import { NONCE_BYTES } from './last-record.ts';
 import { HASH_BYTES } from './merkle.ts';
 import { MAX_ANCHORED_WINDOW_BYTES } from './receipt.ts';
-import { ID_BYTES } from './vehicle-log.ts';
+import { ID_BYTES, MAX_SEQ } from './vehicle-log.ts';
 
 /** Up: QoS 1; a COSE_Sign1 on the first two. The session record comes before its first statement. */
 export type UpTopic = 'session' | 'statement' | 'want' | 'ask' | 'unlinked' | 'want-stamp';
 /** Down: QoS 1. */
-export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last' | 'link' | 'stamp';
+export type DownTopic = 'accepted' | 'refused' | 'receipt' | 'last' | 'link' | 'stamp' | 'missing';
 
 /** Windows that one message asks for. */
 export const MAX_WANTED_STAMPS = 64;
@@ -154,31 +155,41 @@ export function decodeWantStampMessage(bytes: Uint8Array): WantStampMessage {
 }
 
 /** On `ask`: whose last statement the vehicle wants to be shown. */
-export type AskMessage = { readonly deviceKeyId: Uint8Array; readonly epoch: number };
+export type AskMessage = {
+  readonly deviceKeyId: Uint8Array;
+  readonly epoch: number;
+  /** Fresh for every connection, 16 bytes: the answer repeats it under the service's signature. */
+  readonly nonce: Uint8Array;
+};
 
-export function encodeAskMessage({ deviceKeyId, epoch }: AskMessage): Uint8Array {
-  return encodeCbor([deviceKeyId, epoch]);
+export function encodeAskMessage({ deviceKeyId, epoch, nonce }: AskMessage): Uint8Array {
+  return encodeCbor([deviceKeyId, epoch, nonce]);
 }
 
 /** @throws FormatError CBOR_*, FIELD_* */
 export function decodeAskMessage(bytes: Uint8Array): AskMessage {
-  return decodeFields(bytes, 'ask message', readAsked);
+  return decodeFields(bytes, 'ask message', (fields) => ({
+    ...readOwner(fields),
+    nonce: fields.bytes('nonce', NONCE_BYTES),
+  }));
 }
 
-/** On `last`: what was asked, and the last statement of the newest log that the service knows of this device key. */
-export type LastMessage = AskMessage & {
+/** On `last`: the service's word for one question, and the last statement of the newest log that it has of the device key. */
+export type LastMessage = {
+  /** COSE_Sign1 of a last record. */
+  readonly answer: Uint8Array;
   /** COSE_Sign1 both; none when the service knows no statement. */
   readonly last: { readonly session: Uint8Array; readonly statement: Uint8Array } | undefined;
 };
 
-export function encodeLastMessage({ deviceKeyId, epoch, last }: LastMessage): Uint8Array {
-  return encodeCbor([deviceKeyId, epoch, last === undefined ? [] : [last.session, last.statement]]);
+export function encodeLastMessage({ answer, last }: LastMessage): Uint8Array {
+  return encodeCbor([answer, last === undefined ? [] : [last.session, last.statement]]);
 }
 
 /** @throws FormatError CBOR_*, FIELD_* */
 export function decodeLastMessage(bytes: Uint8Array): LastMessage {
   return decodeFields(bytes, 'last message', (fields) => ({
-    ...readAsked(fields),
+    answer: fields.bytesUpTo('answer', 1024),
     last: fields.optional('last', (part) => ({
       session: part.bytesUpTo('session record', MAX_SIGNED_BYTES),
       statement: part.bytesUpTo('statement', MAX_SIGNED_BYTES),
@@ -186,7 +197,46 @@ export function decodeLastMessage(bytes: Uint8Array): LastMessage {
   }));
 }
 
-function readAsked(fields: Fields): AskMessage {
+/** Ranges in one question. */
+export const MAX_MISSING = 16;
+
+/** On `missing`: statements of this device key that the service lacks although it has later ones. No evidence. */
+export type MissingMessage = {
+  readonly deviceKeyId: Uint8Array;
+  readonly epoch: number;
+  /** From `first` to `last`, both missing. */
+  readonly missing: readonly {
+    readonly log: number;
+    readonly first: number;
+    readonly last: number;
+  }[];
+};
+
+export function encodeMissingMessage({ deviceKeyId, epoch, missing }: MissingMessage): Uint8Array {
+  return encodeCbor([
+    deviceKeyId,
+    epoch,
+    missing.map(({ log, first, last }) => [log, first, last]),
+  ]);
+}
+
+/** @throws FormatError CBOR_*, FIELD_*, MISSING_RANGE */
+export function decodeMissingMessage(bytes: Uint8Array): MissingMessage {
+  const message = decodeFields(bytes, 'missing message', (fields) => ({
+    ...readOwner(fields),
+    missing: fields.list('missing', MAX_MISSING, (range) => ({
+      log: range.uint('log'),
+      first: range.uint('first', MAX_SEQ),
+      last: range.uint('last', MAX_SEQ),
+    })),
+  }));
+  if (message.missing.some(({ first, last }) => first > last)) {
+    throw new FormatError('MISSING_RANGE', 'expected a range that ends where it starts or later');
+  }
+  return message;
+}
+
+function readOwner(fields: Fields): { readonly deviceKeyId: Uint8Array; readonly epoch: number } {
   return { deviceKeyId: fields.bytes('device key id', ID_BYTES), epoch: fields.uint('epoch') };
 }
 

@@ -75,6 +75,14 @@ export function outboxOf(
       // Its word is kept: given once more, it is not the word of the service that the statement is with now.
       return statement && missed ? { ...statement, acceptance: missed } : statement;
     },
+    // Of another service's statements this one is not told, although it may miss them below its own.
+    statements: (log, fromSeq, toSeq) =>
+      rows(
+        `SELECT statement.* ${WITH_SERVICE} AND place BETWEEN ? AND ? ORDER BY place`,
+        service,
+        placeOf(log, fromSeq),
+        placeOf(log, toSeq),
+      ).map(toStatement),
     storeAcceptance: (id, message) => spool.storeAcceptance(id, message),
     acceptedStatements: (limit) =>
       rows(

@@ -12,6 +12,7 @@ import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
 import { type LinkedBlocks, verifyHeaderLink } from '../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import type { Hash } from '../../core/hash.ts';
+import { decodeLastRecord } from '../../core/last-record.ts';
 import { verifyInclusion } from '../../core/merkle.ts';
 import {
   decodeAnchoredWindow,
@@ -134,8 +135,40 @@ export type OwnKey = {
 };
 
 /**
- * A statement that this device once signed, of which the device key can be the only witness: whoever sends
- * the answer can at most show one that is older than the newest.
+ * The service's word for the question with this nonce, and the statement that it is about.
+ * @returns the place of the statement, `none` when the service has none, `other` when it answers another question
+ * @throws FormatError; VerificationError SIGNATURE_INVALID, LAST_MISMATCH, LAST_FOREIGN
+ */
+export function checkLastAnswer(
+  { answer, last }: LastMessage,
+  own: OwnKey & { readonly nonce: Uint8Array },
+  service: KnownService,
+  verify: VerifyDigest,
+): LogPredecessor | 'none' | 'other' {
+  const { payload } = verifySigned('last', service.key, answer, verify);
+  const record = decodeLastRecord(payload);
+  const ours =
+    equalBytes(record.tag, own.tag) &&
+    equalBytes(record.deviceKeyId, keyId(own.deviceKey)) &&
+    record.epoch === own.epoch;
+  // Of another unit of this vehicle, or kept from a question of before.
+  if (!ours || !equalBytes(record.nonce, own.nonce)) return 'other';
+  const shown = last && checkLast(last, own, verify);
+  const isNamed =
+    shown === undefined
+      ? record.statementId === undefined
+      : record.statementId !== undefined && equalBytes(record.statementId, shown.statementId);
+  if (!isNamed) {
+    throw new VerificationError(
+      'LAST_MISMATCH',
+      'the answer shows another statement than it names',
+    );
+  }
+  return shown ?? 'none';
+}
+
+/**
+ * A statement that this device once signed.
  * @throws FormatError; VerificationError SIGNATURE_INVALID, LAST_FOREIGN
  */
 export function checkLast(

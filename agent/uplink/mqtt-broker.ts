@@ -1,10 +1,12 @@
 /** The agent's MQTT connection; the only agent file that imports mqtt. MQTT 3.1.1, QoS 1, clean sessions. */
+
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
-import { OperationalError } from '../../core/errors.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
 import { MAX_MESSAGE_BYTES } from '../../core/wire.ts';
-import type { Broker } from '../ports.ts';
+import type { Broker, TlsFiles } from '../ports.ts';
 
 const RECONNECT_MS = 1000;
 const TCP_PORT = 1883;
@@ -34,10 +36,13 @@ export class MqttBroker implements Broker {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** @param clientId only letters, digits, `_` and `-`, which every broker takes */
-  constructor(url: string, clientId: string) {
+  /**
+   * @param clientId only letters, digits, `_` and `-`, which every broker takes
+   * @throws UserError TLS_FILES
+   */
+  constructor(url: string, clientId: string, tls: TlsFiles = {}) {
     this.#url = new URL(url);
-    this.#trusted = this.#url.protocol === 'mqtts:' ? createSecureContext() : undefined;
+    this.#trusted = this.#url.protocol === 'mqtts:' ? trusted(tls) : undefined;
     this.#clientId = clientId;
   }
 
@@ -85,6 +90,22 @@ export class MqttBroker implements Broker {
   #connected(): InstanceType<typeof MqttClient> {
     if (this.#client?.connected !== true) throw offline(undefined);
     return this.#client;
+  }
+}
+
+/** TLS 1.3 alone: with it the vehicle's certificate, and so its tag, is seen by nobody on the way. */
+function trusted({ ca, certificate, key }: TlsFiles): SecureContext {
+  try {
+    return createSecureContext({
+      minVersion: 'TLSv1.3',
+      ...(ca !== undefined && { ca: readFileSync(ca) }),
+      ...(certificate !== undefined && { cert: readFileSync(certificate) }),
+      ...(key !== undefined && { key: readFileSync(key) }),
+    });
+  } catch (cause) {
+    const names = [ca, certificate, key].filter((name) => name !== undefined).join(', ');
+    const sentence = `expected certificates and a private key in PEM in ${names}`;
+    throw new UserError('TLS_FILES', sentence, { cause });
   }
 }
 

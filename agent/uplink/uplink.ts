@@ -5,6 +5,7 @@
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
+import { NONCE_BYTES } from '../../core/last-record.ts';
 import { decodeInclusion } from '../../core/receipt.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
 import { keyId, type PublicKey, type VerifyDigest } from '../../core/signature.ts';
@@ -13,6 +14,7 @@ import {
   beaconTopic,
   decodeAcceptedMessage,
   decodeLastMessage,
+  decodeMissingMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
   encodeAskMessage,
@@ -22,11 +24,18 @@ import {
   stampTopic,
   vehicleTopic,
 } from '../../core/wire.ts';
-import type { AtCommitPoint, Broker, LinkShelf, Outbox, StoredStatement } from '../ports.ts';
+import type {
+  AtCommitPoint,
+  Broker,
+  LinkShelf,
+  Outbox,
+  RandomBytes,
+  StoredStatement,
+} from '../ports.ts';
 import {
   checkAcceptance,
   checkBeacon,
-  checkLast,
+  checkLastAnswer,
   checkReceipt,
   type KnownService,
 } from './answers.ts';
@@ -70,6 +79,7 @@ export type UplinkOptions = {
   readonly clock: BeaconClock;
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
+  readonly random: RandomBytes;
   readonly atCommitPoint: AtCommitPoint;
 };
 
@@ -93,6 +103,11 @@ export class Uplink {
    */
   #standing: 'unknown' | 'clear' | 'rolled back' = 'unknown';
   #askForLast = false;
+  /** Of the question that is open, or was answered: nobody can have kept an answer to it from before. */
+  #nonce: Uint8Array = new Uint8Array(0);
+  /** Accepted statements that the service says it lacks: it may have been set back to a copy of its store. */
+  #lacked: readonly StoredStatement[] = [];
+  #mayBeAsked = true;
   #askForReceipts = false;
   #askForStamps = false;
   #draining = false;
@@ -131,12 +146,12 @@ export class Uplink {
     this.#broker.connect({
       onConnected: () => {
         this.#connected = true;
-        this.#standing = 'unknown';
+        this.#beginQuestion();
         this.#events.onConnection?.(true);
         this.#sentSessions.clear();
         this.#links.restart();
-        const down = (['accepted', 'refused', 'receipt', 'last', 'link'] as const).map((t) =>
-          vehicleTopic(tag, t),
+        const down = (['accepted', 'refused', 'receipt', 'last', 'link', 'missing'] as const).map(
+          (t) => vehicleTopic(tag, t),
         );
         const stamps = [vehicleTopic(tag, 'stamp'), stampTopic(service.chainId)];
         this.#broker
@@ -167,9 +182,14 @@ export class Uplink {
 
   /** What the service has last is looked at anew: its answer was older than what it has, or a new log has begun. */
   askAgain(): void {
-    this.#standing = 'unknown';
+    this.#beginQuestion();
     this.#askForLast = true;
     this.drain();
+  }
+
+  #beginQuestion(): void {
+    this.#standing = 'unknown';
+    this.#nonce = this.#options.random(NONCE_BYTES);
   }
 
   async stop(): Promise<void> {
@@ -184,6 +204,7 @@ export class Uplink {
     this.#inFlight.clear();
     this.#askForLast = true;
     this.#askForReceipts = true;
+    this.#mayBeAsked = true;
     this.drain();
   }
 
@@ -204,7 +225,10 @@ export class Uplink {
   async #sendWaiting(): Promise<void> {
     const { tag, epoch, deviceKey } = this.#options;
     if (this.#standing === 'unknown' && this.#askForLast) {
-      const ask = encodeAskMessage({ deviceKeyId: keyId(deviceKey), epoch });
+      const ask = encodeAskMessage({
+        ...{ deviceKeyId: keyId(deviceKey), epoch },
+        nonce: this.#nonce,
+      });
       await this.#broker.publish(vehicleTopic(tag, 'ask'), ask);
     }
     this.#askForLast = false;
@@ -238,7 +262,9 @@ export class Uplink {
   async #sendStatements(): Promise<void> {
     const { tag, atCommitPoint } = this.#options;
     if (!this.#maySend()) return;
-    for (const statement of this.#outbox.unacceptedStatements(IN_FLIGHT)) {
+    const lacked = this.#lacked;
+    this.#lacked = [];
+    for (const statement of [...this.#outbox.unacceptedStatements(IN_FLIGHT), ...lacked]) {
       if (this.#inFlight.has(toHex(statement.id))) continue;
       await this.#sendSession(statement);
       // Meanwhile there may be another connection, on which nothing is clear yet.
@@ -280,22 +306,40 @@ export class Uplink {
     else if (kind === 'last') this.#takeLast(payload);
     else if (kind === 'link') this.#links.take(payload);
     else if (kind === 'stamp') this.#takeStamp(payload);
+    else if (kind === 'missing') this.#takeMissing(payload);
   }
 
   #takeLast(payload: Uint8Array): void {
-    const { epoch, deviceKey, verify } = this.#options;
-    const answer = decodeLastMessage(payload);
-    // Another unit of this vehicle asked, or this one asked before.
-    const isOurs = equalBytes(answer.deviceKeyId, keyId(deviceKey)) && answer.epoch === epoch;
-    if (!isOurs || this.#standing !== 'unknown') return;
-    const last = answer.last && checkLast(answer.last, this.#options, verify);
-    if (last === undefined || this.#isKnown(last)) {
+    const { service, verify } = this.#options;
+    const own = { ...this.#options, nonce: this.#nonce };
+    const last = checkLastAnswer(decodeLastMessage(payload), own, service, verify);
+    if (last === 'other' || this.#standing !== 'unknown') return;
+    if (last === 'none' || this.#isKnown(last)) {
       this.#standing = 'clear';
       this.drain();
     } else {
       this.#standing = 'rolled back';
       this.#events.onRolledBack(last);
     }
+  }
+
+  /**
+   * Anybody may have sent it: it makes the agent say once more what it said before, and no more of it at a time
+   * than of anything else. What has no acceptance is sent anyway; what has a receipt stands on the chain.
+   */
+  #takeMissing(payload: Uint8Array): void {
+    const { deviceKey, epoch } = this.#options;
+    const asked = decodeMissingMessage(payload);
+    const isOurs = equalBytes(asked.deviceKeyId, keyId(deviceKey)) && asked.epoch === epoch;
+    if (!isOurs || !this.#mayBeAsked) return;
+    this.#mayBeAsked = false;
+    this.#lacked = asked.missing
+      .flatMap(({ log, first, last }) =>
+        this.#outbox.statements(log, first, Math.min(last, first + IN_FLIGHT - 1)),
+      )
+      .filter(({ acceptance, inclusion }) => acceptance !== undefined && inclusion === undefined)
+      .slice(0, IN_FLIGHT);
+    if (this.#lacked.length > 0) this.drain();
   }
 
   /**

@@ -3,7 +3,7 @@
  * Implements spec/uplink.md, "Verification". Everything here comes from the network.
  */
 import { equalBytes, toHex } from '../../core/bytes.ts';
-import { unverifiedPayload, verifySigned } from '../../core/cose.ts';
+import { decodeSigned, recordId, unverifiedPayload, verifySigned } from '../../core/cose.ts';
 import { FormatError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
@@ -11,7 +11,7 @@ import { keyId, type VerifyDigest } from '../../core/signature.ts';
 import { decodeStatement } from '../../core/statement.ts';
 import { windowLabel } from '../../core/window.ts';
 import { assertTopicTag } from '../../core/wire.ts';
-import type { NewStatement, StoredSession } from '../ports.ts';
+import type { NewStatement, SignatureCheck, StoredSession } from '../ports.ts';
 import { claimedId } from './claimed-id.ts';
 import type { DeviceKeys } from './device-keys.ts';
 
@@ -26,6 +26,13 @@ export type Admitted =
   | { readonly kind: 'session'; readonly session: StoredSession }
   | { readonly kind: 'statement'; readonly statement: NewStatement }
   | Refusal;
+
+/** A statement that holds if its signature does, which is looked at with those of many others. */
+export type Unverified = {
+  readonly kind: 'unverified';
+  readonly statement: NewStatement;
+  readonly check: SignatureCheck;
+};
 
 /** Sessions that verified, so that their statements need no look-up. All are dropped at once when it is full: the store has them. */
 const MAX_CACHED_SESSIONS = 20_000;
@@ -45,11 +52,16 @@ export class Admission {
     this.#options = options;
   }
 
-  admit(topicTag: string, topic: 'session' | 'statement', bytes: Uint8Array): Admitted {
+  /** Everything but the signature of a statement. A session's is looked at: statements right behind it need it. */
+  admit(
+    topicTag: string,
+    topic: 'session' | 'statement',
+    bytes: Uint8Array,
+  ): Exclude<Admitted, { kind: 'statement' }> | Unverified {
     try {
       return topic === 'session'
         ? { kind: 'session', session: this.#session(topicTag, bytes) }
-        : { kind: 'statement', statement: this.#statement(topicTag, bytes) };
+        : this.#statement(topicTag, bytes);
     } catch (error) {
       if (!(error instanceof FormatError) && !(error instanceof VerificationError)) throw error;
       const kind = topic === 'session' ? 'session-record' : 'statement';
@@ -68,7 +80,16 @@ export class Admission {
         `the device key ${toHex(record.deviceKeyId)} is not enrolled here`,
       );
     }
-    const { id } = verifySigned('session-record', device, bytes, this.#options.verify);
+    const id = recordId(
+      'session-record',
+      device,
+      decodeSigned('session-record', device, bytes).payload,
+      this.#options.sha256,
+    );
+    const known = this.#findSession(id);
+    // After a broker was away every vehicle sends its session again: these very bytes were verified before.
+    if (known !== undefined && equalBytes(known.record, bytes)) return known;
+    verifySigned('session-record', device, bytes, this.#options.verify);
     keyId(record.sessionKey); // throws when the bytes are no key: no statement could ever verify
     const { tag, epoch, log, deviceKeyId, sessionKey } = record;
     const session = { id, tag, epoch, log, deviceKeyId, key: sessionKey, record: bytes };
@@ -76,7 +97,7 @@ export class Admission {
     return session;
   }
 
-  #statement(topicTag: string, bytes: Uint8Array): NewStatement {
+  #statement(topicTag: string, bytes: Uint8Array): Unverified {
     const statement = decodeStatement(unverifiedPayload(bytes));
     assertTopicTag(topicTag, statement.tag);
     const session = this.#findSession(statement.sessionId);
@@ -97,20 +118,27 @@ export class Admission {
         'the statement names another log than the session that signs it',
       );
     }
-    const { id } = verifySigned('statement', session.key, bytes, this.#options.verify);
     const { sha256 } = this.#options;
+    const { payload, signature } = decodeSigned('statement', session.key, bytes);
+    const id = recordId('statement', session.key, payload, sha256);
+    const own = statement.spans.find(({ log }) => log === statement.log);
     return {
-      id,
-      sessionId: session.id,
-      tag: statement.tag,
-      deviceKeyId: statement.deviceKeyId,
-      epoch: statement.epoch,
-      log: statement.log,
-      seq: statement.seq,
-      label: windowLabel(statement, sha256),
-      hash: sha256(bytes),
-      bytes,
-      beaconNumber: safeNumber(statement.beacon?.number),
+      kind: 'unverified',
+      check: { key: session.key, digest: id, signature },
+      statement: {
+        id,
+        sessionId: session.id,
+        tag: statement.tag,
+        deviceKeyId: statement.deviceKeyId,
+        epoch: statement.epoch,
+        log: statement.log,
+        seq: statement.seq,
+        chunks: own && { first: own.firstSeq, end: own.firstSeq + own.count },
+        label: windowLabel(statement, sha256),
+        hash: sha256(bytes),
+        bytes,
+        beaconNumber: safeNumber(statement.beacon?.number),
+      },
     };
   }
 
@@ -126,6 +154,13 @@ export class Admission {
     if (this.#sessions.size >= MAX_CACHED_SESSIONS) this.#sessions.clear();
     this.#sessions.set(toHex(session.id), session);
   }
+}
+
+/** What a statement comes to once its signature was looked at. */
+export function verified({ statement }: Unverified, isValid: boolean): Admitted {
+  if (isValid) return { kind: 'statement', statement };
+  const detail = 'the signature on a statement is not valid';
+  return { kind: 'refused', recordId: statement.id, code: 'SIGNATURE_INVALID', detail };
 }
 
 /** A vehicle may claim any block; a number no chain of ours can have is no beacon of ours. */

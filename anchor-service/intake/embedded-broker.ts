@@ -1,92 +1,116 @@
 /**
- * The broker in this process: aedes on a TCP port, open to vehicles for exactly the topics of spec/uplink.md.
- * A vehicle's message is acknowledged when it is durable, and reaches nobody but the intake.
+ * The broker in this process: aedes, open to vehicles for exactly the topics of spec/uplink.md.
+ * A vehicle's message is acknowledged when it is durable, and reaches nobody but the intake; until then no more is
+ * read from its connection, so what waits here is bounded whatever is sent.
  */
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
-import { Aedes } from 'aedes';
+import type { Socket } from 'node:net';
+import { Aedes, type Client, type PublishPacket } from 'aedes';
 import { OperationalError } from '../../core/errors.ts';
-import { listenError } from '../../core/listen-error.ts';
-import { parseUpTopic } from '../../core/wire.ts';
 import type { BrokerLink, OnUpMessage } from '../ports.ts';
+import { type Listen, listen } from './listen.ts';
 import { PacketGuard } from './packet-guard.ts';
+import { mayPublish, maySubscribe, tagOfCertificate, tagOfClientId } from './vehicle-access.ts';
+import { WriteBatch } from './write-batch.ts';
 
-const DOWN_TOPIC =
-  /^v1\/([0-9a-f]{32}\/(accepted|refused|receipt|last|link|stamp)|chain\/\d{1,20}\/(beacon|stamp))$/;
+/** How long a vehicle may leave its answers unread before its connection is cut. */
+const DRAIN_MS = 10_000;
+/** Return codes of MQTT 3.1.1 section 3.2.2.3. */
+const IDENTIFIER_REJECTED = 2;
+const NOT_AUTHORISED = 5;
 
-/** @throws OperationalError PORT_IN_USE, LISTEN_FAILED */
+/** @throws OperationalError PORT_IN_USE, LISTEN_FAILED; UserError TLS_FILES */
 export async function startEmbeddedBroker(
-  listen: { readonly host: string; readonly port: number },
+  where: Listen,
   onMessage: OnUpMessage,
 ): Promise<BrokerLink> {
-  const broker = await Aedes.createBroker({
+  const writes = new WriteBatch();
+  const tags = new WeakMap<Client, string>();
+  const tagOf = (client: Client | null): string => (client && tags.get(client)) ?? '';
+  const broker = new VehicleBroker({
+    // No bound on deliveries under way: a vehicle that does not read would take a place from all others.
+    concurrency: 0,
+    drainTimeout: DRAIN_MS,
+    preConnect: (_client, packet, done) => {
+      // A session would queue answers for whoever stays away. Nothing is lost: vehicles ask when they come back.
+      packet.clean = true;
+      done(null, true);
+    },
+    authenticate: (client, _username, _password, done) => {
+      const tag = tagOfClientId(client.id);
+      const certified = tagOfCertificate(client.conn as Socket);
+      if (tag === undefined) return done(refusal(IDENTIFIER_REJECTED), null);
+      if (certified !== undefined && certified !== tag) return done(refusal(NOT_AUTHORISED), null);
+      tags.set(client, tag);
+      done(null, true);
+    },
     authorizePublish: (client, packet, done) => {
       // The broker announces itself on $SYS, without a client.
       if (client === null) return done();
-      if (parseUpTopic(packet.topic) === undefined) return done(new Error('not an up topic'));
+      if (!mayPublish(tagOf(client), packet.topic)) return done(new Error('not an up topic'));
       // A retained up message would be kept for nobody.
       packet.retain = false;
-      onMessage(packet.topic, bytesOf(packet.payload)).then(() => done(), done);
+      onMessage(packet.topic, bytesOf(packet.payload)).then(() => {
+        writes.hold(client.conn);
+        done();
+      }, done);
     },
-    authorizeSubscribe: (_client, subscription, done) => {
-      done(null, DOWN_TOPIC.test(subscription.topic) ? subscription : null);
+    authorizeSubscribe: (client, subscription, done) => {
+      done(null, maySubscribe(tagOf(client), subscription.topic) ? subscription : null);
     },
   });
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
+  await broker.listen();
+  const { port, close } = await listen(where, (socket) => {
     // Emitted as the broker reads; it holds this one chunk when the connection is cut.
     const guard = new PacketGuard();
+    socket.on('error', () => socket.destroy());
     socket.on('data', (chunk: Buffer) => {
       if (!guard.accepts(chunk)) socket.destroy();
     });
     broker.handle(socket);
   });
-  const port = await listening(server, listen);
   return {
-    url: `mqtt://${listen.host}:${port}`,
+    url: `${where.tls === undefined ? 'mqtt' : 'mqtts'}://${where.host}:${port}`,
     isConnected: () => true,
     publish: (topic, payload, retain) =>
       new Promise((resolve, reject) => {
-        const packet = {
+        const message = {
           topic,
           payload: Buffer.from(payload),
           qos: 1,
           retain,
           dup: false,
         } as const;
-        broker.publish({ cmd: 'publish', ...packet }, (error) =>
+        broker.publish({ cmd: 'publish', ...message }, (error) =>
           error === undefined || (error as unknown) === null
             ? resolve()
             : reject(unreachable(error)),
         );
       }),
     close: async () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
+      close();
       await new Promise<void>((resolve) => broker.close(() => resolve()));
     },
   };
 }
 
-function bytesOf(payload: string | Buffer): Uint8Array {
-  return typeof payload === 'string' ? Buffer.from(payload) : payload;
+/** What a vehicle publishes is for the intake, which had it before this; nobody may subscribe to it. */
+class VehicleBroker extends Aedes {
+  override publish(
+    packet: PublishPacket,
+    client?: Client | ((error?: Error) => void) | null,
+    done?: (error?: Error) => void,
+  ): void {
+    if (client !== null && typeof client === 'object') done?.();
+    else super.publish(packet, client as (error?: Error) => void);
+  }
 }
 
-async function listening(
-  server: Server,
-  listen: { readonly host: string; readonly port: number },
-): Promise<number> {
-  try {
-    server.listen(listen.port, listen.host);
-    await once(server, 'listening');
-  } catch (cause) {
-    throw listenError('MQTT', listen, cause);
-  }
-  const address = server.address();
-  return address !== null && typeof address === 'object' ? address.port : listen.port;
+function refusal(returnCode: number): Error & { readonly returnCode: number } {
+  return Object.assign(new Error('not a vehicle of this service'), { returnCode });
+}
+
+function bytesOf(payload: string | Buffer): Uint8Array {
+  return typeof payload === 'string' ? Buffer.from(payload) : payload;
 }
 
 function unreachable(cause: unknown): OperationalError {

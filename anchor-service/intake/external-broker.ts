@@ -1,6 +1,7 @@
 /** The connection to a broker outside: a session that the broker keeps, so that it holds messages while we are away. */
+import { readFileSync } from 'node:fs';
 import { connect, type MqttClient } from 'mqtt';
-import { OperationalError } from '../../core/errors.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
 import { UP_TOPIC_FILTERS } from '../../core/wire.ts';
 import type { BrokerLink, OnUpMessage } from '../ports.ts';
 
@@ -9,16 +10,24 @@ const MAX_IN_FLIGHT = 2000;
 /** How long to wait for a first connection, and for an acknowledgement. */
 const PATIENCE_MS = 5000;
 
+type TlsFiles = {
+  readonly ca: string | undefined;
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
+};
+
 export type ExternalBrokerOptions = {
   readonly url: string;
   readonly clientId: string;
   readonly username: string | undefined;
   readonly password: string | undefined;
+  /** Paths of PEM files: whom to believe where not the system's roots, and the service's own certificate. */
+  readonly tls: TlsFiles | undefined;
   readonly onMessage: OnUpMessage;
   readonly onConnected: () => void;
 };
 
-/** Returns also when the broker cannot be reached yet; it goes on trying. */
+/** Returns also when the broker cannot be reached yet; it goes on trying. @throws UserError TLS_FILES */
 export async function connectExternalBroker(options: ExternalBrokerOptions): Promise<BrokerLink> {
   const { url, clientId, username, password } = options;
   const client = connect(url, {
@@ -30,6 +39,7 @@ export async function connectExternalBroker(options: ExternalBrokerOptions): Pro
     queueQoSZero: false,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
+    ...tlsOptions(options.tls),
   });
   // Before the connection: a broker that kept our session sends what it holds at once.
   takeMessages(client, options.onMessage);
@@ -90,6 +100,17 @@ function takeMessages(client: MqttClient, onMessage: OnUpMessage): void {
     if (inFlight < MAX_IN_FLIGHT) done();
     else resume = () => done();
   };
+}
+
+function tlsOptions(tls: TlsFiles | undefined): object {
+  if (tls === undefined) return {};
+  const read = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path));
+  try {
+    const { ca, certificate, key } = tls;
+    return { minVersion: 'TLSv1.3', ca: read(ca), cert: read(certificate), key: read(key) };
+  } catch (cause) {
+    throw new UserError('TLS_FILES', 'a PEM file of the broker cannot be read', { cause });
+  }
 }
 
 function sleep(ms: number): Promise<void> {

@@ -18,6 +18,7 @@ import type {
 } from '../ports.ts';
 import { signRecord } from '../signed-record.ts';
 import type { Admitted, Refusal } from './admission.ts';
+import { type Hole, LogOrder, type Place } from './log-order.ts';
 
 export type Outcome =
   | { readonly kind: 'session' }
@@ -32,58 +33,92 @@ export type GroupCommitOptions = {
   readonly identity: ServiceIdentity;
 };
 
-/** @returns one outcome for each, in order; all of them durable */
-export function commitGroup(
+export type Times = { readonly acceptedAtMs: number; readonly anchorByMs: number };
+
+export type Committed = {
+  /** One for each message, in order; all of them durable. */
+  readonly outcomes: readonly Outcome[];
+  /** What is missing since this group, for whoever may ask for it. */
+  readonly holes: readonly Hole[];
+};
+
+export async function commitGroup(
   group: readonly Admitted[],
-  times: { readonly acceptedAtMs: number; readonly anchorByMs: number },
+  times: Times,
   options: GroupCommitOptions,
-): readonly Outcome[] {
-  const { store } = options;
-  return store.inTransaction(() => {
+): Promise<Committed> {
+  const { store, sha256 } = options;
+  return await store.inGroup(() => {
     for (const item of group) if (item.kind === 'session') store.insertSession(item.session);
-    const given = acceptFresh(freshStatements(group, store), times, options);
-    return group.map((item): Outcome => {
-      if (item.kind === 'refused') return item;
-      if (item.kind === 'session') return { kind: 'session' };
-      const { statement } = item;
-      const fresh = given.get(statement);
-      return fresh === undefined
-        ? standingOutcome(statement, store)
-        : { kind: 'accepted', id: statement.id, given: fresh };
+    const order = new LogOrder(store, sha256);
+    const [fresh, holes]: [NewStatement[], Hole[]] = [[], []];
+    const decided = group.map((item) => {
+      if (item.kind !== 'statement') return item;
+      const decision = decide(item.statement, order, store);
+      if (decision.kind === 'fresh') {
+        fresh.push(item.statement);
+        keepBook(order.add(item.statement), item.statement, store, holes);
+      }
+      return decision;
     });
+    const given = acceptFresh(fresh, times, options);
+    const outcomes = decided.map((decision): Outcome => {
+      if (decision.kind === 'refused' || decision.kind === 'session') return decision;
+      const { statement } = decision;
+      if (decision.kind === 'standing') return standingOutcome(statement, store);
+      const acceptance = given.get(statement);
+      if (acceptance === undefined) throw new Error('a fresh statement was not stored');
+      return { kind: 'accepted', id: statement.id, given: acceptance };
+    });
+    return { outcomes, holes };
   });
 }
 
-/** The first of each label in the group, unless the store has one. */
-function freshStatements(group: readonly Admitted[], store: IntakeStore): readonly NewStatement[] {
-  const fresh = new Map<string, NewStatement>();
-  for (const item of group) {
-    if (item.kind !== 'statement') continue;
-    const { statement } = item;
-    const label = statement.label.join();
-    if (!fresh.has(label) && store.statementByLabel(statement.label) === undefined) {
-      fresh.set(label, statement);
-    }
-  }
-  return [...fresh.values()];
+type Decision =
+  /** `standing`: its place in the log is taken, by itself or by another. */
+  { readonly kind: 'fresh' | 'standing'; readonly statement: NewStatement } | Refusal;
+
+function decide(statement: NewStatement, order: LogOrder, store: IntakeStore): Decision {
+  const { label, id } = statement;
+  const isTaken =
+    order.added(label) !== undefined ||
+    (!order.isNewest(statement) && store.statementByLabel(label) !== undefined);
+  if (isTaken) return { kind: 'standing', statement };
+  if (order.follows(statement)) return { kind: 'fresh', statement };
+  const detail = 'its chunks do not start where those of the statement before end';
+  return { kind: 'refused', recordId: id, code: 'STATEMENT_NOT_CONTIGUOUS', detail };
+}
+
+function keepBook(
+  { hole, fillsHole }: Place,
+  statement: NewStatement,
+  store: IntakeStore,
+  holes: Hole[],
+): void {
+  if (fillsHole) store.removeMissing(statement, statement.log, statement.seq);
+  if (hole === undefined) return;
+  store.insertMissing(hole.owner, hole.missing);
+  holes.push(hole);
 }
 
 function acceptFresh(
   statements: readonly NewStatement[],
-  times: { readonly acceptedAtMs: number; readonly anchorByMs: number },
+  times: Times,
   { store, signer, sha256, identity }: GroupCommitOptions,
 ): ReadonlyMap<NewStatement, GivenAcceptance> {
   const given = new Map<NewStatement, GivenAcceptance>();
   if (statements.length === 0) return given;
-  const ids = statements.map(({ id }) => id);
-  const root = new MerkleTree(ids, sha256).root();
+  const tree = new MerkleTree(
+    statements.map(({ id }) => id),
+    sha256,
+  );
   const { chainId, contract } = identity;
-  const payload = encodeAcceptance({ root, treeSize: ids.length, ...times, chainId, contract });
-  const acceptance = signRecord('acceptance', signer, payload);
+  const promise = { root: tree.root(), treeSize: tree.size, ...times, chainId, contract };
+  const acceptance = signRecord('acceptance', signer, encodeAcceptance(promise));
   const group = store.insertAcceptance(acceptance);
   statements.forEach((statement, leafIndex) => {
     store.insertStatement(statement, group, leafIndex);
-    given.set(statement, { group, acceptance, leafIndex });
+    given.set(statement, { group, acceptance, leafIndex, tree });
   });
   return given;
 }

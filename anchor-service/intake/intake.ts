@@ -1,179 +1,148 @@
 /**
- * Takes the vehicles' messages: collects them for a few milliseconds, commits, then answers.
- * Implements spec/uplink.md, "Verification". A message counts as received once its group is durable.
+ * Takes the vehicles' messages: records go to the group commit, questions are answered from the store.
+ * Implements spec/uplink.md, "Verification". A message counts as received once what it asked for is durable.
  */
 
 import { fromHex } from '../../core/bytes.ts';
-import { FormatError, OperationalError } from '../../core/errors.ts';
-import type { Hash } from '../../core/hash.ts';
-import { MerkleTree } from '../../core/merkle.ts';
+import { FormatError } from '../../core/errors.ts';
+import type { MerkleTree } from '../../core/merkle.ts';
 import {
   type AskMessage,
-  type DownTopic,
   decodeAskMessage,
   decodeUnlinkedMessage,
   decodeWantMessage,
   decodeWantStampMessage,
-  encodeAcceptedMessage,
   encodeLastMessage,
-  encodeRefusedMessage,
+  encodeMissingMessage,
   MAX_MESSAGE_BYTES,
+  MAX_MISSING,
   parseUpTopic,
-  type WantStampMessage,
+  type UpTopic,
 } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
-import type {
-  BrokerLink,
-  Clock,
-  GivenAcceptance,
-  IntakeStore,
-  ServiceIdentity,
-  Signer,
-  StampStore,
-} from '../ports.ts';
-import type { Admission } from './admission.ts';
-import { commitGroup, type Outcome } from './group-commit.ts';
+import type { BrokerLink, IntakeStore, LogOwner, StampStore } from '../ports.ts';
+import { Answers } from './answers.ts';
+import { claimedId } from './claimed-id.ts';
+import type { Committed } from './group-commit.ts';
+import { GroupQueue, type GroupQueueOptions, type Waiting } from './group-queue.ts';
+import { lastAnswer } from './last-answer.ts';
+import type { RateLimit } from './rate-limit.ts';
 
 /** Of one answer: a vehicle that lacks more asks again for the rest. */
 const MAX_STAMPS = 8;
 
-type Waiting = {
-  readonly tag: string;
-  readonly topic: 'session' | 'statement';
-  readonly bytes: Uint8Array;
-  readonly received: () => void;
-};
-
-export type IntakeOptions = {
-  readonly admission: Admission;
+export type IntakeOptions = Omit<GroupQueueOptions, 'onCommitted'> & {
   readonly store: IntakeStore;
-  readonly signer: Signer;
-  readonly sha256: Hash;
-  readonly identity: ServiceIdentity;
-  readonly clock: Clock;
   readonly atCommitPoint: AtCommitPoint;
-  readonly groupMs: number;
-  readonly maxGroup: number;
-  /** What an acceptance given now may promise (spec/finality.md, "Fee budget"). */
-  readonly anchorBy: (acceptedAtMs: number) => number;
+  /** Messages of each vehicle. */
+  readonly limit: RateLimit;
+  /** How a vehicle over its limit is told: once in a while, however much it sends. */
+  readonly refusals: RateLimit;
+  /** And how often it is asked for what is missing. */
+  readonly questions: RateLimit;
+  /**
+   * What is too much waits, and its connection with it, or is refused: on a connection that all vehicles share,
+   * one that waits would hold up the others.
+   */
+  readonly isTooMuchHeld: boolean;
   readonly onReceiptWanted: () => void;
   /** Messages for a vehicle that lacks the hops to these blocks, descending. */
   readonly linksTo: (numbers: readonly number[]) => readonly Uint8Array[];
   readonly stamps: Pick<StampStore, 'stampOfRecord'>;
   /** A vehicle wants what it has sent to be stamped at the next window. */
   readonly onStampSoon: () => void;
-  /** A failed commit leaves it unknown what is durable: the service must not go on. */
-  readonly onFailure: (error: unknown) => void;
 };
 
 export class Intake {
   readonly #options: IntakeOptions;
-  #link: BrokerLink | undefined;
-  #waiting: Waiting[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #queue: GroupQueue;
+  readonly #answers: Answers;
   #closed = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#answers = new Answers(options.store, options.sha256);
+    this.#queue = new GroupQueue({
+      ...options,
+      onCommitted: (group, committed) => void this.#answer(group, committed),
+      onFailure: (error) => this.#failed(error),
+    });
   }
 
   /** Answers go out through `link`; before that there is nobody to answer. */
   connect(link: BrokerLink): void {
-    this.#link = link;
+    this.#answers.connect(link);
   }
 
   /** Stops taking: what waits is dropped unanswered, so the vehicles send it again. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#waiting = [];
+    this.#queue.close();
   }
 
   /** Never resolves once the intake is closed: the broker then gets no acknowledgement. */
-  receive(topicName: string, payload: Uint8Array): Promise<void> {
+  async receive(topicName: string, payload: Uint8Array): Promise<void> {
     const up = parseUpTopic(topicName);
     // A subscription filter cannot ask for hexadecimal digits: such a message is no vehicle's.
-    if (up === undefined) return Promise.resolve();
-    if (payload.length > MAX_MESSAGE_BYTES) return this.#refuseLarge(up.tag, payload);
-    if (up.topic === 'want') return this.#answerWant(up.tag, payload);
-    if (up.topic === 'ask') return this.#answerAsk(up.tag, payload);
-    if (up.topic === 'unlinked') return this.#answerUnlinked(up.tag, payload);
-    if (up.topic === 'want-stamp') return this.#answerWantStamp(up.tag, payload);
-    const { tag, topic } = up;
+    if (up === undefined) return;
+    const { limit, isTooMuchHeld } = this.#options;
+    for (let waitMs = limit.take(up.tag); waitMs > 0; waitMs = limit.take(up.tag)) {
+      if (!isTooMuchHeld) {
+        await this.#refuseTooMuch(up.tag, up.topic, payload);
+        return;
+      }
+      await pause(waitMs);
+    }
+    if (this.#closed) await never();
+    if (payload.length > MAX_MESSAGE_BYTES) await this.#refuseLarge(up.tag, payload);
+    else if (up.topic === 'want') await this.#answerWant(up.tag, payload);
+    else if (up.topic === 'ask') await this.#answerAsk(up.tag, payload);
+    else if (up.topic === 'unlinked') await this.#answerUnlinked(up.tag, payload);
+    else if (up.topic === 'want-stamp') await this.#answerWantStamp(up.tag, payload);
+    else await this.#collect(up.tag, up.topic, payload);
+  }
+
+  #collect(tag: string, topic: 'session' | 'statement', payload: Uint8Array): Promise<void> {
     return new Promise((received) => {
-      if (this.#closed) return;
       // The broker's buffer is borrowed for this call only.
-      this.#waiting.push({ tag, topic, bytes: Uint8Array.from(payload), received });
-      if (this.#waiting.length >= this.#options.maxGroup) this.#flush();
-      else this.#timer ??= setTimeout(() => this.#flush(), this.#options.groupMs);
+      this.#queue.add({ tag, topic, bytes: new Uint8Array(payload), received });
     });
   }
 
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const group = this.#waiting;
-    this.#waiting = [];
-    if (this.#closed || group.length === 0) return;
-    try {
-      const { admission, clock, anchorBy, atCommitPoint } = this.#options;
-      const admitted = group.map(({ tag, topic, bytes }) => admission.admit(tag, topic, bytes));
-      const acceptedAtMs = clock.nowMs();
-      const times = { acceptedAtMs, anchorByMs: anchorBy(acceptedAtMs) };
-      const outcomes = commitGroup(admitted, times, this.#options);
-      // Durable now: statements, forks and the signed acceptance. Recovery has nothing to do; a vehicle
-      // that hears nothing sends again and gets the same acceptance.
-      atCommitPoint('statements-committed');
-      for (const { received } of group) received();
-      void this.#answer(group, outcomes);
-    } catch (error) {
-      this.#closed = true;
-      this.#options.onFailure(error);
-    }
-  }
-
-  async #answer(group: readonly Waiting[], outcomes: readonly Outcome[]): Promise<void> {
+  async #answer(group: readonly Waiting[], { outcomes, holes }: Committed): Promise<void> {
     const trees = new Map<number, MerkleTree>();
     const sent: Promise<void>[] = [];
     for (const [i, outcome] of outcomes.entries()) {
       const tag = group[i]?.tag;
       if (tag === undefined || outcome.kind === 'session') continue;
-      if (outcome.kind === 'refused') sent.push(this.#publish(tag, 'refused', refused(outcome)));
-      else sent.push(this.#publish(tag, 'accepted', this.#accepted(outcome, trees)));
+      if (outcome.kind === 'refused') sent.push(this.#answers.refused(tag, outcome));
+      else sent.push(this.#answers.accepted(tag, outcome, trees));
     }
+    for (const { owner } of holes) sent.push(this.#askForMissing(owner));
     await Promise.all(sent);
     // Everything is answered; nothing changed in the store.
     this.#options.atCommitPoint('statements-acknowledged');
   }
 
-  /** `trees`: by group commit, since most statements that are answered together were accepted together. */
-  #accepted(
-    { id, given }: { readonly id: Uint8Array; readonly given: GivenAcceptance },
-    trees: Map<number, MerkleTree>,
-  ): Uint8Array {
-    const { group, acceptance, leafIndex } = given;
-    const { store, sha256 } = this.#options;
-    const tree = trees.get(group) ?? new MerkleTree(store.groupIds(group), sha256);
-    trees.set(group, tree);
-    const path = tree.inclusionProof(leafIndex);
-    return encodeAcceptedMessage({ statementId: id, acceptance, leafIndex, path });
+  /** Not by a timer: a hole is asked about when it is made, and whenever its vehicle connects. */
+  async #askForMissing(owner: LogOwner): Promise<void> {
+    const { store, questions } = this.#options;
+    const tag = Buffer.from(owner.tag).toString('hex');
+    if (questions.take(tag) > 0) return;
+    const { deviceKeyId, epoch } = owner;
+    const missing = store.missingOf(owner, MAX_MISSING);
+    if (missing.length === 0) return;
+    const message = encodeMissingMessage({ deviceKeyId, epoch, missing });
+    await this.#answers.publish(tag, 'missing', message);
   }
 
   async #answerWant(tag: string, payload: Uint8Array): Promise<void> {
-    if (this.#closed) return;
-    let ids: readonly Uint8Array[];
-    try {
-      ids = decodeWantMessage(payload);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      await this.#refuseUnreadable(tag, payload, error);
-      return;
-    }
-    try {
-      await this.#answerKnown(tag, ids);
-    } catch (error) {
-      this.#options.onFailure(error);
-    }
+    const ids = await this.#readable(tag, payload, decodeWantMessage);
+    if (ids === undefined) return;
+    // A statement can be in the store a moment before it is durable.
+    await this.#queue.settled();
+    if (this.#closed) await never();
+    await this.#fromStore(async () => await this.#answerKnown(tag, ids));
   }
 
   /** Statements it does not know get no answer: the vehicle sends them again anyway. */
@@ -185,106 +154,113 @@ export class Intake {
       const given = store.acceptanceOf(id, fromHex(tag));
       if (given === undefined) continue;
       owed = store.wantReceipt(id) || owed;
-      await this.#publish(tag, 'accepted', this.#accepted({ id, given }, trees));
+      await this.#answers.accepted(tag, { id, given }, trees);
     }
     if (owed) onReceiptWanted();
   }
 
-  /**
-   * The vehicle sends no statement before it has this answer. Nothing is signed here: both records are the
-   * vehicle's own.
-   */
+  /** The vehicle sends no statement before it has this answer. */
   async #answerAsk(tag: string, payload: Uint8Array): Promise<void> {
-    if (this.#closed) return;
-    let asked: AskMessage;
+    const asked = await this.#readable(tag, payload, decodeAskMessage);
+    if (asked === undefined) return;
+    // What it sent before it lost its connection may still wait for a commit.
+    await this.#queue.settled();
+    if (this.#closed) await never();
+    await this.#fromStore(async () => await this.#showLast(tag, asked));
+  }
+
+  async #showLast(tag: string, asked: AskMessage): Promise<void> {
+    const { store, signer } = this.#options;
+    const owner = { tag: fromHex(tag), ...asked };
+    const last = store.newestStatement(owner.tag, asked.deviceKeyId, asked.epoch);
+    const answer = lastAnswer(signer, owner, asked.nonce, last);
+    await this.#answers.publish(tag, 'last', encodeLastMessage(answer));
+    await this.#askForMissing(owner);
+  }
+
+  /** @returns undefined after it was refused as unreadable */
+  async #readable<T>(
+    tag: string,
+    payload: Uint8Array,
+    decode: (payload: Uint8Array) => T,
+  ): Promise<T | undefined> {
     try {
-      asked = decodeAskMessage(payload);
+      return decode(payload);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      await this.#refuseUnreadable(tag, payload, error);
-      return;
+      const recordId = this.#options.sha256(payload);
+      await this.#answers.refused(tag, { recordId, code: error.code, detail: error.message });
+      return undefined;
     }
-    // What it sent before it lost its connection may still wait for a commit.
-    this.#flush();
+  }
+
+  async #fromStore(answer: () => Promise<void>): Promise<void> {
     try {
-      const { deviceKeyId, epoch } = asked;
-      const last = this.#options.store.newestStatement(fromHex(tag), deviceKeyId, epoch);
-      await this.#publish(tag, 'last', encodeLastMessage({ deviceKeyId, epoch, last }));
+      await answer();
     } catch (error) {
-      this.#options.onFailure(error);
+      this.#failed(error);
     }
   }
 
   async #answerUnlinked(tag: string, payload: Uint8Array): Promise<void> {
-    if (this.#closed) return;
-    let numbers: readonly bigint[];
-    try {
-      numbers = decodeUnlinkedMessage(payload);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      await this.#refuseUnreadable(tag, payload, error);
-      return;
-    }
-    try {
-      const known = numbers.filter((number) => number <= BigInt(Number.MAX_SAFE_INTEGER));
+    const numbers = await this.#readable(tag, payload, decodeUnlinkedMessage);
+    if (numbers === undefined) return;
+    if (this.#closed) await never();
+    const known = numbers.filter((number) => number <= BigInt(Number.MAX_SAFE_INTEGER));
+    await this.#fromStore(async () => {
       for (const message of this.#options.linksTo(known.map(Number))) {
-        await this.#publish(tag, 'link', message);
+        await this.#answers.publish(tag, 'link', message);
       }
-    } catch (error) {
-      this.#options.onFailure(error);
-    }
+    });
   }
 
   /** Windows that no stamp covers yet get no answer: the next stamp goes to every vehicle. */
   async #answerWantStamp(tag: string, payload: Uint8Array): Promise<void> {
-    if (this.#closed) return;
-    let wanted: WantStampMessage;
-    try {
-      wanted = decodeWantStampMessage(payload);
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      await this.#refuseUnreadable(tag, payload, error);
-      return;
-    }
+    const wanted = await this.#readable(tag, payload, decodeWantStampMessage);
+    if (wanted === undefined) return;
     const { stamps, onStampSoon } = this.#options;
     // What it sent before may still wait for a commit.
-    this.#flush();
+    await this.#queue.settled();
+    if (this.#closed) await never();
     if (wanted.soon) onStampSoon();
-    const found = new Map<number, Uint8Array>();
-    for (const hash of wanted.windowHashes) {
-      const stamp = stamps.stampOfRecord(hash);
-      if (stamp !== undefined && found.size < MAX_STAMPS) found.set(stamp.lastSeq, stamp.bytes);
-    }
-    for (const bytes of found.values()) await this.#publish(tag, 'stamp', bytes);
+    await this.#fromStore(async () => {
+      const found = new Map<number, Uint8Array>();
+      for (const hash of wanted.windowHashes) {
+        const stamp = stamps.stampOfRecord(hash);
+        if (stamp !== undefined && found.size < MAX_STAMPS) found.set(stamp.lastSeq, stamp.bytes);
+      }
+      for (const bytes of found.values()) await this.#answers.publish(tag, 'stamp', bytes);
+    });
   }
 
-  async #refuseUnreadable(tag: string, payload: Uint8Array, error: FormatError): Promise<void> {
-    const recordId = this.#options.sha256(payload);
-    const refusal = { recordId, code: error.code, detail: error.message };
-    await this.#publish(tag, 'refused', refused(refusal));
+  #failed(error: unknown): void {
+    this.#options.onFailure(error);
   }
 
   async #refuseLarge(tag: string, payload: Uint8Array): Promise<void> {
     const detail = `expected at most ${MAX_MESSAGE_BYTES} bytes, got ${payload.length}`;
     const recordId = this.#options.sha256(payload);
-    await this.#publish(tag, 'refused', refused({ recordId, code: 'MESSAGE_TOO_LARGE', detail }));
+    await this.#answers.refused(tag, { recordId, code: 'MESSAGE_TOO_LARGE', detail });
   }
 
-  /** An answer that is lost costs nothing: the vehicle sends or asks again until it has its acceptance. */
-  async #publish(tag: string, topic: DownTopic, payload: Uint8Array): Promise<void> {
-    try {
-      await this.#link?.publish(`v1/${tag}/${topic}`, payload, false);
-    } catch (error) {
-      if (!(error instanceof OperationalError)) throw error;
-    }
+  /** Nothing is lost by it: the vehicle has the message, and sends it again. */
+  async #refuseTooMuch(tag: string, topic: UpTopic, payload: Uint8Array): Promise<void> {
+    const { refusals, sha256 } = this.#options;
+    if (refusals.take(tag) > 0) return;
+    const isRecord = topic === 'session' || topic === 'statement';
+    const kind = topic === 'session' ? 'session-record' : 'statement';
+    const recordId = isRecord ? claimedId(kind, payload, sha256) : sha256(payload);
+    const detail = 'more messages than this vehicle may send; the same again later';
+    await this.#answers.refused(tag, { recordId, code: 'TOO_MANY_MESSAGES', detail });
   }
 }
 
-function refused(refusal: {
-  readonly recordId: Uint8Array;
-  readonly code: string;
-  readonly detail: string;
-}): Uint8Array {
-  const { recordId, code, detail } = refusal;
-  return encodeRefusedMessage({ recordId, code, detail });
+async function pause(ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
+
+async function never(): Promise<void> {
+  await new Promise<void>(() => undefined);
 }

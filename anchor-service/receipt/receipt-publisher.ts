@@ -11,8 +11,8 @@ import { encodeReceiptMessage, vehicleTopic } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type { OwedReceipt, PublishedWindow, ReceiptStore } from '../ports.ts';
 
-/** Published, then settled in one transaction. */
-const BATCH = 200;
+/** Published together, then settled in one transaction. */
+const BATCH = 1000;
 
 export type ReceiptOptions = {
   readonly store: ReceiptStore;
@@ -36,14 +36,16 @@ export class ReceiptPublisher {
     for (;;) {
       const owed = store.owedReceipts(BATCH);
       if (owed.length === 0) break;
+      const published: Promise<void>[] = [];
       for (const receipt of owed) {
         if (window?.seq !== receipt.windowSeq || tree === undefined) {
           window = requireFinal(store.finalWindow(receipt.windowSeq), receipt.windowSeq);
           tree = windowTree(window.entries, sha256);
         }
         const payload = receiptPayload(receipt, window, tree);
-        await publish(vehicleTopic(receipt.tag, 'receipt'), payload, false);
+        published.push(publish(vehicleTopic(receipt.tag, 'receipt'), payload, false));
       }
+      await Promise.all(published);
       // Published, and still owed in the store: recovery publishes again, which a vehicle takes once.
       atCommitPoint('receipt-published');
       store.markReceiptsPublished(owed.map(({ statementId }) => statementId));

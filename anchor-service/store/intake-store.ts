@@ -2,6 +2,9 @@
 import type Database from 'better-sqlite3';
 import type { Algorithm } from '../../core/signature.ts';
 import type { GivenAcceptance, IntakeStore, StoredSession } from '../ports.ts';
+import { whenThereIsRoom } from './disk-full.ts';
+import type { GroupSync } from './group-sync.ts';
+import { missingStore } from './missing-store.ts';
 
 type SessionRow = {
   readonly id: Uint8Array;
@@ -26,7 +29,7 @@ type GivenRow = {
   readonly leaf_index: number;
 };
 
-export function intakeStore(db: Database.Database): IntakeStore {
+export function intakeStore(db: Database.Database, group: GroupSync): IntakeStore {
   const session = db.prepare<[Uint8Array], SessionRow>('SELECT * FROM session WHERE id = ?');
   const insertSession = db.prepare(
     `INSERT INTO session (id, tag, epoch, log, device_key_id, algorithm, public_key, record)
@@ -38,20 +41,33 @@ export function intakeStore(db: Database.Database): IntakeStore {
   const forks = db.prepare<[], { readonly count: number }>('SELECT count(*) AS count FROM fork');
   const insertAcceptance = db.prepare('INSERT INTO acceptance (signed) VALUES (?)');
   const insertStatement = db.prepare(
-    `INSERT INTO statement (id, session_id, label, hash, tag, bytes, beacon_number, acceptance, leaf_index)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO statement (id, session_id, label, hash, tag, bytes, beacon_number, acceptance, leaf_index,
+       first_chunk, end_chunk)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const insertNewest = db.prepare(
-    `INSERT INTO newest_statement (tag, device_key_id, epoch, log, seq, statement_n)
-     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tag, device_key_id, epoch)
-     DO UPDATE SET log = excluded.log, seq = excluded.seq, statement_n = excluded.statement_n
+    `INSERT INTO newest_statement (tag, device_key_id, epoch, log, seq, statement_n, end_chunk)
+     VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tag, device_key_id, epoch)
+     DO UPDATE SET log = excluded.log, seq = excluded.seq, statement_n = excluded.statement_n,
+       end_chunk = excluded.end_chunk
      WHERE (excluded.log, excluded.seq) > (log, seq)`,
   );
+  const newestPlace = db.prepare<
+    [Uint8Array, Uint8Array, number],
+    { readonly log: number; readonly seq: number; readonly end_chunk: number | null }
+  >(
+    `SELECT log, seq, end_chunk FROM newest_statement
+     WHERE tag = ? AND device_key_id = ? AND epoch = ?`,
+  );
+  const chunks = db.prepare<
+    [Uint8Array],
+    { readonly first_chunk: number | null; readonly end_chunk: number | null }
+  >('SELECT first_chunk, end_chunk FROM statement WHERE label = ?');
   const newest = db.prepare<
     [Uint8Array, Uint8Array, number],
-    { readonly session: Uint8Array; readonly statement: Uint8Array }
+    { readonly id: Uint8Array; readonly session: Uint8Array; readonly statement: Uint8Array }
   >(
-    `SELECT session.record AS session, statement.bytes AS statement
+    `SELECT statement.id, session.record AS session, statement.bytes AS statement
      FROM newest_statement JOIN statement ON statement.n = newest_statement.statement_n
      JOIN session ON session.id = statement.session_id
      WHERE newest_statement.tag = ? AND newest_statement.device_key_id = ?
@@ -66,7 +82,7 @@ export function intakeStore(db: Database.Database): IntakeStore {
      FROM statement JOIN acceptance ON acceptance.n = statement.acceptance
      WHERE statement.id = ? AND statement.tag = ?`,
   );
-  const group = db.prepare<[number], { readonly id: Uint8Array }>(
+  const groupIds = db.prepare<[number], { readonly id: Uint8Array }>(
     'SELECT id FROM statement WHERE acceptance = ? ORDER BY leaf_index',
   );
   const wantReceipt = db.prepare(
@@ -79,7 +95,7 @@ export function intakeStore(db: Database.Database): IntakeStore {
 
   return {
     findSession: (id) => storedSession(session.get(id)),
-    inTransaction: (work) => db.transaction(work).immediate(),
+    inGroup: async (work) => await whenThereIsRoom(async () => await group.commit(work)),
     insertSession: (s) => {
       insertSession.run(
         s.id,
@@ -96,6 +112,16 @@ export function intakeStore(db: Database.Database): IntakeStore {
       const row = byLabel.get(label);
       return row && { id: row.id, sessionId: row.session_id, bytes: row.bytes };
     },
+    newestPlace: ({ tag, deviceKeyId, epoch }) => {
+      const row = newestPlace.get(tag, deviceKeyId, epoch);
+      return row && { log: row.log, seq: row.seq, end: row.end_chunk ?? undefined };
+    },
+    chunksOf: (label) => {
+      const row = chunks.get(label);
+      if (row === undefined || row.first_chunk === null || row.end_chunk === null) return undefined;
+      return { first: row.first_chunk, end: row.end_chunk };
+    },
+    ...missingStore(db),
     insertAcceptance: (signed) => Number(insertAcceptance.run(signed).lastInsertRowid),
     insertStatement: (s, acceptance, leafIndex) => {
       const { lastInsertRowid } = insertStatement.run(
@@ -108,8 +134,11 @@ export function intakeStore(db: Database.Database): IntakeStore {
         s.beaconNumber ?? null,
         acceptance,
         leafIndex,
+        s.chunks?.first ?? null,
+        s.chunks?.end ?? null,
       );
-      insertNewest.run(s.tag, s.deviceKeyId, s.epoch, s.log, s.seq, lastInsertRowid);
+      const end = s.chunks?.end ?? null;
+      insertNewest.run(s.tag, s.deviceKeyId, s.epoch, s.log, s.seq, lastInsertRowid, end);
     },
     newestStatement: (tag, deviceKeyId, epoch) => newest.get(tag, deviceKeyId, epoch),
     insertFork: (firstId, secondId, proof) => {
@@ -121,7 +150,7 @@ export function intakeStore(db: Database.Database): IntakeStore {
       if (row === undefined) return undefined;
       return { group: row.n, acceptance: row.signed, leafIndex: row.leaf_index };
     },
-    groupIds: (n) => group.all(n).map(({ id }) => id),
+    groupIds: (n) => groupIds.all(n).map(({ id }) => id),
     wantReceipt: (statementId) => wantReceipt.run(statementId).changes > 0,
   };
 }

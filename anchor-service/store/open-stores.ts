@@ -18,6 +18,7 @@ import type {
 import { beaconStore } from './beacon-store.ts';
 import { migrate, openDatabase } from './database.ts';
 import { fence } from './fence.ts';
+import { type GroupSync, groupSync } from './group-sync.ts';
 import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
@@ -51,24 +52,27 @@ export type StoreFile = {
 /** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, STORE_DAMAGED, STORE_TOO_NEW */
 export function openStoreFile(dataDir: string): StoreFile {
   const { db, prepared: lease } = openDatabase(dataDir, leaseStore);
+  let group: GroupSync | undefined;
   return {
     lease,
     lead: (term) => {
       migrate(db, term);
       fence(db, term);
-      return storesOver(db);
+      group = groupSync(db);
+      return storesOver(db, group);
     },
     close: () => {
+      group?.close();
       db.close();
     },
   };
 }
 
-function storesOver(db: Database.Database): Stores {
+function storesOver(db: Database.Database, group: GroupSync): Stores {
   const identity = identityStore(db);
   const beacons = beaconStore(db);
   const hops = hopStore(db);
-  const intake = intakeStore(db);
+  const intake = intakeStore(db, group);
   const published = { ...publishedStore(db, beacons.lastBeacon), ...hops };
   return {
     identity,

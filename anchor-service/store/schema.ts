@@ -238,6 +238,29 @@ CREATE TABLE superseded_window (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Which chunks a statement covers of its own log, so that the next is seen to follow on; and what has not come. */
+const SPANS = `
+ALTER TABLE statement ADD COLUMN first_chunk INTEGER;
+ALTER TABLE statement ADD COLUMN end_chunk INTEGER;
+UPDATE statement SET first_chunk = statement_first_chunk(bytes), end_chunk = statement_end_chunk(bytes);
+ALTER TABLE newest_statement ADD COLUMN end_chunk INTEGER;
+UPDATE newest_statement SET end_chunk = (SELECT end_chunk FROM statement WHERE n = statement_n);
+
+-- In the order of arrival: labels are spread over every page of an index, and the oldest come first into a window.
+DROP INDEX statement_open;
+CREATE INDEX statement_open ON statement (n) WHERE window_seq IS NULL;
+
+CREATE TABLE missing_statements (
+  tag BLOB NOT NULL,
+  device_key_id BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
+  log INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL CHECK (last >= first),
+  PRIMARY KEY (tag, device_key_id, epoch, log, first)
+) STRICT, WITHOUT ROWID;
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -245,4 +268,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   HOPS,
   TIME_STAMPS,
   SENDERS,
+  SPANS,
 ];

@@ -4,7 +4,9 @@ import type { OpenStatement, WindowStore } from '../ports.ts';
 
 export function windowStore(db: Database.Database): WindowStore {
   const open = db.prepare<[number], OpenStatement>(
-    'SELECT id, label, hash FROM statement WHERE window_seq IS NULL ORDER BY label LIMIT ?',
+    `SELECT id, label, hash FROM (
+       SELECT id, label, hash FROM statement WHERE window_seq IS NULL ORDER BY n LIMIT ?
+     ) ORDER BY label`,
   );
   const unmined = db.prepare<[], { readonly count: number }>(
     "SELECT count(*) AS count FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT')",

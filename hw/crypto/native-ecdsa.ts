@@ -12,6 +12,7 @@ import {
 } from '../../core/signature.ts';
 
 type Libsecp256k1 = {
+  publicKeyConvert(publicKey: Uint8Array, compressed: boolean): Uint8Array;
   publicKeyCreate(secret: Uint8Array): Uint8Array;
   ecdsaSign(digest: Uint8Array, secret: Uint8Array): { readonly signature: Uint8Array };
   ecdsaVerify(signature: Uint8Array, digest: Uint8Array, publicKey: Uint8Array): boolean;
@@ -43,13 +44,39 @@ export function signEs256k(secret: Uint8Array, digest: Uint8Array): Uint8Array {
   return native.ecdsaSign(digest, secret).signature;
 }
 
+/** Points that were decompressed already: the square root is a tenth of a verification. */
+const parsed = new WeakMap<PublicKey, Uint8Array>();
+
+/** An ES256K key as 65 bytes, uncompressed; undefined when it is no point, or where the addon is missing. */
+export function parsedEs256k(key: PublicKey): Uint8Array | undefined {
+  const known = parsed.get(key);
+  if (known !== undefined || native === undefined) return known;
+  try {
+    const point = native.publicKeyConvert(key.bytes, false);
+    parsed.set(key, point);
+    return point;
+  } catch {
+    return undefined; // thrown for bytes that are no point
+  }
+}
+
 /** libsecp256k1 refuses a high S and a point off the curve, as the reference does (tested). */
 export const fastVerifyDigest: VerifyDigest = (key, digest, signature) => {
   if (native === undefined || key.algorithm !== 'ES256K')
     return nobleVerify(key, digest, signature);
+  const point = parsedEs256k(key);
+  return point !== undefined && verifyParsed(point, digest, signature);
+};
+
+/** @param point as `parsedEs256k` gives it */
+export function verifyParsed(
+  point: Uint8Array,
+  digest: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   try {
-    return native.ecdsaVerify(signature, digest, key.bytes);
+    return native?.ecdsaVerify(signature, digest, point) ?? false;
   } catch {
     return false; // thrown for r or s out of range and for bytes that are no point
   }
-};
+}

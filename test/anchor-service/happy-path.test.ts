@@ -98,7 +98,7 @@ test('a beacon is retained, signed, and shown by the link of the next window', {
 }, async () => {
   const vehicle = new Vehicle(1);
   const service = await start([vehicle]);
-  const client = await connectAsync(service.mqttUrl);
+  const client = await connectAsync(service.mqttUrl, { clientId: 'a'.repeat(32) });
   cleanup.add(async () => await client.endAsync(true));
   const heard = new Promise<Uint8Array>((resolve) => {
     client.once('message', (_topic, payload) => resolve(Uint8Array.from(payload)));

@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: the numbers of the README, with the machine that they were measured on.
- * `-- --live`: an agent live and nothing else; `--folder`: on the disk whose writes count, better a quiet one.
+ * `-- --live`: an agent live and nothing else; `--intake`: the service;  `--folder`: on the disk whose writes count, better a quiet one.
  */
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
+import { intakeLines } from './intake/lines.ts';
 import { liveLines } from './live-lines.ts';
 import { loadRecording, type Recording } from './looped-source.ts';
 import { machineLine } from './machine.ts';
@@ -35,15 +36,27 @@ const { values } = parseArgs({
     times: { type: 'string', default: '100' },
     seconds: { type: 'string', default: '60' },
     folder: { type: 'string', default: tmpdir() },
+    vehicles: { type: 'string', default: '100000' },
     live: { type: 'boolean' },
+    intake: { type: 'boolean' },
   },
 });
 const times = Number(values.times);
 
 say(`machine: ${machineLine()}`, '');
+const intake = {
+  seconds: Number(values.seconds),
+  vehicles: Number(values.vehicles),
+  folder: values.folder,
+};
+if (values.intake === true) {
+  for await (const line of intakeLines(intake)) say(line);
+  process.exit(0);
+}
 const live = { recording: RAV4, seconds: Number(values.seconds), folder: values.folder };
 for await (const line of liveLines(live)) say(line);
 if (values.live === true) process.exit(0);
+for await (const line of intakeLines(intake)) say(line);
 const recording = await loadRecording(RAV4);
 await benchPipeline(recording);
 await benchSizes(recording);

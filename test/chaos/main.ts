@@ -43,7 +43,15 @@ const { status } = spawnSync(
     ...report,
     ...(positionals.length > 0 ? ['--passWithNoTests', ...positionals] : files),
   ],
-  { cwd: ROOT, stdio: 'inherit', env: { ...process.env, WITNESSMARK_CHAOS_SEED: `${seed}` } },
+  {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      WITNESSMARK_CHAOS_SEED: `${seed}`,
+      ...(values.slice ? { WITNESSMARK_CHAOS_SLICE: '1' } : {}),
+    },
+  },
 );
 process.exitCode = status ?? 1;
 

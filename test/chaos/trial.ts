@@ -4,6 +4,7 @@
  */
 
 import { Transaction } from 'ethers';
+import type { IClientOptions } from 'mqtt';
 import type { AnchorServiceOptions } from '../../anchor-service/config.ts';
 import {
   type ChildService,
@@ -33,6 +34,11 @@ export type TrialOptions = {
   /** A broker in the test's process instead of the service's own. */
   readonly isBrokerOutside?: boolean;
   readonly options?: Omit<AnchorServiceOptions, 'data_dir'>;
+  /** Where each vehicle connects to, such as a broker outside that is a process of its own; none: to the broker above. */
+  readonly connect?: (car: RecordedVehicle) => {
+    readonly url: string;
+    readonly options: IClientOptions;
+  };
 };
 
 export class Trial {
@@ -57,7 +63,7 @@ export class Trial {
 
   static async start(wanted: TrialOptions = {}): Promise<Trial> {
     const { slotsInAnEpoch = 1, vehicles = 1, proxies = 0, options = {} } = wanted;
-    const { isBrokerOutside = false } = wanted;
+    const { isBrokerOutside = false, connect } = wanted;
     const chain = await startTestChain([
       ...['--block-time', '0.2', '--order', 'fees'],
       ...['--slots-in-an-epoch', `${slotsInAnEpoch}`],
@@ -75,7 +81,10 @@ export class Trial {
     const trial = new Trial(
       chain,
       between,
-      cars.map((car) => new ResendingVehicle(car, url)),
+      cars.map((car) => {
+        const elsewhere = connect?.(car);
+        return new ResendingVehicle(car, elsewhere?.url ?? url, elsewhere?.options);
+      }),
       serviceOptions(folder.path, cars, {
         broker: isBrokerOutside ? { url } : { port },
         ...others,
@@ -159,7 +168,7 @@ export class Trial {
   }
 
   /** The audit that ends every case. */
-  async audit(found: Omit<Audited, 'dataDir' | 'chain' | 'senders'> = {}): Promise<void> {
+  async audit(found: Partial<Omit<Audited, 'chain' | 'senders'>> = {}): Promise<void> {
     const { data_dir: dataDir } = this.options;
     await audit({ dataDir, chain: this.chain, senders: this.senders, ...found });
   }

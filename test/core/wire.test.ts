@@ -8,6 +8,7 @@ import {
   decodeAskMessage,
   decodeLastMessage,
   decodeLinkMessage,
+  decodeMissingMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
   decodeUnlinkedMessage,
@@ -16,6 +17,7 @@ import {
   encodeAskMessage,
   encodeLastMessage,
   encodeLinkMessage,
+  encodeMissingMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
   encodeUnlinkedMessage,
@@ -60,18 +62,32 @@ testCodec(
     .map((numbers) => numbers.sort((a, b) => (a > b ? -1 : 1))),
   { encode: encodeUnlinkedMessage, decode: decodeUnlinkedMessage },
 );
-testCodec('ask message', fc.record({ deviceKeyId: hash, epoch: fc.nat() }), {
+testCodec('ask message', fc.record({ deviceKeyId: hash, epoch: fc.nat(), nonce: tag }), {
   encode: encodeAskMessage,
   decode: decodeAskMessage,
 });
 testCodec(
   'last message',
   fc.record({
-    deviceKeyId: hash,
-    epoch: fc.nat(),
+    answer: blob,
     last: fc.option(fc.record({ session: blob, statement: blob }), { nil: undefined }),
   }),
   { encode: encodeLastMessage, decode: decodeLastMessage },
+);
+
+testCodec(
+  'missing message',
+  fc.record({
+    deviceKeyId: hash,
+    epoch: fc.nat(),
+    missing: fc.array(
+      fc
+        .tuple(fc.nat(), fc.nat(0xffff_ffff), fc.nat(0xffff_ffff))
+        .map(([log, a, b]) => ({ log, first: Math.min(a, b), last: Math.max(a, b) })),
+      { maxLength: 16 },
+    ),
+  }),
+  { encode: encodeMissingMessage, decode: decodeMissingMessage },
 );
 
 test('a topic of a vehicle names its tag', () => {

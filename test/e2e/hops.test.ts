@@ -61,7 +61,7 @@ function connect({ service, unit }: Rig, bad: string[] = []): Uplink {
   const { tag, epoch } = unit.identity;
   const { servicePublicKey: key, chainId, contract, publisher } = service;
   const uplink = new Uplink(
-    new MqttBroker(service.mqttUrl, `test-${toHex(PRIMITIVES.random(6))}`),
+    new MqttBroker(service.mqttUrl, `${toHex(tag)}-${toHex(PRIMITIVES.random(6))}`),
     unit.spool,
     {
       ...{ tag, epoch, deviceKey: device.key },
@@ -71,6 +71,7 @@ function connect({ service, unit }: Rig, bad: string[] = []): Uplink {
       clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
       sha256: PRIMITIVES.sha256,
       verify: fastVerifyDigest,
+      random: PRIMITIVES.random,
       atCommitPoint: () => undefined,
     },
     {

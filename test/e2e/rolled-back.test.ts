@@ -54,7 +54,7 @@ function known(): KnownService {
 
 function connect(spool: Spool, deviceKey: PublicKey): Uplink {
   const { tag, epoch } = spool.identity() ?? { tag: new Uint8Array(16), epoch: 0 };
-  const name = `test-${toHex(PRIMITIVES.random(6))}`;
+  const name = `${toHex(tag)}-${toHex(PRIMITIVES.random(6))}`;
   const uplink = new Uplink(
     new MqttBroker(service.mqttUrl, name),
     spool,
@@ -66,6 +66,7 @@ function connect(spool: Spool, deviceKey: PublicKey): Uplink {
       clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
       sha256: PRIMITIVES.sha256,
       verify: fastVerifyDigest,
+      random: PRIMITIVES.random,
       atCommitPoint: () => undefined,
     },
     {

@@ -40,6 +40,7 @@ import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fo
 import { decodeGrant, encodeGrant, grantHash, verifyGrant } from '../../core/grant.ts';
 import { decodeJournalBlock, encodeJournalBlock } from '../../core/journal-block.ts';
 import { decodeJournalBody, encodeJournalBody } from '../../core/journal-body.ts';
+import { decodeLastRecord, encodeLastRecord } from '../../core/last-record.ts';
 import { decodePresenceMap, encodePresenceLeaf } from '../../core/presence-leaf.ts';
 import {
   decodeAnchoredWindow,
@@ -82,6 +83,7 @@ import {
   decodeAskMessage,
   decodeLastMessage,
   decodeLinkMessage,
+  decodeMissingMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
   decodeUnlinkedMessage,
@@ -91,6 +93,7 @@ import {
   encodeAskMessage,
   encodeLastMessage,
   encodeLinkMessage,
+  encodeMissingMessage,
   encodeReceiptMessage,
   encodeRefusedMessage,
   encodeUnlinkedMessage,
@@ -184,6 +187,8 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'time-stamp': runTimeStamp,
   'tsp/token': (input) => verifiedToken(input as never),
   'uplink-accepted': codec(decodeAcceptedMessage, encodeAcceptedMessage),
+  'uplink-missing': codec(decodeMissingMessage, encodeMissingMessage),
+  'last-record': codec(decodeLastRecord, encodeLastRecord),
   'uplink-ask': codec(decodeAskMessage, encodeAskMessage),
   'uplink-last': codec(decodeLastMessage, encodeLastMessage),
   'uplink-link': (input) =>

@@ -9,7 +9,7 @@ import { Aedes } from 'aedes';
 import type { AgentConfig } from '../../../agent/config.ts';
 import { encodeAcceptance } from '../../../core/acceptance.ts';
 import { encodeBeacon } from '../../../core/beacon.ts';
-import { compareBytes, toHex } from '../../../core/bytes.ts';
+import { compareBytes, fromHex, toHex } from '../../../core/bytes.ts';
 import {
   encodeSigned,
   type RecordKind,
@@ -18,6 +18,7 @@ import {
   verifySigned,
 } from '../../../core/cose.ts';
 import { sha256 } from '../../../core/hash.ts';
+import { encodeLastRecord } from '../../../core/last-record.ts';
 import { MerkleTree } from '../../../core/merkle.ts';
 import { encodeAnchoredWindow, encodeInclusion } from '../../../core/receipt.ts';
 import { decodeSessionRecord } from '../../../core/session-record.ts';
@@ -163,12 +164,25 @@ export class MiniService {
   }
 
   /** The answer to a question for the last statement, or as if `taken` were it. */
-  lastMessage(asked: AskMessage, taken: TakenStatement | undefined = this.#last()): Uint8Array {
+  lastMessage(
+    asked: AskMessage,
+    taken: TakenStatement | undefined = this.#last(),
+    key: TestKey = SERVICE_KEY,
+  ): Uint8Array {
     const session = taken && this.#sessions.get(toHex(taken.statement.sessionId))?.record;
     if (taken === undefined || session === undefined) {
-      return encodeLastMessage({ ...asked, last: undefined });
+      return encodeLastMessage({
+        answer: this.#lastRecord(asked, undefined, key),
+        last: undefined,
+      });
     }
-    return encodeLastMessage({ ...asked, last: { session, statement: taken.bytes } });
+    const answer = this.#lastRecord(asked, taken.id, key);
+    return encodeLastMessage({ answer, last: { session, statement: taken.bytes } });
+  }
+
+  #lastRecord(asked: AskMessage, statementId: Uint8Array | undefined, key: TestKey): Uint8Array {
+    const tag = fromHex(this.#tag);
+    return signed('last', key, encodeLastRecord({ ...asked, tag, statementId }));
   }
 
   #last(): TakenStatement | undefined {

@@ -5,6 +5,7 @@ import type { CommitPoint, LinkShelf, Outbox } from '../../../agent/ports.ts';
 import { MqttBroker } from '../../../agent/uplink/mqtt-broker.ts';
 import { Uplink } from '../../../agent/uplink/uplink.ts';
 import type { LogPredecessor } from '../../../core/session-record.ts';
+import { type AskMessage, decodeAskMessage } from '../../../core/wire.ts';
 import { fastVerifyDigest } from '../../../hw/crypto/native-ecdsa.ts';
 import { MiniService } from './mini-service.ts';
 import { PRIMITIVES } from './primitives.ts';
@@ -71,6 +72,7 @@ export class UplinkRig implements AsyncDisposable {
         clock: this.clock,
         sha256: PRIMITIVES.sha256,
         verify: fastVerifyDigest,
+        random: PRIMITIVES.random,
         atCommitPoint: (point) => {
           this.points.push(point);
         },
@@ -87,6 +89,13 @@ export class UplinkRig implements AsyncDisposable {
     uplink.start();
     this.#uplink = uplink;
     return uplink;
+  }
+
+  /** The newest question of the uplink. */
+  question(): AskMessage {
+    const asked = this.service.ofTopic('ask').at(-1);
+    if (asked === undefined) throw new Error('the uplink asked nothing');
+    return decodeAskMessage(asked);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,13 @@ import { describe, expect, test } from 'vitest';
 import type { LinkShelf, Outbox } from '../../../agent/ports.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { OperationalError } from '../../../core/errors.ts';
-import { encodeRefusedMessage } from '../../../core/wire.ts';
+import {
+  decodeLastMessage,
+  encodeLastMessage,
+  encodeMissingMessage,
+  encodeRefusedMessage,
+} from '../../../core/wire.ts';
+import { testKey } from '../../../fixtures/generate/test-key.ts';
 import { until } from '../support/until.ts';
 import { UplinkRig } from '../support/uplink-rig.ts';
 
@@ -274,7 +280,7 @@ describe('the last statement that the service knows', () => {
     rig.unit.addStatement();
     rig.start();
     await until(() => rig.service.ofTopic('ask').length === 1);
-    const asked = { deviceKeyId: rig.unit.identity.deviceKeyId, epoch: 0 };
+    const asked = rig.question();
     const other = { ...asked, deviceKeyId: new Uint8Array(32) };
     rig.service.send('last', rig.service.lastMessage(other));
     rig.service.send('last', rig.service.lastMessage({ ...asked, epoch: 1 }));
@@ -306,10 +312,89 @@ describe('the last statement that the service knows', () => {
     const asked = rig.service.ofTopic('ask').length;
     rig.unit.addStatement();
     await until(() => rig.service.ofTopic('ask').length > asked);
-    const ask = { deviceKeyId: rig.unit.identity.deviceKeyId, epoch: 0 };
-    rig.service.send('last', rig.service.lastMessage(ask, rig.service.statements[0]));
+    rig.service.send('last', rig.service.lastMessage(rig.question(), rig.service.statements[0]));
     await until(() => rig.receipted.length === 3 || rig.rolledBack.length > 0);
     expect([rig.rolledBack, rig.bad]).toEqual([[], []]);
+  });
+});
+
+describe('an answer about the last statement', () => {
+  async function asked(): Promise<UplinkRig> {
+    const rig = new UplinkRig();
+    rig.service.answers = { accept: false, anchor: false, last: false };
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.service.ofTopic('ask').length > 0);
+    return rig;
+  }
+
+  test('to a question of before is ignored, as a broker could have kept it', async () => {
+    await using rig = await asked();
+    const before = rig.question();
+    await rig.service.stop();
+    await rig.service.start();
+    const count = rig.service.ofTopic('ask').length;
+    await until(() => rig.service.ofTopic('ask').length > count);
+    expect(rig.question().nonce).not.toEqual(before.nonce);
+    rig.service.send('last', rig.service.lastMessage(before));
+    const later = rig.service.ofTopic('ask').length;
+    await until(() => rig.service.ofTopic('ask').length > later);
+    expect(rig.service.ofTopic('statement')).toEqual([]);
+    rig.service.send('last', rig.service.lastMessage(rig.question()));
+    await until(() => rig.service.ofTopic('statement').length > 0);
+    expect(rig.bad).toEqual([]);
+  });
+
+  test('that another key signed, or that names another statement, is not believed', async () => {
+    await using rig = await asked();
+    const stranger = testKey('stranger', 'ES256K');
+    rig.service.send('last', rig.service.lastMessage(rig.question(), undefined, stranger));
+    await until(() => rig.bad.length === 1);
+    const { answer } = decodeLastMessage(rig.service.lastMessage(rig.question()));
+    const last = rig.signed(0);
+    rig.service.send('last', encodeLastMessage({ answer, last }));
+    await until(() => rig.bad.length === 2);
+    expect(rig.bad).toEqual(['COSE_HEADER', 'LAST_MISMATCH']);
+    expect(rig.service.ofTopic('statement')).toEqual([]);
+  });
+});
+
+describe('statements that the service lacks', () => {
+  const missing = [{ log: 0, first: 0, last: 5 }];
+
+  test('are sent again though they were accepted, and no others', async () => {
+    await using rig = new UplinkRig();
+    rig.service.answers.anchor = false;
+    await rig.service.start();
+    for (let i = 0; i < 2; i++) rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.accepted.length === 2);
+    const { deviceKeyId, epoch } = rig.question();
+    const sent = rig.service.ofTopic('statement').length;
+    rig.service.send('missing', encodeMissingMessage({ deviceKeyId, epoch: epoch + 1, missing }));
+    const other = { deviceKeyId: new Uint8Array(32), epoch, missing };
+    rig.service.send('missing', encodeMissingMessage(other));
+    const one = [{ log: 0, first: 1, last: 1 }];
+    rig.service.send('missing', encodeMissingMessage({ deviceKeyId, epoch, missing: one }));
+    await until(() => rig.service.ofTopic('statement').length > sent);
+    expect(rig.service.ofTopic('statement').slice(sent)).toEqual([rig.signed(1).statement]);
+    expect([rig.bad, rig.fatal]).toEqual([[], []]);
+  });
+
+  test('are not sent again when they have their receipts', async () => {
+    await using rig = new UplinkRig();
+    await rig.service.start();
+    rig.unit.addStatement();
+    rig.start();
+    await until(() => rig.receipted.length === 1);
+    const { deviceKeyId, epoch } = rig.question();
+    const sent = rig.service.ofTopic('statement').length;
+    rig.service.send('missing', encodeMissingMessage({ deviceKeyId, epoch, missing }));
+    rig.unit.addStatement();
+    await until(() => rig.receipted.length === 2);
+    const again = rig.service.ofTopic('statement').slice(sent);
+    expect(again.map((bytes) => toHex(bytes))).not.toContain(toHex(rig.signed(0).statement));
   });
 });
 

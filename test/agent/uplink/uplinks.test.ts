@@ -56,6 +56,7 @@ class TwoServices implements AsyncDisposable {
           resendEveryMs: config.resendEveryMs,
           sha256: PRIMITIVES.sha256,
           verify: fastVerifyDigest,
+          random: PRIMITIVES.random,
           atCommitPoint: () => undefined,
         },
         {

@@ -99,7 +99,7 @@ function firstLineOf(child: ChildProcess): Promise<string> {
   });
 }
 
-/** What it writes to its standard error output. */
+/** What it writes to its standard error output; what is no line of its log is shown to whoever runs the test. */
 function linesOf(child: ChildProcess): {
   readonly lines: readonly string[];
   find(part: string): Promise<string>;
@@ -110,6 +110,7 @@ function linesOf(child: ChildProcess): {
   child.stderr?.on('data', (part: Buffer) => {
     const [...whole] = (rest + part.toString('utf8')).split('\n');
     rest = whole.pop() ?? '';
+    for (const line of whole) if (!line.startsWith('{')) process.stderr.write(`${line}\n`);
     lines.push(...whole);
     for (const look of waiting) look();
   });

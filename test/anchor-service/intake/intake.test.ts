@@ -4,9 +4,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import type { RunningAnchorService } from '../../../anchor-service/main.ts';
 import { SCHEMA_STEPS } from '../../../anchor-service/store/schema.ts';
 import { toHex } from '../../../core/bytes.ts';
-import { encodeSigned, recordId } from '../../../core/cose.ts';
+import { encodeSigned, recordId, verifySigned } from '../../../core/cose.ts';
 import { decodeForkProof, verifyForkProof } from '../../../core/fork-proof.ts';
 import { sha256 } from '../../../core/hash.ts';
+import { decodeLastRecord } from '../../../core/last-record.ts';
 import { keyId, verifyDigest } from '../../../core/signature.ts';
 import { encodeStatement } from '../../../core/statement.ts';
 import { MAX_MESSAGE_BYTES, vehicleTopic } from '../../../core/wire.ts';
@@ -202,7 +203,7 @@ function laterLog(of: SignedStatement): Vehicle {
 }
 
 test('a vehicle that asks is shown its last statement in its newest log, with its session', async () => {
-  expect(await vehicle.ask()).toMatchObject({ epoch: 1, last: undefined });
+  expect((await vehicle.ask()).last).toBeUndefined();
   await vehicle.sendSession();
   expect((await vehicle.ask()).last).toBeUndefined();
   const [first, second, third] = [vehicle.statement(0), vehicle.statement(1), vehicle.statement(2)];
@@ -229,7 +230,13 @@ test('a vehicle that asks is shown its last statement in its newest log, with it
   expect(vehicle.refused, 'a place of another log is no fork').toEqual([]);
   expect((await vehicle.ask({ epoch: 2 })).last).toBeUndefined();
   const deviceKeyId = keyId(stranger.device.key);
-  expect(await vehicle.ask({ deviceKeyId })).toEqual({ deviceKeyId, epoch: 1, last: undefined });
+  const nonce = new Uint8Array(16).fill(7);
+  const { answer, last } = await vehicle.ask({ deviceKeyId, nonce });
+  expect(last).toBeUndefined();
+  const { payload } = verifySigned('last', service.servicePublicKey, answer, verifyDigest);
+  expect(decodeLastRecord(payload)).toEqual({
+    ...{ tag: vehicle.tag, deviceKeyId, epoch: 1, nonce, statementId: undefined },
+  });
   expect((await stranger.ask()).last).toBeUndefined();
 });
 
@@ -241,6 +248,94 @@ test('a statement in flight is in the answer, and an unreadable question is refu
   await sent;
   await vehicle.send('ask', Uint8Array.of(0x80));
   expect(await refusalOf(sha256(Uint8Array.of(0x80)))).toBe('FIELD_MISSING');
+});
+
+test('chunks that do not start where those of the statement before end are refused', async () => {
+  await vehicle.sendSession();
+  const first = vehicle.statement(0);
+  await vehicle.send('statement', first.bytes);
+  await vehicle.acceptance(first);
+  const starts = [59, 61].map((firstSeq) =>
+    vehicle.statement(1, { spans: [{ log: 0, firstSeq, count: 60 }] }),
+  );
+  for (const { bytes } of starts) await vehicle.send('statement', bytes);
+  for (const { id } of starts) expect(await refusalOf(id)).toBe('STATEMENT_NOT_CONTIGUOUS');
+  const right = vehicle.statement(1);
+  await vehicle.send('statement', right.bytes);
+  await vehicle.acceptance(right);
+  expect(await kept('SELECT id FROM statement')).toHaveLength(2);
+});
+
+test('the first chunks of a log start at 0', async () => {
+  await vehicle.sendSession();
+  const late = vehicle.statement(0, { spans: [{ log: 0, firstSeq: 1, count: 60 }] });
+  await vehicle.send('statement', late.bytes);
+  expect(await refusalOf(late.id)).toBe('STATEMENT_NOT_CONTIGUOUS');
+});
+
+test.each([
+  ['behind', [0, 2, 1], 1, 119],
+  ['behind, in one group commit', [0, 2, 1], 1, 119],
+  ['before', [1, 0], 0, 59],
+])(
+  'out of order, a statement that does not fit the one %s it is refused',
+  async (name, seqs, wrong, count) => {
+    await vehicle.sendSession();
+    const statements = seqs.map((seq) =>
+      vehicle.statement(
+        seq,
+        seq === wrong ? { spans: [{ log: 0, firstSeq: seq * 60, count }] } : {},
+      ),
+    );
+    const sent = statements.map(async ({ bytes }) => {
+      const done = vehicle.send('statement', bytes);
+      if (!name.includes('group')) await done;
+      return await done;
+    });
+    await Promise.all(sent);
+    for (const { id, statement } of statements) {
+      if (statement.seq === wrong) expect(await refusalOf(id)).toBe('STATEMENT_NOT_CONTIGUOUS');
+      else await vehicle.acceptance({ id } as SignedStatement);
+    }
+  },
+);
+
+test('what is missing below a statement is asked for, and again on connect, until it has come', async () => {
+  await vehicle.sendSession();
+  const [early, middle] = [vehicle.statement(5), vehicle.statement(3)];
+  await vehicle.send('statement', early.bytes);
+  const deviceKeyId = keyId(vehicle.device.key);
+  expect(await vehicle.asked()).toEqual({
+    ...{ deviceKeyId, epoch: 1 },
+    missing: [{ log: 0, first: 0, last: 4 }],
+  });
+  await vehicle.send('statement', middle.bytes);
+  await vehicle.acceptance(middle);
+  expect(await kept('SELECT first, last FROM missing_statements ORDER BY first')).toEqual([
+    { first: 0, last: 2 },
+    { first: 4, last: 4 },
+  ]);
+  const again = await startTestService(
+    serviceOptions(dataDir, [vehicle], {
+      chain: { rpc: [chain.url], class: 'local', poll_ms: 50 },
+    }),
+  );
+  cleanup.add(async () => await again.stop());
+  await vehicle.disconnect();
+  await vehicle.connect(again.mqttUrl);
+  await vehicle.ask();
+  const holes = [
+    { log: 0, first: 4, last: 4 },
+    { log: 0, first: 0, last: 2 },
+  ];
+  expect((await vehicle.asked()).missing).toEqual(holes);
+  for (const seq of [4, 0, 1, 2]) {
+    const statement = vehicle.statement(seq);
+    await vehicle.send('statement', statement.bytes);
+    await vehicle.acceptance(statement);
+  }
+  await again.stop();
+  expect(await kept('SELECT * FROM missing_statements')).toEqual([]);
 });
 
 test('a span that makes no sense is refused', async () => {

@@ -29,9 +29,10 @@ async function start(
   return service;
 }
 
-/** Whatever comes on a topic, in order. */
-async function listen(service: RunningAnchorService, topic: string) {
-  const client = await connectAsync(service.mqttUrl, { reconnectPeriod: 0 });
+/** Whatever comes on a topic, in order, to another unit of the vehicle. */
+async function listen(service: RunningAnchorService, { tag }: Vehicle, topic: string) {
+  const clientId = `${toHex(tag)}-${crypto.randomUUID().slice(0, 8)}`;
+  const client = await connectAsync(service.mqttUrl, { clientId, reconnectPeriod: 0 });
   cleanup.add(async () => await client.endAsync(true));
   const came: Uint8Array[] = [];
   const waiting: (() => void)[] = [];
@@ -59,7 +60,7 @@ test('a window is stamped, the stamp goes to all vehicles, stays retained and st
 }, async () => {
   const vehicle = new Vehicle(1);
   const service = await start(vehicle, { stamp: { local: true, every_ms: 100 } });
-  const next = await listen(service, stampTopic(service.chainId));
+  const next = await listen(service, vehicle, stampTopic(service.chainId));
   const statement = vehicle.statement(0);
   await vehicle.send('statement', statement.bytes);
   const bytes = await next();
@@ -69,7 +70,7 @@ test('a window is stamped, the stamp goes to all vehicles, stays retained and st
   const root = readCertificate(service.localStampRoot ?? new Uint8Array(0));
   verifyToken(stamp, recordHash, [{ certificate: root, policies: [] }]);
 
-  const later = await listen(service, stampTopic(service.chainId));
+  const later = await listen(service, vehicle, stampTopic(service.chainId));
   expect(toHex(await later())).toBe(toHex(bytes));
   const { status, body } = await get(`${service.httpUrl}/v1/windows/0/stamp`);
   expect({ status, body }).toEqual({ status: 200, body: { seq: 0, stamp: toHex(bytes) } });
@@ -83,7 +84,7 @@ test('a vehicle that was away gets the stamps over the windows that it names, ea
 }, async () => {
   const vehicle = new Vehicle(1);
   const service = await start(vehicle, { stamp: { local: true, every_ms: 100 } });
-  const shared = await listen(service, stampTopic(service.chainId));
+  const shared = await listen(service, vehicle, stampTopic(service.chainId));
   const hashes: Uint8Array[] = [];
   const stamps: Uint8Array[] = [];
   for (const seq of [0, 1]) {
@@ -92,7 +93,7 @@ test('a vehicle that was away gets the stamps over the windows that it names, ea
     stamps.push(await shared());
     hashes.push(verifyReceipt(statement, await vehicle.receipt(statement)).recordHash);
   }
-  const own = await listen(service, vehicleTopic(vehicle.tag, 'stamp'));
+  const own = await listen(service, vehicle, vehicleTopic(vehicle.tag, 'stamp'));
   const unknown = new Uint8Array(32).fill(7);
   const windowHashes = [...hashes, unknown, ...hashes];
   await vehicle.send('want-stamp', encodeWantStampMessage({ windowHashes, soon: false }));
@@ -104,7 +105,7 @@ test('a vehicle that asks for it has its statement stamped at the next window an
 }, async () => {
   const vehicle = new Vehicle(1);
   const service = await start(vehicle, { stamp: { local: true, soonest_ms: 0 } });
-  const shared = await listen(service, stampTopic(service.chainId));
+  const shared = await listen(service, vehicle, stampTopic(service.chainId));
   const [first, second] = [vehicle.statement(0), vehicle.statement(1)];
   await vehicle.send('statement', first.bytes);
   const covered = coveredRecordHashes(decodeTimeStamp(await shared()));

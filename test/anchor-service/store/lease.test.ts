@@ -118,14 +118,14 @@ test('a holder that lost its lease halts', async () => {
   expect(await status.halted).toMatchObject({ code: 'LEASE_LOST', retryable: false });
 });
 
-test('after a takeover the old leader writes to no table, inside and outside of a transaction', () => {
+test('after a takeover the old leader writes to no table, inside and outside of a transaction', async () => {
   const [old, young] = [open(), open()];
   const stores = old.lead(taken(old));
   const session = { id: fill(1, 32), tag: fill(2, 16), epoch: 0, log: 0, record: fill(3, 1) };
   const key = { algorithm: 'ES256K', bytes: fill(4, 33) } as const;
   const insert = (): void =>
     stores.intake.insertSession({ ...session, deviceKeyId: fill(5, 32), key });
-  stores.intake.inTransaction(insert);
+  await stores.intake.inGroup(insert);
   young.lead(taken(young));
 
   const identity = { chainId: 1n, contract: fill(6, 20), publisher: fill(7, 20), firstWindow: 0 };
@@ -143,7 +143,6 @@ test('after a takeover the old leader writes to no table, inside and outside of 
   };
   const other = { ...session, id: fill(11, 32), deviceKeyId: fill(5, 32), key };
   for (const write of [
-    (): unknown => stores.intake.inTransaction(() => stores.intake.insertSession(other)),
     (): unknown => stores.intake.insertSession(other),
     (): unknown => stores.intake.insertAcceptance(fill(1, 8)),
     (): unknown => stores.intake.insertFork(fill(1, 32), fill(2, 32), fill(3, 8)),
@@ -155,6 +154,8 @@ test('after a takeover the old leader writes to no table, inside and outside of 
   ]) {
     expect(codeOf(write), String(write)).toBe('LEASE_LOST');
   }
+  const late = stores.intake.inGroup(() => stores.intake.insertSession(other));
+  await expect(late).rejects.toMatchObject({ code: 'LEASE_LOST' });
   expect(codeOf(() => old.lead(1))).toBe('LEASE_LOST');
 });
 

@@ -1,5 +1,5 @@
 /** A vehicle that behaves like an agent: sends until accepted, asks until it has its receipt, through every outage. */
-import { connect, type MqttClient } from 'mqtt';
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import { toHex } from '../../../core/bytes.ts';
 import { decodeInclusion } from '../../../core/receipt.ts';
 import {
@@ -25,9 +25,12 @@ export class ResendingVehicle<V extends Vehicle = Vehicle> {
   readonly #timer: NodeJS.Timeout;
   readonly #changed: (() => void)[] = [];
 
-  constructor(vehicle: V, url: string) {
+  constructor(vehicle: V, url: string, options: IClientOptions = {}) {
     this.vehicle = vehicle;
-    this.#client = connect(url, { reconnectPeriod: 100, queueQoSZero: false });
+    this.#client = connect(url, {
+      ...{ clientId: toHex(vehicle.tag), reconnectPeriod: 100, queueQoSZero: false },
+      ...options,
+    });
     this.#client.on('error', () => undefined);
     this.#client.on('message', (topic, payload) => this.#take(topic, Uint8Array.from(payload)));
     this.#client.on('connect', () => {

@@ -1,5 +1,5 @@
 /** A vehicle as the service sees it: a device key, a session, statements, an MQTT connection. */
-import { connectAsync, type MqttClient } from 'mqtt';
+import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { toHex } from '../../../core/bytes.ts';
 import { encodeSigned, recordId } from '../../../core/cose.ts';
 import { decodeInclusion } from '../../../core/receipt.ts';
@@ -13,11 +13,13 @@ import {
   type DownTopic,
   decodeAcceptedMessage,
   decodeLastMessage,
+  decodeMissingMessage,
   decodeReceiptMessage,
   decodeRefusedMessage,
   encodeAskMessage,
   encodeWantMessage,
   type LastMessage,
+  type MissingMessage,
   type ReceiptMessage,
   type RefusedMessage,
   type UpTopic,
@@ -43,6 +45,7 @@ export class Vehicle {
   readonly refused: RefusedMessage[] = [];
   readonly receipts = new Map<string, ReceiptMessage>();
   readonly last: LastMessage[] = [];
+  readonly missing: MissingMessage[] = [];
   #client: MqttClient | undefined;
   readonly #changed: (() => void)[] = [];
 
@@ -102,11 +105,14 @@ export class Vehicle {
     };
   }
 
-  async connect(url: string): Promise<void> {
-    const client = await connectAsync(url, { reconnectPeriod: 100, queueQoSZero: false });
+  async connect(url: string, options: IClientOptions = {}): Promise<void> {
+    const client = await connectAsync(url, {
+      ...{ clientId: toHex(this.tag), reconnectPeriod: 100, queueQoSZero: false },
+      ...options,
+    });
     client.on('message', (topic, payload) => this.#take(topic, Uint8Array.from(payload)));
     client.on('error', () => undefined);
-    const topics = (['accepted', 'refused', 'receipt', 'last'] as const).map((t) =>
+    const topics = (['accepted', 'refused', 'receipt', 'last', 'missing'] as const).map((t) =>
       vehicleTopic(this.tag, t),
     );
     await client.subscribeAsync(topics, { qos: 1 });
@@ -150,6 +156,7 @@ export class Vehicle {
     this.refused.length = 0;
     this.receipts.clear();
     this.last.length = 0;
+    this.missing.length = 0;
   }
 
   #connected(): MqttClient {
@@ -167,9 +174,19 @@ export class Vehicle {
 
   /** The answer to a question for the last statement. */
   async ask(change: Partial<AskMessage> = {}): Promise<LastMessage> {
-    const asked = { deviceKeyId: keyId(this.device.key), epoch: 1, ...change };
+    const asked = {
+      deviceKeyId: keyId(this.device.key),
+      epoch: 1,
+      nonce: seeded(1, 11).slice(16),
+      ...change,
+    };
     await this.send('ask', encodeAskMessage(asked));
     return await this.#until(() => this.last.shift());
+  }
+
+  /** The next question of the service for statements that it lacks. */
+  async asked(): Promise<MissingMessage> {
+    return await this.#until(() => this.missing.shift());
   }
 
   async acceptance(statement: SignedStatement): Promise<AcceptedMessage> {
@@ -191,7 +208,7 @@ export class Vehicle {
   }
 
   #take(topic: string, payload: Uint8Array): void {
-    const name = topic.split('/').at(-1) as DownTopic;
+    const name = topic.split('/').at(-1) as DownTopic | 'beacon';
     if (name === 'accepted') {
       const message = decodeAcceptedMessage(payload);
       this.accepted.set(toHex(message.statementId), message);
@@ -199,7 +216,9 @@ export class Vehicle {
       this.refused.push(decodeRefusedMessage(payload));
     } else if (name === 'last') {
       this.last.push(decodeLastMessage(payload));
-    } else {
+    } else if (name === 'missing') {
+      this.missing.push(decodeMissingMessage(payload));
+    } else if (name === 'receipt') {
       const message = decodeReceiptMessage(payload);
       this.receipts.set(toHex(receiptStatementId(message)), message);
     }
