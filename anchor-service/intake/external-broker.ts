@@ -41,13 +41,15 @@ export async function connectExternalBroker(options: ExternalBrokerOptions): Pro
     ...(password === undefined ? {} : { password }),
     ...tlsOptions(options.tls),
   });
+  let isClosed = false;
   // Before the connection: a broker that kept our session sends what it holds at once.
   takeMessages(client, options.onMessage);
   client.on('connect', () => {
     client.subscribe([...UP_TOPIC_FILTERS], { qos: 1 }, (error) => {
-      // Without the subscription nothing arrives: connect again, which tries again.
+      // Without the subscription nothing arrives: connect again, which tries again. Not once it is closed, which
+      // ends a subscription that is under way: the client id may be another service's by then.
       if (error === null) options.onConnected();
-      else client.reconnect();
+      else if (!isClosed) client.reconnect();
     });
   });
   // Reported for every failed attempt; `isConnected` is what tells the others.
@@ -72,6 +74,7 @@ export async function connectExternalBroker(options: ExternalBrokerOptions): Pro
       }
     },
     close: async () => {
+      isClosed = true;
       await client.endAsync(true);
     },
   };

@@ -8,8 +8,12 @@ import { decodeStatement, type Span, type Statement } from '../../core/statement
 import { requireTerm } from './fence.ts';
 import { SCHEMA_STEPS } from './schema.ts';
 
-/** Patience with the other process's commit, which takes as long as its disk does. */
-const BUSY_MS = 2000;
+/**
+ * Patience with another process's commit, which takes as long as its disk does. The process waits inside of SQLite and
+ * does nothing else meanwhile: a standby can look again later, a leader has nothing to do without its store.
+ */
+const STANDBY_BUSY_MS = 500;
+const LEADER_BUSY_MS = 15_000;
 
 const CACHE_KIB = 64 * 1024;
 /** Of 4 KiB: the log on disk stays near 64 MiB. */
@@ -23,7 +27,7 @@ export function openDatabase<T>(
   let db: Database.Database | undefined;
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    db = new Database(join(dataDir, 'anchor-service.sqlite'), { timeout: BUSY_MS });
+    db = new Database(join(dataDir, 'anchor-service.sqlite'), { timeout: STANDBY_BUSY_MS });
     db.pragma('journal_mode = WAL');
     // better-sqlite3 is compiled with NORMAL, under which a power cut loses commits that returned.
     db.pragma('synchronous = FULL');
@@ -42,6 +46,7 @@ export function openDatabase<T>(
 
 /** By the holder of the lease alone: a standby of a newer version must not change what the older one works on. */
 export function migrate(db: Database.Database, term: number): void {
+  db.pragma(`busy_timeout = ${LEADER_BUSY_MS}`);
   // What is a column today was only inside the bytes of older stores.
   fromStatement(db, 'seq', ({ seq }) => seq);
   fromStatement(db, 'first_chunk', (statement) => ownSpan(statement)?.firstSeq ?? null);

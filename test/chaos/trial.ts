@@ -5,6 +5,7 @@
 
 import { Transaction } from 'ethers';
 import type { IClientOptions } from 'mqtt';
+import { onTestFailed } from 'vitest';
 import type { AnchorServiceOptions } from '../../anchor-service/config.ts';
 import {
   type ChildService,
@@ -115,6 +116,11 @@ export class Trial {
   /** Starts a service without waiting for it. */
   begin(options: AnchorServiceOptions = this.options, crash?: Crash): ChildService {
     const child = startChild(options, crash);
+    // What it said last, for whoever reads why a case failed.
+    onTestFailed(async () => {
+      const end = await Promise.race([child.ended, 'running']);
+      process.stderr.write(`service ${child.pid}, ${end}:\n${child.log.slice(-30).join('\n')}\n`);
+    });
     this.cleanup.add(async () => {
       child.thaw();
       await child.kill();
