@@ -76,7 +76,7 @@ describe('the report', () => {
   it('names the one hash to check', () => {
     const block = reportOf('invalid-block-unnamed').checks.find(({ code }) => code === 'BLOCK');
     expect(block?.detail).toMatch(
-      /^check this one hash: block 110 of chain 31337: 0x[0-9a-f]{64}$/,
+      /^check this one hash: block 110 of chain 31337: 0x[0-9a-f]{64}; look it up/,
     );
   });
 
