@@ -38,6 +38,7 @@ test('a link that is closed while it still subscribes stays closed: another serv
     clientId: 'a-test',
     username: undefined,
     password: undefined,
+    tls: undefined,
     onMessage: async () => await Promise.resolve(),
     onConnected: () => undefined,
   });
