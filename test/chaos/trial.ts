@@ -118,7 +118,7 @@ export class Trial {
     const child = startChild(options, crash);
     // What it said last, for whoever reads why a case failed.
     onTestFailed(async () => {
-      const end = await Promise.race([child.ended, 'running']);
+      const end = await Promise.race([child.ended, Promise.resolve('running')]);
       process.stderr.write(`service ${child.pid}, ${end}:\n${child.log.slice(-30).join('\n')}\n`);
     });
     this.cleanup.add(async () => {
