@@ -1,6 +1,7 @@
 /**
  * Time stamps as they come from the service: checked, and kept for the windows of this vehicle that lack one.
- * Implements spec/uplink.md, "Time stamps". What asks for missing ones is what shows that they are missing: a newer stamp.
+ * Implements spec/uplink.md, "Time stamps". A missing one is asked for when it shows: with a stamp of newer windows, or with
+ * the receipt of a window that is older than the newest stamp.
  */
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { VerificationError } from '../../core/errors.ts';

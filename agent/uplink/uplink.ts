@@ -385,11 +385,17 @@ export class Uplink {
     this.#outbox.storeReceipt(statementId, { ...message, windowHash, block, unlinked, linked });
     this.#events.onReceipt(statement.seq);
     this.#keptStamps(this.#stamps?.receiptCame() ?? 0);
+    // Its window may be older than the newest stamp, and no newer one need ever come.
+    this.#wantMissedStamps();
   }
 
   /** What it shows to be missing is asked for; so is what one answer left out. */
   #takeStamp(payload: Uint8Array): void {
     this.#keptStamps(this.#stamps?.take(payload) ?? 0);
+    this.#wantMissedStamps();
+  }
+
+  #wantMissedStamps(): void {
     this.#askForStamps = true;
     this.drain();
   }

@@ -7,6 +7,7 @@ import { COMMIT_POINTS, type CommitPoint } from '../../agent/ports.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { toHex } from '../../core/bytes.ts';
 import type { PublicKey } from '../../core/signature.ts';
+import { certificateInPem } from '../../core/x509/pem.ts';
 import { framesText } from '../agent/support/evidence.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { serviceOptions, startTestService } from '../anchor-service/support/service.ts';
@@ -29,8 +30,14 @@ beforeAll(async () => {
   folder = temporaryFolder();
   writeFileSync(join(folder.path, 'drive.log'), LOG.text);
   writeFileSync(join(folder.path, 'devices.json'), '[]');
-  const devices = { file: join(folder.path, 'devices.json') };
-  service = await startTestService(serviceOptions(join(folder.path, 'service'), [], { devices }));
+  const options = serviceOptions(join(folder.path, 'service'), [], {
+    devices: { file: join(folder.path, 'devices.json') },
+    stamp: { local: true, every_ms: 300 },
+  });
+  service = await startTestService(options);
+  if (service.localStampRoot === undefined)
+    throw new Error('the service has no time stamp authority');
+  writeFileSync(join(folder.path, 'stamp-roots.pem'), certificateInPem(service.localStampRoot));
 });
 afterAll(async () => {
   await service.stop();
@@ -46,7 +53,9 @@ function enrol(dataDir: string): PublicKey {
 }
 
 function newAgent(name: string): CrashingAgent {
-  return new CrashingAgent(join(folder.path, name), join(folder.path, 'drive.log'), service);
+  const log = join(folder.path, 'drive.log');
+  const roots = join(folder.path, 'stamp-roots.pem');
+  return new CrashingAgent(join(folder.path, name), log, service, roots);
 }
 
 /** Nothing lost, nothing twice, nothing used twice, and a stranger can check it. */
@@ -73,6 +82,7 @@ function expectWhole(agent: CrashingAgent, deviceKey: PublicKey): void {
     'ORDER',
     'WINDOW',
     'ANCHOR',
+    'TIMESTAMP',
   ]) {
     expect(`${code} ${verdicts[code]}`).toBe(`${code} PASSED`);
   }

@@ -1,11 +1,15 @@
 /**
  * An agent in a process of its own, for tests that kill it: reads its orders as JSON from the command
- * line, kills itself at the commit point that they name, and else ends when every receipt is there.
+ * line, kills itself at the commit point that they name, and else ends when every receipt and time stamp is there.
  */
+import { join } from 'node:path';
 import { DEFAULTS } from '../../agent/config.ts';
 import { startAgent } from '../../agent/main.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
+import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { fromHex } from '../../core/bytes.ts';
+import { readKeyFile } from '../../hw/keys/key-file.ts';
+import { PRIMITIVES } from '../agent/support/primitives.ts';
 
 export type Orders = {
   readonly dataDir: string;
@@ -17,6 +21,8 @@ export type Orders = {
   readonly chainId: string;
   readonly contract: string;
   readonly publisher: string;
+  /** PEM file. */
+  readonly stampRootsFile: string;
   /** None: it lives to the end. */
   readonly kill?: { readonly point: CommitPoint; readonly nth: number };
 };
@@ -27,6 +33,12 @@ let left = orders.kill?.nth ?? 0;
 /** What should not happen is told to the parent, who fails. */
 function tell(what: string): void {
   process.stdout.write(`${what}\n`);
+}
+
+function isUnstamped(): boolean {
+  const storageKey = readKeyFile(join(orders.dataDir, 'keys/storage.key'), 'storage-key');
+  using spool = openSpoolForReading(join(orders.dataDir, 'spool'), storageKey, PRIMITIVES);
+  return spool.unstampedWindows(1).length > 0;
 }
 
 const agent = await startAgent(
@@ -44,6 +56,7 @@ const agent = await startAgent(
       publishers: [fromHex(orders.publisher)],
       resendEveryMs: 500,
       beaconMaxAgeMs: 900_000,
+      stampRootsFile: orders.stampRootsFile,
     },
   },
   {
@@ -68,7 +81,7 @@ const agent = await startAgent(
 );
 await agent.recorded;
 const watch = setInterval(() => {
-  if (agent.waiting() > 0) return;
+  if (agent.waiting() > 0 || isUnstamped()) return;
   clearInterval(watch);
   void agent.stop();
 }, 20);

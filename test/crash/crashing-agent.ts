@@ -23,6 +23,7 @@ export class CrashingAgent {
   readonly dataDir: string;
   readonly #log: string;
   readonly #service: RunningAnchorService;
+  readonly #stampRootsFile: string;
   /** Bytes that were synced but never indexed: sealed under keys that must never come back. */
   readonly tornTails: Buffer[] = [];
   /** Statements as they lay in the outbox after each kill, by seq. */
@@ -30,10 +31,12 @@ export class CrashingAgent {
   /** What the processes told: must stay empty. */
   readonly complaints: string[] = [];
 
-  constructor(dataDir: string, log: string, service: RunningAnchorService) {
+  /** @param stampRootsFile of the service's authority, PEM */
+  constructor(dataDir: string, log: string, service: RunningAnchorService, stampRootsFile: string) {
     this.dataDir = dataDir;
     this.#log = log;
     this.#service = service;
+    this.#stampRootsFile = stampRootsFile;
   }
 
   /** @returns the signal that ended it, or undefined when it ended in order */
@@ -51,6 +54,7 @@ export class CrashingAgent {
       chainId: `${service.chainId}`,
       contract: toHex(service.contract),
       publisher: toHex(service.publisher),
+      stampRootsFile: this.#stampRootsFile,
       ...change,
     };
     const child = spawn(process.execPath, [PROCESS, JSON.stringify(orders)], {

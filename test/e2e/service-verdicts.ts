@@ -32,7 +32,10 @@ export function serviceReport(
         blocks,
       },
     ],
-    timestampAuthorities: [],
+    timestampAuthorities:
+      service.localStampRoot === undefined
+        ? []
+        : [{ class: 'local', certificate: toHex(service.localStampRoot), policies: [] }],
   };
   return verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
     verifyDigest: fastVerifyDigest,

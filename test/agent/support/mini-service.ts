@@ -263,7 +263,10 @@ export class MiniService {
       else if (topic === 'statement') this.#takeStatement(payload);
       else if (topic === 'want') {
         for (const id of decodeWantMessage(payload)) this.#answer(this.#find(id));
-      } else if (this.answers.last) this.send('last', this.lastMessage(decodeAskMessage(payload)));
+      } else if (topic === 'ask') {
+        if (this.answers.last) this.send('last', this.lastMessage(decodeAskMessage(payload)));
+      }
+      // Else the vehicle lacks a link or a time stamp: this service makes none.
     } catch (error) {
       this.complaints.push(`${topic}: ${String(error)}`);
     }
