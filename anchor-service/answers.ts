@@ -23,6 +23,7 @@ export type AnswerParts = {
   readonly link: BrokerLink;
   readonly clock: Clock;
   readonly feeBudget: () => FeeBudget;
+  readonly prunedStatements: () => number | undefined;
   /** Of the lease that this service leads under. */
   readonly term: number;
   readonly sha256: Hash;
@@ -31,7 +32,7 @@ export type AnswerParts = {
 
 export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Answer {
   const { config, stores, signer, chain, status, link, clock, sha256, verify } = parts;
-  const { feeBudget, term } = parts;
+  const { feeBudget, prunedStatements, term } = parts;
   const { file, keys } = config.devices;
   const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
   const nowMs = (): number => clock.nowMs();
@@ -47,6 +48,10 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => A
       isBrokerConnected: () => link.isConnected(),
       endpointHealth: () => chain.endpointHealth(),
       feeBudget,
+      retention: () => {
+        const pruned = prunedStatements();
+        return pruned === undefined ? undefined : { days: config.retention.statementsDays, pruned };
+      },
       term,
       newestStampMs: () => stores.stamps.lastStampedAtMs(),
     },

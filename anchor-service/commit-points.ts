@@ -21,6 +21,7 @@ export const COMMIT_POINTS = [
   'index-written',
   'receipt-published',
   'window-published',
+  'statements-pruned',
   'beacon-stored',
   'stamp-received',
   'stamp-stored',

@@ -117,6 +117,10 @@ export type AnchorServiceConfig = {
     /** Where the published windows are written, for any web server to serve. */
     readonly folder: string;
   };
+  readonly retention: {
+    /** How long statements stay after their window is final; 0: for ever. */
+    readonly statementsDays: number;
+  };
   readonly lease: {
     /** So long a standby sees no beat of the service that leads before it takes over. */
     readonly holdMs: number;
@@ -186,6 +190,7 @@ export type AnchorServiceOptions = {
     }[];
   }>;
   readonly publish?: Partial<{ readonly folder: string }>;
+  readonly retention?: Partial<{ readonly statements_days: number }>;
   readonly lease?: Partial<{ readonly hold_ms: number }>;
 };
 
@@ -258,6 +263,9 @@ export function readConfig(
     stamp: root.section('stamp', (s) => readStamp(s, baseDir)),
     publish: root.section('publish', (s) => ({
       folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
+    })),
+    retention: root.section('retention', (s) => ({
+      statementsDays: s.integer('statements_days', 0, 36_500, 0),
     })),
     lease: root.section('lease', (s) => ({ holdMs: s.integer('hold_ms', 100, ANY, 5000) })),
   };

@@ -123,6 +123,7 @@ async function openParts(
   const answer = makeAnswers({
     ...{ config, stores, signer, chain, status, link, clock, term },
     feeBudget: work.feeBudget,
+    prunedStatements: work.prunedStatements,
     sha256: nativeSha256,
     verify: fastVerifyDigest,
   });

@@ -151,6 +151,8 @@ export type IntakeStore = {
   newestPlace(
     owner: LogOwner,
   ): (Pick<NewStatement, 'log' | 'seq'> & { readonly end: number | undefined }) | undefined;
+  /** A statement stood at this place of a log, and is pruned. */
+  isPruned(place: LogOwner & Pick<NewStatement, 'log' | 'seq'>): boolean;
   /** What the statement with this label covers of its own log. */
   chunksOf(label: Uint8Array): NewStatement['chunks'];
   /** Remembers a hole before a statement that came early. */
@@ -178,6 +180,19 @@ export type IntakeStore = {
   groupIds(group: number): readonly Uint8Array[];
   /** Queues the receipt again when the statement's window is final. */
   wantReceipt(statementId: Uint8Array): boolean;
+};
+
+export type WindowPlace = { readonly windowSeq: number; readonly windowIndex: number };
+
+export type RetentionStore = {
+  /**
+   * The next statement from this place on, in the order of windows.
+   * @returns undefined when there is none, or when its window is not PUBLISHED or became final less than `olderThanS`
+   *   seconds before the newest one, by the chain's time
+   */
+  nextPlace(from: WindowPlace, olderThanS: number): WindowPlace | undefined;
+  /** So many places from this one on, but for what is still needed, in one transaction. @returns how many statements are gone */
+  prune(from: WindowPlace, count: number): number;
 };
 
 export type OpenStatement = {

@@ -1,4 +1,5 @@
 /** Wires everything that changes something: intake, windows, chain, beacons, receipts. Part of the composition in main.ts. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { toHex } from '../core/bytes.ts';
 import { OperationalError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
@@ -31,6 +32,7 @@ import type {
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
+import { Pruner } from './retention/pruner.ts';
 import type { StampAuthority } from './stamp/obtain-stamp.ts';
 import { Stamper } from './stamp/stamper.ts';
 import type { Status } from './status.ts';
@@ -56,6 +58,8 @@ export type WorkParts = {
 export type Work = {
   readonly link: BrokerLink;
   readonly feeBudget: () => FeeBudgetState;
+  /** Statements, since the start; undefined where they are kept for ever. */
+  readonly prunedStatements: () => number | undefined;
   stop(): Promise<void>;
 };
 
@@ -64,6 +68,8 @@ const GWEI = 1_000_000_000n;
 const RECEIPTS_EVERY_MS = 2000;
 /** How often it is looked whether a stamp is due, and a failed one tried again, at the most. */
 const STAMP_LOOK_MS = 60_000;
+/** How often it is looked whether statements are old enough to go. */
+const RETENTION_EVERY_MS = 60_000;
 /** How often a folder that could not be written is tried again. */
 const PUBLISH_EVERY_MS = 2000;
 
@@ -115,6 +121,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
     config.chain.pollMs,
     chainStep(parts, budget, () => {
       running.get('publish')?.wake();
+      running.get('retention')?.wake();
       running.get('receipts')?.wake();
     }),
   );
@@ -125,6 +132,14 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   );
   loop('receipts', RECEIPTS_EVERY_MS, receiptsStep(parts, link));
   loop('beacon', config.beacon.everyMs, async () => await made.step());
+  const pruner = makePruner(parts);
+  if (pruner !== undefined) {
+    loop('retention', RETENTION_EVERY_MS, async () => {
+      // Whatever else waits comes between two stretches.
+      await nextTurn();
+      if (pruner.step()) running.get('retention')?.wake();
+    });
+  }
   const stamps = stamper;
   if (stamps !== undefined) {
     const everyMs = Math.min(config.stamp.everyMs, STAMP_LOOK_MS);
@@ -141,11 +156,23 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   return {
     link,
     feeBudget: () => budget.state,
+    prunedStatements: () => pruner?.pruned,
     stop: async () => {
       stopped ??= stop();
       await stopped;
     },
   };
+}
+
+function makePruner({ config, stores, atCommitPoint }: WorkParts): Pruner | undefined {
+  const { statementsDays } = config.retention;
+  if (statementsDays === 0) return undefined;
+  return new Pruner({
+    store: stores.retention,
+    keptS: statementsDays * DAY_S,
+    monotonicMs: () => performance.now(),
+    atCommitPoint,
+  });
 }
 
 function makeBudget({ config, stores }: WorkParts): FeeBudget {

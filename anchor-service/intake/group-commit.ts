@@ -84,6 +84,10 @@ function decide(statement: NewStatement, order: LogOrder, store: IntakeStore): D
     order.added(label) !== undefined ||
     (!order.isNewest(statement) && store.statementByLabel(label) !== undefined);
   if (isTaken) return { kind: 'standing', statement };
+  if (!order.isNewest(statement) && store.isPruned(statement)) {
+    const detail = 'a statement was anchored at this place of the log, longer ago than it is kept';
+    return { kind: 'refused', recordId: id, code: 'STATEMENT_PRUNED', detail };
+  }
   if (order.follows(statement)) return { kind: 'fresh', statement };
   const detail = 'its chunks do not start where those of the statement before end';
   return { kind: 'refused', recordId: id, code: 'STATEMENT_NOT_CONTIGUOUS', detail };

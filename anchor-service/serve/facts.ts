@@ -26,6 +26,8 @@ export type FactSources = {
   readonly endpointHealth: () => readonly EndpointHealth[];
   /** Undefined where no budget is set. */
   readonly feeBudget: () => FeeBudget | undefined;
+  /** Undefined where statements are kept for ever. */
+  readonly retention: () => Facts['retention'];
   /** genTime of the newest time stamp token; undefined where none is taken. */
   readonly newestStampMs: () => number | undefined;
 };
@@ -46,6 +48,8 @@ export type Facts = {
   readonly endpoints: readonly EndpointHealth[];
   readonly feeBudget: FeeBudget | undefined;
   readonly newestStampMs: number | undefined;
+  /** How long statements are kept, and how many are pruned since the start. */
+  readonly retention: { readonly days: number; readonly pruned: number } | undefined;
   readonly publishedWindows: number;
   readonly forks: number;
   readonly chainId: bigint;
@@ -70,6 +74,7 @@ export function gatherFacts(sources: FactSources): Facts {
     endpoints: sources.endpointHealth(),
     feeBudget: sources.feeBudget(),
     newestStampMs: sources.newestStampMs(),
+    retention: sources.retention(),
     publishedWindows: store.countWritten(),
     forks: store.countForks(),
     chainId: sources.identity.chainId,

@@ -29,6 +29,11 @@ function renderWork(page: MetricsPage, facts: Facts): void {
   page.gauge('published_windows', 'Windows in the folder of published windows.', [
     [{}, facts.publishedWindows],
   ]);
+  if (facts.retention !== undefined) {
+    page.counter('pruned_statements_total', 'Statements that were kept long enough.', [
+      [{}, facts.retention.pruned],
+    ]);
+  }
   page.gauge('forks', 'Fork proofs that are kept.', [[{}, facts.forks]]);
 }
 

@@ -107,6 +107,8 @@ function rows(facts: Facts, language: Language): string {
   const words = WORDS[language];
   const { backlog, lastFinal, beacon, feeBudget } = facts;
   const count = (value: number): string => value.toLocaleString('en');
+  const keptLine = ({ days, pruned }: NonNullable<Facts['retention']>): string =>
+    words.keptFor(count(days), count(pruned));
   const ago = (ms: number): string => words.ago(age(facts.nowMs - ms, words.units));
   const waiting = [
     backlog.openStatements > 0 ? words.inNoWindow(count(backlog.openStatements)) : undefined,
@@ -153,6 +155,7 @@ function rows(facts: Facts, language: Language): string {
     [words.endpoints, facts.endpoints.map((endpoint) => endpointLine(endpoint, language))],
     [words.broker, [facts.brokerConnected ? words.connected : mark('trouble', words.notConnected)]],
     [words.published, [words.publishedCount(count(facts.publishedWindows))]],
+    ...(facts.retention === undefined ? [] : [[words.kept, [keptLine(facts.retention)]] as const]),
     ...(facts.forks === 0 ? [] : [[words.forks, [words.forkCount(count(facts.forks))]] as const]),
   ];
   return list

@@ -36,6 +36,8 @@ type Words = {
   readonly ago: (age: string) => string;
   readonly published: string;
   readonly publishedCount: (count: string) => string;
+  readonly kept: string;
+  readonly keptFor: (days: string, pruned: string) => string;
   readonly forks: string;
   readonly forkCount: (count: string) => string;
   readonly localChain: string;
@@ -85,6 +87,8 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     ago: (age) => `${age} ago`,
     published: 'Published windows',
     publishedCount: (count) => `${count}, for everybody to check`,
+    kept: 'Statements are kept for',
+    keptFor: (days, pruned) => `${counted(days, 'day')}; ${pruned} removed since the start`,
     forks: 'Forked logs',
     forkCount: (count) => `${counted(count, 'proof')} of two histories`,
     localChain:
@@ -127,6 +131,8 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     ago: (age) => `${age}前`,
     published: '已公布窗口',
     publishedCount: (count) => `${count} 个,任何人都可核验`,
+    kept: '声明保留期',
+    keptFor: (days, pruned) => `${days} 天;启动以来已移除 ${pruned} 条`,
     forks: '分叉的日志',
     forkCount: (count) => `保存有 ${count} 份双重历史证明`,
     localChain: '此链为本地链:运行者可以重写全部历史,对第三方不具证明力。',

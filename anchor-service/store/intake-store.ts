@@ -5,6 +5,7 @@ import type { GivenAcceptance, IntakeStore, StoredSession } from '../ports.ts';
 import { whenThereIsRoom } from './disk-full.ts';
 import type { GroupSync } from './group-sync.ts';
 import { missingStore } from './missing-store.ts';
+import { prunedPlaces } from './pruned-places.ts';
 
 type SessionRow = {
   readonly id: Uint8Array;
@@ -28,6 +29,8 @@ type GivenRow = {
   readonly signed: Uint8Array;
   readonly leaf_index: number;
 };
+
+const ID_BYTES = 32;
 
 export function intakeStore(db: Database.Database, group: GroupSync): IntakeStore {
   const session = db.prepare<[Uint8Array], SessionRow>('SELECT * FROM session WHERE id = ?');
@@ -85,6 +88,9 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
   const groupIds = db.prepare<[number], { readonly id: Uint8Array }>(
     'SELECT id FROM statement WHERE acceptance = ? ORDER BY leaf_index',
   );
+  const keptIds = db.prepare<[number], { readonly ids: Uint8Array | null }>(
+    'SELECT ids FROM acceptance WHERE n = ?',
+  );
   const wantReceipt = db.prepare(
     `INSERT INTO receipt_outbox (statement_n, window_seq)
      SELECT statement.n, statement.window_seq
@@ -121,6 +127,7 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
       if (row === undefined || row.first_chunk === null || row.end_chunk === null) return undefined;
       return { first: row.first_chunk, end: row.end_chunk };
     },
+    isPruned: prunedPlaces(db).has,
     ...missingStore(db),
     insertAcceptance: (signed) => Number(insertAcceptance.run(signed).lastInsertRowid),
     insertStatement: (s, acceptance, leafIndex) => {
@@ -150,9 +157,18 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
       if (row === undefined) return undefined;
       return { group: row.n, acceptance: row.signed, leafIndex: row.leaf_index };
     },
-    groupIds: (n) => groupIds.all(n).map(({ id }) => id),
+    groupIds: (n) => {
+      const ids = keptIds.get(n)?.ids ?? undefined;
+      return ids === undefined ? groupIds.all(n).map(({ id }) => id) : chunksOf(ids, ID_BYTES);
+    },
     wantReceipt: (statementId) => wantReceipt.run(statementId).changes > 0,
   };
+}
+
+function chunksOf(bytes: Uint8Array, length: number): readonly Uint8Array[] {
+  return Array.from({ length: bytes.length / length }, (_, i) =>
+    bytes.subarray(i * length, (i + 1) * length),
+  );
 }
 
 function storedSession(row: SessionRow | undefined): StoredSession | undefined {

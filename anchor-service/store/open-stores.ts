@@ -9,6 +9,7 @@ import type {
   LinkStore,
   PublishStore,
   ReceiptStore,
+  RetentionStore,
   ServeStore,
   StampStore,
   StatementStore,
@@ -24,6 +25,7 @@ import { identityStore } from './identity-store.ts';
 import { intakeStore } from './intake-store.ts';
 import { leaseStore } from './lease-store.ts';
 import { publishedStore } from './published-store.ts';
+import { retentionStore } from './retention-store.ts';
 import { stampStore } from './stamp-store.ts';
 import { statementStore } from './statement-store.ts';
 import { transactionStore } from './transaction-store.ts';
@@ -39,6 +41,7 @@ export type Stores = {
   readonly stamps: StampStore;
   readonly published: ReceiptStore & ServeStore & PublishStore;
   readonly statements: StatementStore;
+  readonly retention: RetentionStore;
 };
 
 /** The store's file, which processes share; what is in it is for the one that holds the lease. */
@@ -84,5 +87,6 @@ function storesOver(db: Database.Database, group: GroupSync): Stores {
     stamps: stampStore(db),
     published,
     statements: statementStore(db, intake, published),
+    retention: retentionStore(db),
   };
 }

@@ -1,6 +1,5 @@
 /** FINAL windows: receipts still owed to vehicles, and what everybody may read. */
 import type Database from 'better-sqlite3';
-import { concatBytes } from '../../core/bytes.ts';
 import type {
   OwedReceipt,
   PublishedWindow,
@@ -9,6 +8,7 @@ import type {
   ServeStore,
   WindowState,
 } from '../ports.ts';
+import { windowEntries } from './window-entries.ts';
 
 type OwedRow = {
   readonly id: Uint8Array;
@@ -33,7 +33,6 @@ type WindowRow = {
 
 type SignedRow = { readonly signed: Uint8Array };
 type LastRow = Pick<WindowRow, 'seq' | 'tree_size' | 'anchored' | 'block_number'>;
-type EntryRow = { readonly label: Uint8Array; readonly hash: Uint8Array };
 type BacklogRow = { readonly open: number; readonly pending: number; readonly owed: number };
 type ListRow = { readonly seq: number; readonly hash: Uint8Array; readonly tree_size: number };
 
@@ -49,9 +48,7 @@ export function publishedStore(
   const window = db.prepare<[number], WindowRow>(
     "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
   );
-  const entries = db.prepare<[number], EntryRow>(
-    'SELECT label, hash FROM statement WHERE window_seq = ? ORDER BY window_index',
-  );
+  const entries = windowEntries(db);
   const settle = db.prepare(
     'DELETE FROM receipt_outbox WHERE statement_n = (SELECT n FROM statement WHERE id = ?)',
   );
@@ -107,9 +104,7 @@ export function publishedStore(
     owedReceipts: (limit) => owed.all(limit).map(toOwed),
     finalWindow: (seq) => {
       const row = window.get(seq);
-      if (row === undefined) return undefined;
-      const list = entries.all(seq).map(({ label, hash }) => concatBytes(label, hash));
-      return toPublished(row, list);
+      return row && toPublished(row, entries(seq, row.tree_size));
     },
     markReceiptsPublished: (ids) => {
       db.transaction(() => {

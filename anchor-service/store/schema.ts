@@ -1,4 +1,5 @@
 /** The tables of the service's store. A new version is a new step at the end of the list. */
+import { RETENTION } from './retention-schema.ts';
 
 const VERSION_1 = `
 CREATE TABLE identity (
@@ -269,4 +270,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   TIME_STAMPS,
   SENDERS,
   SPANS,
+  RETENTION,
 ];

@@ -13,7 +13,12 @@ import { Interface, Transaction } from 'ethers';
 import { expect } from 'vitest';
 import { ANCHOR_LOG_ABI } from '../../anchor-service/chain/anchor-log-abi.ts';
 import { toHex } from '../../core/bytes.ts';
-import { decodeWindowRecord, windowRecordHash } from '../../core/window.ts';
+import {
+  decodeWindowRecord,
+  windowEntry,
+  windowLabel,
+  windowRecordHash,
+} from '../../core/window.ts';
 import { es256kSigner } from '../../hw/keys/file-signer.ts';
 import { readKeyFile } from '../../hw/keys/key-file.ts';
 import type { TestChain } from '../anchor-service/support/chain.ts';
@@ -50,6 +55,7 @@ type WindowRow = {
   readonly hash: Uint8Array;
 };
 type AttemptRow = { readonly nonce: number; readonly raw: Uint8Array };
+type PrunedRow = { readonly window_seq: number; readonly entries: Uint8Array };
 type PlaceRow = { readonly id: Uint8Array; readonly window_seq: number | null };
 
 export async function audit(audited: Audited): Promise<void> {
@@ -57,8 +63,9 @@ export async function audit(audited: Audited): Promise<void> {
   try {
     const windows = db.prepare<[], WindowRow>('SELECT * FROM window ORDER BY seq').all();
     const places = db.prepare<[], PlaceRow>('SELECT id, window_seq FROM statement').all();
+    const pruned = db.prepare<[], PrunedRow>('SELECT * FROM pruned_entries').all();
     const attempts = db.prepare<[], AttemptRow>('SELECT nonce, raw FROM attempt ORDER BY n').all();
-    auditAccepted(audited, places, windows);
+    auditAccepted(audited, places, prunedEntries(pruned), windows);
     await auditReceipts(audited, windows);
     auditWindows(audited, windows);
     await auditNonces(audited, attempts);
@@ -74,6 +81,7 @@ export async function audit(audited: Audited): Promise<void> {
 function auditAccepted(
   { dataDir, senders, halted = false }: Audited,
   places: readonly PlaceRow[],
+  pruned: ReadonlyMap<string, readonly number[]>,
   windows: readonly WindowRow[],
 ): void {
   const known = new Set(windows.map(({ seq }) => seq));
@@ -84,11 +92,18 @@ function auditAccepted(
   }
   const { key } = es256kSigner(readKeyFile(join(dataDir, 'service.key'), 'service-key ES256K'));
   for (const sender of senders) {
+    const entries = new Map(
+      sender.statements.map(({ id, statement, bytes }) => [
+        toHex(id),
+        toHex(windowEntry(windowLabel(statement), bytes)),
+      ]),
+    );
     for (const [id, message] of sender.accepted) {
       verifyAcceptance(message, key);
       // The first promise stands: whoever sends again gets the same word again.
       expect(sender.acceptances.get(id)?.size, `acceptances of ${id}`).toBe(1);
-      const stands = windowsOf.get(id);
+      // One that is pruned stands in the list of its window alone.
+      const stands = windowsOf.get(id) ?? pruned.get(entries.get(id) ?? '');
       expect(stands, `the places of ${id}`).toHaveLength(1);
       const [seq] = stands ?? [];
       if (halted && seq === null) continue;
@@ -97,6 +112,18 @@ function auditAccepted(
     if (halted) continue;
     for (const { id } of sender.statements) expect(sender.receipts.has(toHex(id))).toBe(true);
   }
+}
+
+/** The windows whose kept lists have an entry, by the entry in hexadecimal. */
+function prunedEntries(rows: readonly PrunedRow[]): ReadonlyMap<string, readonly number[]> {
+  const windowsOf = new Map<string, number[]>();
+  for (const { window_seq, entries } of rows) {
+    for (let at = 0; at < entries.length; at += 64) {
+      const entry = toHex(entries.subarray(at, at + 64));
+      windowsOf.set(entry, [...(windowsOf.get(entry) ?? []), window_seq]);
+    }
+  }
+  return windowsOf;
 }
 
 async function auditReceipts(

@@ -1,8 +1,11 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { COMMIT_POINTS, type CommitPoint } from '../../../anchor-service/commit-points.ts';
 import type { AnchorServiceOptions } from '../../../anchor-service/config.ts';
 import { audit } from '../../chaos/audit.ts';
 import { RecordedVehicle } from '../../chaos/recorded-vehicle.ts';
+import { until } from '../../chaos/trial.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { Cleanup } from '../support/cleanup.ts';
 import { ResendingVehicle } from '../support/resending-vehicle.ts';
@@ -47,6 +50,7 @@ const disturbed: readonly CommitPoint[] = [
   'replacement-signed',
   'window-unmined',
   'nonce-abandoned', // test/chaos/foreign-use.test.ts
+  'statements-pruned',
   'publisher-succeeded', // test/chaos/sender-keys.test.ts
 ];
 
@@ -142,6 +146,43 @@ test('killed at window-unmined, the window is sent again and anchored once', {
   await restarted.stop();
   await audit({ dataDir, chain, senders: [sender] });
 });
+
+test('killed at statements-pruned, what must stay stays and the rest goes', {
+  timeout: 90_000,
+}, async () => {
+  const chain = await ownChain();
+  const { options: base, url, dataDir } = await prepare(chain);
+  const options = { ...base, retention: { statements_days: 1 } };
+  const sender = new ResendingVehicle(vehicle, url);
+  cleanup.add(async () => await sender.stop());
+  const killed = startChild(options, { point: 'statements-pruned' });
+  // Windows of their own, so that the kill finds one pruned and others not.
+  for (let i = 0; i < 3; i += 1) {
+    sender.add(vehicle.next());
+    await sender.allReceipts();
+  }
+  await chain.rpc('evm_increaseTime', 2 * 86_400);
+  sender.add(vehicle.next());
+  expect(await killed.ended).toBe('SIGKILL');
+  expect(statementSeqs(dataDir)).toHaveLength(3);
+
+  const restarted = startChild(options);
+  cleanup.add(async () => await restarted.kill());
+  await sender.allReceipts();
+  await until(() => statementSeqs(dataDir).length === 1);
+  await restarted.stop();
+  await audit({ dataDir, chain, senders: [sender] });
+});
+
+/** Windows of the statements that are in the store, beside a service that runs or not. */
+function statementSeqs(dataDir: string): readonly number[] {
+  const db = new Database(join(dataDir, 'anchor-service.sqlite'), { readonly: true });
+  try {
+    return db.prepare<[], number>('SELECT window_seq FROM statement').pluck().all();
+  } finally {
+    db.close();
+  }
+}
 
 async function pooled(chain: TestChain): Promise<void> {
   for (;;) {

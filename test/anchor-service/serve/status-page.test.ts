@@ -34,6 +34,7 @@ const RUNNING: Facts = {
     spentWei: 12_345_000_000_000_000n,
     isReached: false,
   },
+  retention: undefined,
   newestStampMs: NOW - 1_900_000,
   publishedWindows: 9205,
   forks: 0,
