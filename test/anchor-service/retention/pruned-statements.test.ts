@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AnchorServiceOptions } from '../../../anchor-service/config.ts';
 import type { AnchorServiceEdges, RunningAnchorService } from '../../../anchor-service/main.ts';
 import { toHex } from '../../../core/bytes.ts';
@@ -20,9 +20,11 @@ let vehicle: Vehicle;
 let other: Vehicle;
 let service: RunningAnchorService;
 
-beforeEach(async () => {
+beforeAll(async () => {
   chain = await startTestChain(['--block-time', '0.2']);
-  cleanup.add(async () => await chain.stop());
+});
+afterAll(async () => await chain.stop());
+beforeEach(() => {
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
   dataDir = folder.path;
