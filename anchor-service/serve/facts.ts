@@ -82,9 +82,19 @@ export function gatherFacts(sources: FactSources): Facts {
   };
 }
 
+/**
+ * What these do can wait without holding up a statement: a problem of theirs is a warning. A balancer that took the
+ * service away for want of a time stamp would stop what goes on without one.
+ */
+const BESIDE: ReadonlySet<string> = new Set(['stamp', 'retention']);
+
+export function isWarning({ where }: Problem): boolean {
+  return BESIDE.has(where);
+}
+
 /** Ready to take statements and to anchor them. A problem that heals by itself makes it not ready meanwhile. */
 export function isReady({ halt, problems, brokerConnected }: Facts): boolean {
-  return halt === undefined && problems.length === 0 && brokerConnected;
+  return halt === undefined && problems.every(isWarning) && brokerConnected;
 }
 
 function blockTimeMs({ anchored }: LastFinal): number {

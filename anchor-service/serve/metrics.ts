@@ -80,7 +80,7 @@ function renderState(page: MetricsPage, facts: Facts, residentBytes: number): vo
   const wrong = facts.halt === undefined ? facts.problems : [facts.halt, ...facts.problems];
   page.gauge(
     'problem',
-    '1 for each thing that is wrong now.',
+    '1 for each thing that is wrong now, warnings too.',
     wrong.map(({ where, code }) => [{ where, code }, 1]),
   );
   page.gauge('start_timestamp_seconds', 'When this process started.', [

@@ -5,7 +5,7 @@ import type { PublicKey } from '../../core/signature.ts';
 import type { FeeBudget, ServeStore, StampStore } from '../ports.ts';
 import { type Answer, IMMUTABLE, refusal } from './answer.ts';
 import type { Challenges } from './challenges.ts';
-import { type FactSources, gatherFacts, isReady } from './facts.ts';
+import { type FactSources, gatherFacts, isReady, isWarning } from './facts.ts';
 import { renderMetrics } from './metrics.ts';
 import { publishedFile } from './published-files.ts';
 import type { StatementAccess } from './statement-access.ts';
@@ -191,7 +191,8 @@ function readyAnswer({ facts: sources }: RouteOptions): Answer {
       term: sources.term,
       halted: facts.halt ?? null,
       brokerConnected: facts.brokerConnected,
-      problems: facts.problems,
+      problems: facts.problems.filter((problem) => !isWarning(problem)),
+      warnings: facts.problems.filter(isWarning),
       backlog: facts.backlog,
       feeBudget: budgetJson(facts.feeBudget),
     },

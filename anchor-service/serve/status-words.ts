@@ -180,6 +180,22 @@ const PLAIN: Readonly<Record<string, readonly [en: string, zh: string]>> = {
     '无法写入已公布窗口的文件夹。',
   ],
   LOCAL_CHAIN_ENDED: ['The local chain ended.', '本地链已退出。'],
+  STAMP_UNAVAILABLE: [
+    'No time stamp authority gives a stamp that holds. Statements are anchored all the same.',
+    '没有时间戳机构给出有效的时间戳。声明照常锚定。',
+  ],
+  DISK_FULL: [
+    'The disk is full: nothing is acknowledged until there is room.',
+    '磁盘已满:在有空间之前不会确认任何内容。',
+  ],
+  FEE_CAP_REACHED: [
+    'The market asks more than the highest fee that may be offered: windows wait.',
+    '市场手续费高于允许的上限,窗口在等待。',
+  ],
+  TRANSACTION_NOT_TAKEN: [
+    'No chain endpoint takes the transaction: it is sent again.',
+    '没有链节点接受该交易,将再次发送。',
+  ],
   FEE_BUDGET_REACHED: [
     'The fee budget of the day is used up: windows stay open longer.',
     '今日手续费预算已用完,窗口将延长开放。',

@@ -57,6 +57,24 @@ describe('the report', () => {
     ]);
   });
 
+  it('says of a time stamp without an accuracy that it counts as exact, and of others not', () => {
+    const line = (name: string): string | undefined =>
+      reportLines(reportOf(name)).find((text) => text.includes('TIMESTAMP'));
+    expect(line('valid-stamped-exact')).toContain(
+      'the latest for 2023-11-14 22:40:00 UTC; it states no accuracy and counts as exact',
+    );
+    // genTime and 1.5 s, in whole seconds.
+    expect(line('valid-stamped')).toMatch(/the latest for 2023-11-14 22:40:02 UTC$/);
+    const { checks } = JSON.parse(reportJson(reportOf('valid-stamped-exact'))) as {
+      checks: { code: string; values: { stamps: { token: unknown }[] } }[];
+    };
+    const stamp = checks.find(({ code }) => code === 'TIMESTAMP')?.values.stamps[0];
+    expect(stamp?.token).toMatchObject({
+      accuracyNs: null,
+      notAfter: `${Date.UTC(2023, 10, 14, 22, 40) / 1000}`,
+    });
+  });
+
   it('is the same text for the same bundle and policy', () => {
     expect(reportJson(reportOf('valid-complete'))).toBe(reportJson(reportOf('valid-complete')));
   });

@@ -48,9 +48,21 @@ export function checkTimestamp({ evidence, anchoring, stamps }: Context): Outcom
   }
   const latest = latestOf(stamps);
   return passed(
-    `${counted(covered.size, 'window')} under ${counted(stamps.length, 'time stamp')}, the latest for ${utc(latest)}`,
+    `${counted(covered.size, 'window')} under ${counted(stamps.length, 'time stamp')}, the latest for ${utc(latest)}${exactPart(stamps)}`,
     values,
   );
+}
+
+/** An authority that states no accuracy vouches for none: its time is taken as it is, and the reader is told. */
+function exactPart(stamps: readonly StampReading[]): string {
+  const silent = stamps.filter(
+    ({ verified }) => verified !== undefined && verified.info.accuracy === undefined,
+  ).length;
+  if (silent === 0) return '';
+  const which = silent === stamps.length && silent === 1 ? 'it' : counted(silent, 'time stamp');
+  return silent === 1
+    ? `; ${which} states no accuracy and counts as exact`
+    : `; ${which} state no accuracy and count as exact`;
 }
 
 function latestOf(stamps: readonly StampReading[]): bigint {

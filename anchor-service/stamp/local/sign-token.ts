@@ -24,25 +24,30 @@ export type StampContent = {
   readonly serial: bigint;
   /** Unix time. */
   readonly genTimeMs: number;
-  readonly accuracyMs: number;
+  /** Undefined: none is stated (RFC 3161, section 2.4.2). */
+  readonly accuracyMs: number | undefined;
   readonly nonce: bigint | undefined;
 };
 
 /** @returns DER TSTInfo */
 export function encodeTstInfo(content: StampContent): Uint8Array {
   const { policy, imprint, serial, genTimeMs, accuracyMs, nonce } = content;
-  const millis = accuracyMs % 1000;
   return sequence(
     integer(1),
     objectId(policy),
     sequence(SHA_256, octets(imprint)),
     integer(serial),
     ascii(TAG.generalizedTime, generalizedTime(genTimeMs)),
-    sequence(
-      integer(Math.floor(accuracyMs / 1000)),
-      ...(millis === 0 ? [] : [element(primitiveTag(0), integer(millis).subarray(2))]),
-    ),
+    ...(accuracyMs === undefined ? [] : [accuracy(accuracyMs)]),
     ...(nonce === undefined ? [] : [integer(nonce)]),
+  );
+}
+
+function accuracy(ms: number): Uint8Array {
+  const millis = ms % 1000;
+  return sequence(
+    integer(Math.floor(ms / 1000)),
+    ...(millis === 0 ? [] : [element(primitiveTag(0), integer(millis).subarray(2))]),
   );
 }
 

@@ -60,6 +60,7 @@ const TROUBLE: Facts = {
     },
   ],
   forks: 2,
+  retention: { days: 400, pruned: 1_204_388 },
   feeBudget: undefined,
   newestStampMs: undefined,
 };

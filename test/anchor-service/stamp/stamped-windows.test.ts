@@ -7,6 +7,8 @@ import { coveredRecordHashes, decodeTimeStamp } from '../../../core/time-stamp.t
 import { verifyToken } from '../../../core/tsp/verify-token.ts';
 import { encodeWantStampMessage, stampTopic, vehicleTopic } from '../../../core/wire.ts';
 import { readCertificate } from '../../../core/x509/certificate.ts';
+import { until } from '../../chaos/trial.ts';
+import { TestCa } from '../support/certificates.ts';
 import { Cleanup } from '../support/cleanup.ts';
 import { serviceOptions, startTestService, temporaryFolder } from '../support/service.ts';
 import { Vehicle } from '../support/vehicle.ts';
@@ -124,6 +126,38 @@ test('a question that cannot be read is refused', { timeout: 90_000 }, async () 
   await vehicle.send('want-stamp', fromHex('80'));
   expect((await vehicle.anyRefusal()).code).toBe('FIELD_MISSING');
 });
+
+test('an authority that does not answer is a warning that people and collectors see, and the service stays ready', {
+  timeout: 90_000,
+}, async () => {
+  const vehicle = new Vehicle(1);
+  // Nobody listens on port 9 of the loopback.
+  const authority = { url: 'http://127.0.0.1:9/', roots_file: rootsFile() };
+  const service = await start(vehicle, { stamp: { every_ms: 100, authorities: [authority] } });
+  const statement = vehicle.statement(0);
+  await vehicle.send('statement', statement.bytes);
+  const metrics = async (): Promise<string> =>
+    await (await fetch(`${service.httpUrl}/metrics`)).text();
+  const problem = 'witnessmark_service_problem{where="stamp",code="STAMP_UNAVAILABLE"} 1';
+  await until(async () => (await metrics()).includes(problem));
+  expect(await metrics()).toContain('witnessmark_service_ready 1');
+  const { status, body } = await get(`${service.httpUrl}/readyz`);
+  expect(status).toBe(200);
+  expect(body).toMatchObject({ ready: true, problems: [] });
+  expect((body as { warnings: { code: string }[] }).warnings.map(({ code }) => code)).toEqual([
+    'STAMP_UNAVAILABLE',
+  ]);
+  const page = await (await fetch(`${service.httpUrl}/?lang=en`)).text();
+  expect(page).toContain('No time stamp authority gives a stamp that holds.');
+  verifyReceipt(statement, await vehicle.receipt(statement));
+});
+
+/** A certificate of some authority, as an operator keeps it. */
+function rootsFile(): string {
+  const folder = temporaryFolder();
+  cleanup.add(() => folder.remove());
+  return new TestCa(folder.path).ca;
+}
 
 test('without an authority nothing is stamped, and everything else goes on', {
   timeout: 90_000,

@@ -34,6 +34,19 @@ function recordHash(windowSeq: number): string {
   return toHex(window?.hash ?? new Uint8Array(0));
 }
 
+/** As after a block was proven; what of it no stamp looks at is empty. */
+function makeFinal(seq: number): void {
+  const { transactions } = rig.stores;
+  const attempt = { raw: new Uint8Array(1), feeCap: 1n, tip: 1n, gasLimit: 1n, signedAtBlock: 1 };
+  transactions.signWindow(seq, seq, { ...attempt, hash: sha256(Uint8Array.of(seq)) });
+  transactions.markSent(seq);
+  transactions.markMined(seq, seq + 1);
+  transactions.markFinal(seq, {
+    ...{ anchored: new Uint8Array(0), link: new Uint8Array(0), transaction: undefined },
+    block: { number: seq + 1, hash: new Uint8Array(32), timestampS: 1 },
+  });
+}
+
 describe('the stamper', () => {
   it('stamps the newest window, and the token covers every window since the one before', async () => {
     rig.seal(5);
@@ -52,6 +65,39 @@ describe('the stamper', () => {
     expect(rig.stores.stamps.stampOfWindow(4)).toEqual(rig.stores.stamps.stampOfWindow(0));
     expect(coveredRecordHashes(stored(5))).toHaveLength(3);
     expect(rig.stores.stamps.unstampedWindows(1)).toEqual([]);
+  });
+
+  it('gives what another sender key seals again another stamp, and also what was under the token that falls', async () => {
+    const { stores } = rig;
+    stores.identity.storeIdentity({
+      ...{ chainId: 31337n, contract: new Uint8Array(20).fill(1) },
+      ...{ publisher: new Uint8Array(20).fill(2), firstWindow: 0 },
+    });
+    const stamper = rig.stamper();
+    rig.seal(2);
+    await stamper.step();
+    const kept = stores.stamps.stampOfWindow(1);
+    rig.seal(3);
+    rig.nowMs += HOUR_MS;
+    await stamper.step();
+    expect(coveredRecordHashes(stored(2))).toHaveLength(3);
+    rig.seal(1);
+    rig.nowMs += HOUR_MS;
+    await stamper.step();
+    // Final up to window 2: what stands in the token over 2 to 4 is half of one publisher and half of another.
+    for (const seq of [0, 1, 2]) makeFinal(seq);
+    expect(stores.identity.takeOver(new Uint8Array(20).fill(3), 0)).toBe(3);
+
+    expect(stores.stamps.stampOfWindow(1)).toEqual(kept);
+    for (const seq of [2, 3, 4, 5]) expect(stores.stamps.stampOfWindow(seq)).toBeUndefined();
+    expect(stores.stamps.unstampedWindows(10).map(({ seq }) => seq)).toEqual([2]);
+    rig.seal(2, new Uint8Array(20).fill(3));
+    rig.nowMs += HOUR_MS;
+    const hashes = [2, 3, 4].map(recordHash);
+    await stamper.step();
+    expect(coveredRecordHashes(stored(2)).map(toHex)).toEqual(hashes.slice(0, 1));
+    expect(coveredRecordHashes(stored(3)).map(toHex)).toEqual(hashes.slice(1));
+    expect(stores.stamps.stampOfWindow(1)).toEqual(kept);
   });
 
   it('asks once an hour, and not at all while there is no new window', async () => {
