@@ -7,9 +7,10 @@ import { ENTRY_BYTES } from '../core/published.ts';
 import { decodeAnchoredWindow } from '../core/receipt.ts';
 import {
   decodeWindowRecord,
+  verifyWindowFollows,
+  verifyWindowList,
   type WindowRecord,
   windowRecordHash,
-  windowTree,
 } from '../core/window.ts';
 import type { Finding, FindingCode } from './findings.ts';
 
@@ -72,10 +73,14 @@ export function checkWindow(
   if (!isOf(record, log, served.seq)) {
     found('RECORD_MISMATCH', 'its record names another chain, contract, publisher or number');
   }
-  if (previousHash !== undefined && !equalBytes(record.previousHash, previousHash)) {
+  const follows =
+    previousHash === undefined
+      ? undefined
+      : attempt(() => verifyWindowFollows(previousHash, record));
+  if (follows instanceof Error) {
     found(
       'RECORD_OUT_OF_CHAIN',
-      `it follows ${toHex(record.previousHash)}, the record before is ${toHex(previousHash)}`,
+      `it follows ${toHex(record.previousHash)}, and not the record before`,
     );
   }
   const entries = checkList(served.entries, record, found);
@@ -112,16 +117,9 @@ function checkList(
   const entries = Array.from({ length: record.treeSize }, (_, i) =>
     bytes.subarray(ENTRY_BYTES * i, ENTRY_BYTES * (i + 1)),
   );
-  const tree = attempt(() => windowTree(entries));
-  if (tree instanceof Error) {
-    found('LIST_CHANGED', tree.message);
-    return [];
-  }
-  if (equalBytes(tree.root(), record.root)) return entries;
-  found(
-    'LIST_CHANGED',
-    `the record has root ${toHex(record.root)}, the list gives ${toHex(tree.root())}`,
-  );
+  const verified = attempt(() => verifyWindowList(record, entries));
+  if (!(verified instanceof Error)) return entries;
+  found('LIST_CHANGED', verified.message);
   return [];
 }
 

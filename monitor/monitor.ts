@@ -6,15 +6,16 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { FormatError, UserError, VerificationError } from '../core/errors.ts';
-import { type IndexedWindow, isSameLog } from '../core/published.ts';
+import type { IndexedWindow } from '../core/published.ts';
 import { followEvents } from './anchored-events.ts';
 import { checkWindow, type WatchedLog } from './check-window.ts';
 import type { MonitorConfig } from './config.ts';
 import type { Finding, Report } from './findings.ts';
 import { readPromises, type WatchedPromise, watchPromise } from './promises.ts';
 import { type ChainBlock, Rpc } from './rpc.ts';
-import { openSeenStore, type SeenStore, type SeenWindow } from './seen-store.ts';
-import { Site } from './site.ts';
+import { openSeenStore, type SeenStore, type SeenWindow, type Word } from './seen-store.ts';
+import type { Site } from './site.ts';
+import { SiteIndex } from './site-index.ts';
 
 export type RoundResult = {
   readonly finalizedBlock: bigint;
@@ -27,7 +28,7 @@ export class Monitor {
   readonly #config: MonitorConfig;
   readonly #log: WatchedLog;
   readonly #rpc: Rpc;
-  readonly #sites: readonly Site[];
+  readonly #sites: readonly SiteIndex[];
   readonly #store: SeenStore;
   readonly #promises: readonly WatchedPromise[];
   #recheckAt = 0;
@@ -37,9 +38,9 @@ export class Monitor {
     this.#config = config;
     this.#log = config.log;
     this.#rpc = new Rpc(config.rpc);
-    this.#sites = config.sites.map((url) => new Site(url));
     this.#promises = readPromiseFiles(config);
     this.#store = openSeenStore(config.stateFolder, nameOf(config.log), BigInt(config.firstBlock));
+    this.#sites = config.sites.map((url) => new SiteIndex(url, this.#store));
   }
 
   close(): void {
@@ -64,113 +65,67 @@ export class Monitor {
     if (chainId !== this.#log.chainId) {
       throw new UserError('MONITOR_CHAIN', `expected chain ${this.#log.chainId}, got ${chainId}`);
     }
-    const lists = new Map<Site, ReadonlyMap<number, IndexedWindow>>();
-    for (const site of this.#sites) lists.set(site, await this.#readIndex(site, report));
+    for (const index of this.#sites) await this.#readIndex(index, report);
     const finalized = await this.#rpc.finalized();
     await followEvents(this.#log, finalized, { rpc: this.#rpc, store: this.#store, report });
-    this.#compareWords(lists, report);
-    await this.#requireAnchored(lists, finalized, report);
-    await this.#checkNew(lists, finalized, report);
-    await this.#checkAgain(lists, report);
+    await this.#requireAnchored(finalized, report);
+    await this.#checkNew(finalized, report);
+    await this.#checkAgain(report);
     for (const promise of this.#promises) {
-      await watchPromise(promise, finalized, this.#promiseTools(lists, report));
+      await watchPromise(promise, finalized, this.#promiseTools(report));
     }
     return { finalizedBlock: finalized.number, windows: this.#store.highestSeq() + 1, found };
   }
 
-  async #readIndex(site: Site, report: Report): Promise<ReadonlyMap<number, IndexedWindow>> {
+  async #readIndex(index: SiteIndex, report: Report): Promise<void> {
     try {
-      const listed = await site.list();
-      if (listed === undefined) return new Map();
-      if (!isSameLog(listed.log, this.#log)) {
-        throw new FormatError(
-          'PUBLISHED_INDEX',
-          'the index is of another chain, contract or publisher',
-        );
-      }
-      return new Map(listed.windows.map((window) => [window.seq, window]));
+      await index.read(this.#log, (windows) => {
+        for (const word of this.#store.list(index.url, windows)) {
+          report(equivocation(word, index.url));
+        }
+      });
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       report({
         code: 'INDEX_INVALID',
-        subject: site.url,
-        detail: `the index of ${site.url} cannot be used: ${error.message}`,
+        subject: index.url,
+        detail: `the index of ${index.url} cannot be used: ${error.message}`,
       });
-      return new Map();
-    }
-  }
-
-  /** One number, two records: of one site at two times, or of two sites. */
-  #compareWords(
-    lists: ReadonlyMap<Site, ReadonlyMap<number, IndexedWindow>>,
-    report: Report,
-  ): void {
-    for (const [site, list] of lists) {
-      for (const { seq, recordHash } of list.values()) {
-        const before = this.#store.saidBefore(site.url, seq, recordHash);
-        if (before !== undefined && !equalBytes(before, recordHash)) {
-          report(
-            equivocation(
-              seq,
-              `${site.url} named ${toHex(before)} before and names ${toHex(recordHash)} now`,
-            ),
-          );
-        }
-        for (const [other, otherList] of lists) {
-          const hash = otherList.get(seq)?.recordHash;
-          if (other.url <= site.url || hash === undefined || equalBytes(hash, recordHash)) continue;
-          report(
-            equivocation(
-              seq,
-              `${site.url} names ${toHex(recordHash)}, ${other.url} names ${toHex(hash)}`,
-            ),
-          );
-        }
-      }
     }
   }
 
   /** A window is published once it is final; what claims a block that is final here has an event here. */
-  async #requireAnchored(
-    lists: ReadonlyMap<Site, ReadonlyMap<number, IndexedWindow>>,
-    finalized: ChainBlock,
-    report: Report,
-  ): Promise<void> {
-    for (const [site, list] of lists) {
-      for (const window of list.values()) {
-        if (this.#store.window(window.seq) !== undefined) continue;
-        const anchored = await site.part(window, 'anchored');
-        const served = {
-          seq: window.seq,
-          anchoredHash: window.recordHash,
-          entries: new Uint8Array(),
-        };
+  async #requireAnchored(finalized: ChainBlock, report: Report): Promise<void> {
+    this.#store.markAnchored();
+    for (const index of this.#sites) {
+      let seq = this.#store.nextUnanchored(index.url, -1);
+      for (; seq !== undefined; seq = this.#store.nextUnanchored(index.url, seq)) {
+        const window = index.window(seq);
+        if (window === undefined) continue;
+        const anchored = await index.site.part(window, 'anchored');
+        const served = { seq, anchoredHash: window.recordHash, entries: new Uint8Array() };
         const block = anchored && checkWindow({ ...served, anchored }, this.#log, undefined).block;
         if (block !== undefined && block.number > finalized.number) continue;
         report({
           code: 'WINDOW_NOT_ANCHORED',
-          subject: `window ${window.seq}`,
-          detail: `window ${window.seq} is published by ${site.url}, and no final block up to ${finalized.number} anchors it`,
+          subject: `window ${seq}`,
+          detail: `window ${seq} is published by ${index.url}, and no final block up to ${finalized.number} anchors it`,
         });
       }
     }
   }
 
-  async #checkNew(
-    lists: ReadonlyMap<Site, ReadonlyMap<number, IndexedWindow>>,
-    finalized: ChainBlock,
-    report: Report,
-  ): Promise<void> {
+  async #checkNew(finalized: ChainBlock, report: Report): Promise<void> {
     let after = -1;
     for (;;) {
       const window = this.#store.nextUnchecked(after);
       if (window === undefined) return;
       after = window.seq;
       let complete: readonly Uint8Array[] | undefined;
-      for (const [site, list] of lists) {
-        const listed = list.get(window.seq);
-        if (listed === undefined) this.#reportHidden(window, site, finalized, report);
-        else complete = (await this.#checkAt(site, listed, window, report)) ?? complete;
+      for (const index of this.#sites) {
+        const listed = index.window(window.seq);
+        if (listed === undefined) this.#reportHidden(window, index.site, finalized, report);
+        else complete = (await this.#checkAt(index.site, listed, window, report)) ?? complete;
       }
       if (complete === undefined) continue;
       for (const { label, seq } of this.#store.takeEntries(window.seq, complete)) {
@@ -231,33 +186,30 @@ export class Monitor {
   }
 
   /** Files that never change are looked at again, some in each round. */
-  async #checkAgain(
-    lists: ReadonlyMap<Site, ReadonlyMap<number, IndexedWindow>>,
-    report: Report,
-  ): Promise<void> {
+  async #checkAgain(report: Report): Promise<void> {
     const count = this.#store.highestSeq() + 1;
     for (let i = 0; i < Math.min(this.#config.recheckPerRound, count); i += 1) {
       const window = this.#store.window(this.#recheckAt % count);
       this.#recheckAt = (this.#recheckAt + 1) % count;
-      for (const [site, list] of lists) {
-        const listed = window && list.get(window.seq);
+      for (const index of this.#sites) {
+        const listed = window && index.window(window.seq);
         if (window !== undefined && listed !== undefined) {
-          await this.#checkAt(site, listed, window, report);
+          await this.#checkAt(index.site, listed, window, report);
         }
       }
     }
   }
 
-  #promiseTools(lists: ReadonlyMap<Site, ReadonlyMap<number, IndexedWindow>>, report: Report) {
+  #promiseTools(report: Report) {
     const { serviceKey, publishWithinS, stateFolder } = this.#config;
     if (serviceKey === undefined) throw new Error('promises without a service key');
     return {
       ...{ log: this.#log, serviceKey, rpc: this.#rpc, store: this.#store, report, publishWithinS },
       fetchWindow: async (window: SeenWindow) => {
-        for (const [site, list] of lists) {
-          const listed = list.get(window.seq);
-          const anchored = listed && (await site.part(listed, 'anchored'));
-          const bytes = listed && (await site.part(listed, 'entries'));
+        for (const index of this.#sites) {
+          const listed = index.window(window.seq);
+          const anchored = listed && (await index.site.part(listed, 'anchored'));
+          const bytes = listed && (await index.site.part(listed, 'entries'));
           if (anchored === undefined || bytes === undefined) continue;
           const served = { seq: window.seq, anchoredHash: window.hash, anchored, entries: bytes };
           const { entries } = checkWindow(served, this.#log, undefined);
@@ -279,7 +231,12 @@ export class Monitor {
   }
 }
 
-function equivocation(seq: number, what: string): Finding {
+/** One number, two records: of one site at two times, or of two sites. */
+function equivocation({ seq, site, hash, now }: Word, url: string): Finding {
+  const what =
+    site === url
+      ? `${url} named ${toHex(hash)} before and names ${toHex(now)} now`
+      : `${url} names ${toHex(now)}, ${site} names ${toHex(hash)}`;
   return { code: 'EQUIVOCATION', subject: `window ${seq}`, detail: `window ${seq}: ${what}` };
 }
 

@@ -5,8 +5,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { toHex } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import { OperationalError } from '../core/errors.ts';
+import type { IndexedWindow } from '../core/published.ts';
 import type { Finding } from './findings.ts';
 
 const SCHEMA = `
@@ -37,6 +38,16 @@ CREATE TABLE finding (
 ) STRICT;
 `;
 
+/** What each site lists now, beside what it said first; and which of it the chain has. */
+const LISTED = `
+ALTER TABLE said ADD COLUMN listed_hash BLOB;
+ALTER TABLE said ADD COLUMN tree_size INTEGER;
+ALTER TABLE said ADD COLUMN anchored INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX said_unanchored ON said (site, seq) WHERE anchored = 0;
+CREATE INDEX said_seq ON said (seq, site);
+`;
+const SCHEMA_STEPS = [SCHEMA, LISTED];
+
 export type SeenWindow = {
   readonly seq: number;
   readonly hash: Uint8Array;
@@ -50,6 +61,23 @@ type WindowRow = {
   readonly block_number: number;
   readonly block_seconds: number;
 };
+
+/** One number, two records: a word of a site, from before or from another one, against what is listed now. */
+export type Word = {
+  readonly seq: number;
+  readonly site: string;
+  readonly hash: Uint8Array;
+  readonly now: Uint8Array;
+};
+
+type SaidRow = {
+  readonly site: string;
+  readonly hash: Uint8Array;
+  readonly listed_hash: Uint8Array | null;
+  readonly tree_size: number | null;
+};
+
+const EMPTY = new Uint8Array(0);
 
 export type SeenStore = ReturnType<typeof openSeenStore>;
 
@@ -78,10 +106,6 @@ export function openSeenStore(folder: string, log: string, firstBlock: bigint) {
   const highest = db.prepare<[], { readonly seq: number }>(
     'SELECT coalesce(max(seq), -1) AS seq FROM window',
   );
-  const said = db.prepare<[string, number], { readonly hash: Uint8Array }>(
-    'SELECT hash FROM said WHERE site = ? AND seq = ?',
-  );
-  const say = db.prepare('INSERT INTO said VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const entry = db.prepare<[Uint8Array], { readonly hash: Uint8Array; readonly seq: number }>(
     'SELECT hash, seq FROM entry WHERE label = ?',
   );
@@ -105,12 +129,7 @@ export function openSeenStore(folder: string, log: string, firstBlock: bigint) {
     /** The first above `after` whose list was not checked yet. */
     nextUnchecked: (after: number): SeenWindow | undefined => toWindow(unchecked.get(after)),
     highestSeq: () => highest.get()?.seq ?? -1,
-    /** What a site said of a window before; remembers the first word of each. */
-    saidBefore: (site: string, seq: number, hash: Uint8Array): Uint8Array | undefined => {
-      const before = said.get(site, seq)?.hash;
-      if (before === undefined) say.run(site, seq, hash);
-      return before;
-    },
+    ...listedWindows(db),
     /** Marks the window as checked and keeps its entries. @returns labels that stood elsewhere with another statement */
     takeEntries: (seq: number, entries: readonly Uint8Array[]) =>
       db
@@ -137,6 +156,59 @@ export function openSeenStore(folder: string, log: string, firstBlock: bigint) {
   };
 }
 
+/** What sites list: the first word of each stays, and what it lists now stands beside it. */
+function listedWindows(db: Database.Database) {
+  const said = db.prepare<[string, number], SaidRow>(
+    'SELECT * FROM said WHERE site = ? AND seq = ?',
+  );
+  const say = db.prepare(
+    `INSERT INTO said (site, seq, hash, listed_hash, tree_size) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (site, seq) DO UPDATE
+     SET listed_hash = excluded.listed_hash, tree_size = excluded.tree_size`,
+  );
+  const others = db.prepare<[number, string], SaidRow>(
+    'SELECT * FROM said WHERE seq = ? AND site <> ?',
+  );
+  const markAnchored = db.prepare(
+    'UPDATE said SET anchored = 1 WHERE anchored = 0 AND EXISTS (SELECT 1 FROM window WHERE window.seq = said.seq)',
+  );
+  const unanchored = db.prepare<[string, number], { readonly seq: number }>(
+    'SELECT seq FROM said WHERE site = ? AND anchored = 0 AND seq > ? ORDER BY seq LIMIT 1',
+  );
+  const compare = (site: string, { seq, recordHash, treeSize }: IndexedWindow): readonly Word[] => {
+    const known = said.get(site, seq);
+    const isSame =
+      known?.tree_size === treeSize && equalBytes(known.listed_hash ?? EMPTY, recordHash);
+    if (!isSame) say.run(site, seq, recordHash, recordHash, treeSize);
+    const words: Word[] = [];
+    if (known !== undefined && !equalBytes(known.hash, recordHash)) {
+      words.push({ seq, site, hash: known.hash, now: recordHash });
+    }
+    for (const { site: other, listed_hash } of others.all(seq, site)) {
+      if (listed_hash === null || equalBytes(listed_hash, recordHash)) continue;
+      words.push({ seq, site: other, hash: listed_hash, now: recordHash });
+    }
+    return words;
+  };
+  return {
+    /** Takes what a site lists, in one transaction. @returns what contradicts its own first word, or another site's */
+    list: (site: string, windows: readonly IndexedWindow[]): readonly Word[] =>
+      db.transaction(() => windows.flatMap((window) => compare(site, window))).immediate(),
+    listed: (site: string, seq: number): IndexedWindow | undefined => {
+      const row = said.get(site, seq);
+      if (row === undefined || row.listed_hash === null || row.tree_size === null) return undefined;
+      return { seq, recordHash: Uint8Array.from(row.listed_hash), treeSize: row.tree_size };
+    },
+    /** Looks which of what is listed has an event by now. */
+    markAnchored: (): void => {
+      markAnchored.run();
+    },
+    /** The first above `after` that a site once listed and no event anchors. */
+    nextUnanchored: (site: string, after: number): number | undefined =>
+      unanchored.get(site, after)?.seq,
+  };
+}
+
 function openDatabase(folder: string): Database.Database {
   try {
     mkdirSync(folder, { recursive: true });
@@ -145,10 +217,9 @@ function openDatabase(folder: string): Database.Database {
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     db.transaction(() => {
-      if (Number(db.pragma('user_version', { simple: true })) === 0) {
-        db.exec(SCHEMA);
-        db.pragma('user_version = 1');
-      }
+      const version = Number(db.pragma('user_version', { simple: true }));
+      for (const step of SCHEMA_STEPS.slice(version)) db.exec(step);
+      db.pragma(`user_version = ${SCHEMA_STEPS.length}`);
     }).exclusive();
     return db;
   } catch (cause) {

@@ -8,7 +8,6 @@ import {
   MAX_INDEX_BYTES,
   NEWEST_FILE,
   type NewestIndex,
-  PAGE_WINDOWS,
   pageFile,
   type WindowPart,
   windowFile,
@@ -22,39 +21,19 @@ const MAX_LINK_BYTES = 16 << 20;
 export class Site {
   /** Ends with a slash. */
   readonly url: string;
-  /** Full pages as they were read: they never change, and some are read again to see whether that is so. */
-  readonly #pages = new Map<number, readonly IndexedWindow[]>();
-  #readAgain = 0;
 
   constructor(url: string) {
     this.url = url.endsWith('/') ? url : `${url}/`;
   }
 
-  /**
-   * Every window that the site lists.
-   * @returns undefined when it has no index at all
-   * @throws FormatError PUBLISHED_INDEX; OperationalError SITE_UNREACHABLE
-   */
-  async list(): Promise<
-    { readonly log: NewestIndex; readonly windows: readonly IndexedWindow[] } | undefined
-  > {
+  /** @returns undefined when it has no index at all. @throws FormatError PUBLISHED_INDEX; OperationalError SITE_UNREACHABLE */
+  async newest(): Promise<NewestIndex | undefined> {
     const text = await this.#text(NEWEST_FILE);
-    if (text === undefined) return undefined;
-    const log = decodeNewest(text);
-    const windows: IndexedWindow[] = [];
-    const pages = Math.floor(log.windows / PAGE_WINDOWS);
-    for (let page = 0; page < pages; page += 1) {
-      const known = page === this.#readAgain % pages ? undefined : this.#pages.get(page);
-      const read = known ?? (await this.#page(page));
-      this.#pages.set(page, read);
-      for (const window of read) windows.push(window);
-    }
-    this.#readAgain += 1;
-    windows.push(...log.recent);
-    return { log, windows };
+    return text === undefined ? undefined : decodeNewest(text);
   }
 
-  async #page(page: number): Promise<readonly IndexedWindow[]> {
+  /** A full page. @throws FormatError PUBLISHED_INDEX; OperationalError SITE_UNREACHABLE */
+  async page(page: number): Promise<readonly IndexedWindow[]> {
     const content = await this.#text(pageFile(page));
     if (content === undefined) {
       throw new FormatError('PUBLISHED_INDEX', `expected index page ${page}, which is not there`);

@@ -18,7 +18,7 @@ function brokenChain(after: WindowReading, windows: readonly WindowReading[]): P
       record.windowSeq + 1n === windowSeq,
   );
   if (before === undefined) return undefined;
-  const result = attempt(() => verifyWindowFollows(before.bytes, after.record));
+  const result = attempt(() => verifyWindowFollows(before.hash, after.record));
   return 'problem' in result ? result.problem : undefined;
 }
 
