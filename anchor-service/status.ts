@@ -4,6 +4,7 @@
  */
 import { OperationalError } from '../core/errors.ts';
 import type { Clock, Log } from './ports.ts';
+import { isDiskFull } from './store/disk-full.ts';
 
 export type Problem = {
   readonly where: string;
@@ -68,9 +69,7 @@ export class Status {
 
 /** A full disk takes back the whole transaction, and every step starts from what is durable. */
 function canHeal(reason: Error): boolean {
-  return (
-    (reason instanceof OperationalError && reason.retryable) || codeOf(reason) === 'SQLITE_FULL'
-  );
+  return (reason instanceof OperationalError && reason.retryable) || isDiskFull(reason);
 }
 
 function logged(problem: Problem): Readonly<Record<string, string>> {
@@ -78,6 +77,7 @@ function logged(problem: Problem): Readonly<Record<string, string>> {
 }
 
 function codeOf(error: Error): string {
+  if (isDiskFull(error)) return 'DISK_FULL';
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : 'UNEXPECTED';
 }

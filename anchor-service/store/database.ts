@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { decodeStatement, type Span, type Statement } from '../../core/statement.ts';
+import { isDiskFull } from './disk-full.ts';
 import { requireTerm } from './fence.ts';
 import { SCHEMA_STEPS } from './schema.ts';
 
@@ -19,7 +20,7 @@ const CACHE_KIB = 64 * 1024;
 /** Of 4 KiB: the log on disk stays near 64 MiB. */
 const CHECKPOINT_PAGES = 16_384;
 
-/** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, STORE_DAMAGED, STORE_TOO_NEW */
+/** @throws OperationalError DATA_FOLDER_UNWRITABLE, DATA_FOLDER_IN_USE, DISK_FULL, STORE_DAMAGED, STORE_TOO_NEW */
 export function openDatabase<T>(
   dataDir: string,
   prepare: (db: Database.Database) => T,
@@ -92,6 +93,7 @@ function openError(dataDir: string, cause: unknown): OperationalError {
   if (code === 'SQLITE_BUSY') {
     return failed('DATA_FOLDER_IN_USE', `another program holds the data folder ${dataDir}`);
   }
+  if (isDiskFull({ code })) return failed('DISK_FULL', `the disk under ${dataDir} is full`);
   if (code === 'SQLITE_NOTADB' || code === 'SQLITE_CORRUPT') {
     return failed('STORE_DAMAGED', `the store in ${dataDir} is damaged or is no store`);
   }

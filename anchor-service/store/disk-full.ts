@@ -2,7 +2,17 @@
 import { OperationalError } from '../../core/errors.ts';
 
 /**
- * Nothing of the transaction is durable, and nothing is in doubt: the same may be tried when there is room.
+ * For want of room in the log, or in the index of the log. In the second case the log has the whole transaction: the
+ * next one is written over it, and where the process dies before, the next start finds it committed. Nobody was told
+ * of it, so that is what a kill right after a commit leaves.
+ */
+export function isDiskFull(cause: unknown): boolean {
+  const { code } = cause as { code?: unknown };
+  return code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE';
+}
+
+/**
+ * Nothing of the transaction counts: the same may be tried when there is room.
  * Any other failed write leaves it unknown what is durable.
  * @throws OperationalError DISK_FULL (retryable)
  */
@@ -10,7 +20,7 @@ export async function whenThereIsRoom<T>(write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (cause) {
-    if ((cause as { code?: unknown }).code !== 'SQLITE_FULL') throw cause;
+    if (!isDiskFull(cause)) throw cause;
     const sentence = 'the disk under the data folder is full';
     throw new OperationalError('DISK_FULL', sentence, { retryable: true, cause });
   }
