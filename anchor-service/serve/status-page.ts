@@ -4,7 +4,7 @@
  * nobody needs to tell colours apart.
  */
 import { createHash } from 'node:crypto';
-import { type Facts, isReady } from './facts.ts';
+import { type Facts, isReady, isWarning } from './facts.ts';
 import { inPlainWords, type Language, WORDS } from './status-words.ts';
 
 const REFRESH_SECONDS = 15;
@@ -18,7 +18,7 @@ const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.55;
   font-family: system-ui, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
-main { max-width: 44rem; margin: 0 auto; padding: 2.5rem 1.25rem 3rem; }
+main { max-width: 46rem; margin: 0 auto; padding: 2.5rem 1.25rem 3rem; }
 header { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; }
 h1 { font-size: 1.05rem; font-weight: 500; color: var(--soft); margin: 0; }
 h2 { font-size: 1rem; font-weight: 600; margin: 2rem 0 .5rem; }
@@ -27,7 +27,7 @@ a { color: var(--running); }
 .running { color: var(--running); } .trouble { color: var(--trouble); } .halted { color: var(--halted); }
 .lead { margin: 0 0 2rem; color: var(--soft); max-width: 36rem; }
 dl { margin: 0; }
-dl > div { display: grid; grid-template-columns: 15rem 1fr; gap: .25rem 1.5rem; padding: .7rem 0;
+dl > div { display: grid; grid-template-columns: 17rem 1fr; gap: .25rem 1.5rem; padding: .7rem 0;
   border-top: 1px solid var(--line); }
 dl > div:last-child { border-bottom: 1px solid var(--line); }
 dt { color: var(--soft); }
@@ -49,6 +49,8 @@ export const STATUS_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE
 
 type State = 'running' | 'trouble' | 'halted';
 const MARKS: Readonly<Record<State, string>> = { running: '●', trouble: '▲', halted: '■' };
+/** Between a mark and its words, which are one thing and stay on one line. */
+const STAY = '\u00a0';
 
 /** @param asked what the URL says; @param accepted the browser's languages */
 export function chooseLanguage(asked: string | null, accepted: string | undefined): Language {
@@ -92,15 +94,16 @@ function stateOf(facts: Facts): State {
 function wrongList(facts: Facts, language: Language): string {
   const words = WORDS[language];
   const items = [
-    ...(facts.halt === undefined ? [] : [{ problem: facts.halt, style: 'halted' }]),
-    ...facts.problems.map((problem) => ({ problem, style: 'trouble' })),
+    ...(facts.halt === undefined ? [] : [{ problem: facts.halt, style: 'halted' as const }]),
+    ...facts.problems.map((problem) => ({ problem, style: 'trouble' as const })),
   ].map(
     ({ problem: { code, message, where, sinceMs }, style }) =>
-      `<li class="${style}">${escaped(inPlainWords(code, message, language))}
+      `<li class="${style}">${mark(style, escaped(inPlainWords(code, message, language)))}
 <p class="small">${escaped(where)} · ${escaped(code)} · ${words.since(utc(sinceMs))}</p></li>`,
   );
   if (items.length === 0) return '';
-  return `<h2>${words.problems}</h2>\n<ul class="wrong">${items.join('\n')}</ul>\n`;
+  const isAll = facts.halt === undefined && facts.problems.every(isWarning);
+  return `<h2>${isAll ? words.warnings : words.problems}</h2>\n<ul class="wrong">${items.join('\n')}</ul>\n`;
 }
 
 function rows(facts: Facts, language: Language): string {
@@ -156,7 +159,9 @@ function rows(facts: Facts, language: Language): string {
     [words.broker, [facts.brokerConnected ? words.connected : mark('trouble', words.notConnected)]],
     [words.published, [words.publishedCount(count(facts.publishedWindows))]],
     ...(facts.retention === undefined ? [] : [[words.kept, [keptLine(facts.retention)]] as const]),
-    ...(facts.forks === 0 ? [] : [[words.forks, [words.forkCount(count(facts.forks))]] as const]),
+    ...(facts.forks === 0
+      ? []
+      : [[words.forks, [mark('trouble', words.forkCount(count(facts.forks)))]] as const]),
   ];
   return list
     .map(([name, lines]) => {
@@ -177,7 +182,7 @@ function endpointLine(
 }
 
 function mark(state: State, text: string): string {
-  return `<span class="${state}"><span aria-hidden="true">${MARKS[state]}</span> ${text}</span>`;
+  return `<span class="${state}"><span aria-hidden="true">${MARKS[state]}${STAY}</span>${text}</span>`;
 }
 
 function small(text: string): string {

@@ -32,6 +32,8 @@ type Words = {
   readonly connected: string;
   readonly notConnected: string;
   readonly problems: string;
+  /** Where nothing holds up a statement. */
+  readonly warnings: string;
   readonly since: (time: string) => string;
   readonly ago: (age: string) => string;
   readonly published: string;
@@ -83,6 +85,7 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     connected: 'connected',
     notConnected: 'not connected',
     problems: 'What is wrong',
+    warnings: 'What needs a look',
     since: (time) => `since ${time}`,
     ago: (age) => `${age} ago`,
     published: 'Published windows',
@@ -102,8 +105,11 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     otherLanguage: 'English',
     states: {
       running: ['运行中', '正在接收并锚定声明。'],
-      trouble: ['等待中', '遇到障碍,服务会自动重试,不会丢失任何数据。'],
-      halted: ['已停止', '服务已自行停止,在人工检查之前不再接收或发送任何内容;重启不能解决问题。'],
+      trouble: ['等待中', '遇到障碍，服务会自动重试，不会丢失任何数据。'],
+      halted: [
+        '已停止',
+        '服务已自行停止，在人工检查之前不再接收或发送任何内容；重启不能解决问题。',
+      ],
     },
     waiting: '等待锚定',
     inNoWindow: (count) => `${count} 条声明尚未进入窗口`,
@@ -112,7 +118,7 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     oldest: '最早的未锚定声明',
     none: '无',
     lastWindow: '最新的最终窗口',
-    windowOf: (seq, statements) => `窗口 ${seq},含 ${statements} 条声明`,
+    windowOf: (seq, statements) => `窗口 ${seq}，含 ${statements} 条声明`,
     block: (number) => `区块 ${number}`,
     budget: '今日手续费',
     budgetUsed: (spent, limit) => `${spent} / ${limit} ETH`,
@@ -121,22 +127,23 @@ export const WORDS: Readonly<Record<Language, Words>> = {
     beacon: '最新信标',
     endpoints: '链节点',
     answers: '有应答',
-    fails: (code) => `无应答(${code})`,
+    fails: (code) => `无应答（${code}）`,
     notAsked: '尚未询问',
     broker: '消息代理',
     connected: '已连接',
     notConnected: '未连接',
     problems: '存在的问题',
+    warnings: '需要留意',
     since: (time) => `自 ${time}`,
     ago: (age) => `${age}前`,
     published: '已公布窗口',
-    publishedCount: (count) => `${count} 个,任何人都可核验`,
+    publishedCount: (count) => `${count} 个，任何人都可核验`,
     kept: '声明保留期',
-    keptFor: (days, pruned) => `${days} 天;启动以来已移除 ${pruned} 条`,
+    keptFor: (days, pruned) => `${days} 天；启动以来已移除 ${pruned} 条`,
     forks: '分叉的日志',
     forkCount: (count) => `保存有 ${count} 份双重历史证明`,
-    localChain: '此链为本地链:运行者可以重写全部历史,对第三方不具证明力。',
-    footer: (time) => `截至 ${time}。本页自动刷新,不构成证据。`,
+    localChain: '此链为本地链：运行者可以重写全部历史，对第三方不具证明力。',
+    footer: (time) => `截至 ${time}。本页自动刷新，不构成证据。`,
     units: ['秒', '分钟', '小时', '天'],
   },
 };
@@ -152,11 +159,11 @@ const PLAIN: Readonly<Record<string, readonly [en: string, zh: string]>> = {
   RPC_REFUSED: ['A chain endpoint refuses a call.', '链节点拒绝了请求。'],
   QUORUM_MISSING: [
     'Too few chain endpoints answer to agree on a block.',
-    '应答的链节点不足,无法就区块达成一致。',
+    '应答的链节点不足，无法就区块达成一致。',
   ],
   CHAIN_DISAGREEMENT: [
     'Chain endpoints call different blocks final: one of them is wrong.',
-    '链节点对最终区块的说法不一致,其中必有一个是错的。',
+    '链节点对最终区块的说法不一致，其中必有一个是错的。',
   ],
   FINALITY_REVERSED: [
     'A block that was final is gone from the chain.',
@@ -169,11 +176,11 @@ const PLAIN: Readonly<Record<string, readonly [en: string, zh: string]>> = {
   ],
   ANCHOR_PROOF_MISMATCH: [
     'The chain says a window is anchored, and its state does not show it.',
-    '链称窗口已锚定,但状态证明与之不符。',
+    '链称窗口已锚定，但状态证明与之不符。',
   ],
   BROKER_UNREACHABLE: [
     'The broker does not answer, so receipts wait.',
-    '消息代理无应答,回执在等待发送。',
+    '消息代理无应答，回执在等待发送。',
   ],
   PUBLISH_UNWRITABLE: [
     'Published windows cannot be written to their folder.',
@@ -186,23 +193,23 @@ const PLAIN: Readonly<Record<string, readonly [en: string, zh: string]>> = {
   ],
   DISK_FULL: [
     'The disk is full: nothing is acknowledged until there is room.',
-    '磁盘已满:在有空间之前不会确认任何内容。',
+    '磁盘已满：在有空间之前不会确认任何内容。',
   ],
   FEE_CAP_REACHED: [
     'The market asks more than the highest fee that may be offered: windows wait.',
-    '市场手续费高于允许的上限,窗口在等待。',
+    '市场手续费高于允许的上限，窗口在等待。',
   ],
   TRANSACTION_NOT_TAKEN: [
     'No chain endpoint takes the transaction: it is sent again.',
-    '没有链节点接受该交易,将再次发送。',
+    '没有链节点接受该交易，将再次发送。',
   ],
   FEE_BUDGET_REACHED: [
     'The fee budget of the day is used up: windows stay open longer.',
-    '今日手续费预算已用完,窗口将延长开放。',
+    '今日手续费预算已用完，窗口将延长开放。',
   ],
   INSUFFICIENT_FUNDS: [
     'The sender has too little money for a transaction.',
-    '发送账户余额不足,无法支付交易费用。',
+    '发送账户余额不足，无法支付交易费用。',
   ],
 };
 

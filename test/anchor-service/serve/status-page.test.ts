@@ -68,7 +68,11 @@ const HALTED: Facts = {
   ...RUNNING,
   halt: { where: 'chain', code: 'CHAIN_DISAGREEMENT', message: 'two blocks', sinceMs: NOW - 1000 },
 };
-const STATES = { running: RUNNING, trouble: TROUBLE, halted: HALTED };
+const WARNED: Facts = {
+  ...RUNNING,
+  problems: [{ where: 'stamp', code: 'STAMP_UNAVAILABLE', message: 'none', sinceMs: NOW - 1000 }],
+};
+const STATES = { running: RUNNING, warned: WARNED, trouble: TROUBLE, halted: HALTED };
 
 /** What a reader measures: room that runs over the side, and the weakest contrast of a text with its ground. */
 const MEASURE = `<script>
@@ -78,30 +82,48 @@ const numbers = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
 const ground = luminance(numbers(getComputedStyle(document.body).backgroundColor));
 const contrasts = [...document.querySelectorAll('main *')].map((each) => luminance(numbers(getComputedStyle(each).color)))
   .map((ink) => (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05));
-document.body.dataset.measured = JSON.stringify({ width: innerWidth, over: document.documentElement.scrollWidth - innerWidth, contrast: Math.min(...contrasts) });
+parent.document.body.dataset.measured = JSON.stringify({ width: innerWidth, over: document.documentElement.scrollWidth - innerWidth, contrast: Math.min(...contrasts), dark: matchMedia('(prefers-color-scheme: dark)').matches });
 </script>`;
 
-async function measured(html: string, width: number) {
-  const document = await documentAfterScripts(html.replace('</body>', `${MEASURE}</body>`), [
-    `--window-size=${width},1000`,
+type Scheme = 'dark' | 'light';
+
+/** In a frame, since no window of the browser is as narrow as a phone. */
+async function measured(html: string, width: number, scheme: Scheme) {
+  const page = html.replace('</body>', `${MEASURE}</body>`).replaceAll('&', '&amp;');
+  const frame = `<iframe width="${width}" height="1000" style="border: 0" srcdoc="${page.replaceAll('"', '&quot;')}"></iframe>`;
+  const document = await documentAfterScripts(`<!doctype html><body>${frame}</body>`, [
+    `--window-size=1600,1100`,
     '--hide-scrollbars',
+    `--blink-settings=preferredColorScheme=${scheme === 'dark' ? 0 : 1}`,
   ]);
   const json = /data-measured="([^"]*)"/.exec(document)?.[1]?.replaceAll('&quot;', '"') ?? '{}';
-  return JSON.parse(json) as { width: number; over: number; contrast: number };
+  return JSON.parse(json) as { width: number; over: number; contrast: number; dark: boolean };
 }
 
 describe.each(Object.entries(STATES))('the page of a service that is %s', (name, facts) => {
   test.each(['en', 'zh'] as const)(
-    'fits a phone and a desk in %s, and can be read',
+    'fits a phone and a desk in %s, and can be read by day and by night',
     { timeout: 120_000 },
     async (language) => {
-      for (const width of [500, 1200]) {
-        const { over, contrast } = await measured(statusPage(facts, language), width);
-        expect({ name, language, width, over }).toEqual({ name, language, width, over: 0 });
+      const views = [
+        [400, language === 'en' ? 'dark' : 'light'],
+        [1400, language === 'en' ? 'light' : 'dark'],
+      ] as const;
+      for (const [width, scheme] of views) {
+        const { contrast, ...seen } = await measured(statusPage(facts, language), width, scheme);
+        expect({ name, ...seen }).toEqual({ name, width, over: 0, dark: scheme === 'dark' });
         expect(contrast).toBeGreaterThanOrEqual(4.5);
       }
     },
   );
+});
+
+test('what holds up no statement is shown, and the service is said to run all the same', () => {
+  const text = statusPage(WARNED, 'en').replaceAll(/<[^>]+>/g, '');
+  expect(text).toContain('● Running');
+  expect(text).toContain('What needs a look');
+  expect(text).toContain('▲\u00a0No time stamp authority gives a stamp that holds.');
+  expect(statusPage(TROUBLE, 'en')).toContain('What is wrong');
 });
 
 test('every state is told in words and by a shape, and not by colour alone', () => {
