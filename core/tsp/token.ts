@@ -53,7 +53,7 @@ export function readToken(der: Uint8Array): Token {
   outer.end();
   // RFC 5652, section 5.1: the content is no plain data, so version 3 or, with other kinds of certificates, above.
   if (smallUnsigned(data.next(TAG.integer), 255) !== 3) throw malformed('version 3');
-  data.next(TAG.set); // digest algorithms: the signer's own says the same, signed
+  data.inside(TAG.set).all(readAlgorithm); // a hint for readers of streams; the signer names its own
   const wrapper = data.inside(TAG.sequence);
   if (oid(wrapper.next(TAG.oid)) !== TST_INFO) throw malformed('a time stamp inside');
   const content = wrapper.inside(constructedTag(0)).next(TAG.octetString).content;
@@ -75,8 +75,9 @@ function certificatesIn(carried: DerReader | undefined): readonly Certificate[] 
 }
 
 function readSigner(reader: DerReader): Token['signer'] {
-  smallUnsigned(reader.next(TAG.integer), 255);
+  const version = smallUnsigned(reader.next(TAG.integer), 255);
   const id = readSignerId(reader);
+  if (version !== ('keyIdentifier' in id ? 3 : 1)) throw malformed('the version of its signer');
   const digest = hashNamed(readAlgorithm(reader));
   if (reader.nextTag !== constructedTag(0)) throw malformed('signed attributes');
   const attributesAt = reader.next(constructedTag(0));

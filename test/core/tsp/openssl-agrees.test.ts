@@ -21,6 +21,7 @@ const STRICTER: Readonly<Record<string, string>> = {
   'invalid-info-time': 'what the time says is not looked at',
   'invalid-indefinite': 'BER is read as well',
   'invalid-length': 'BER is read as well',
+  'invalid-signer-version': 'which version a signer says is not looked at',
   'invalid-trailing': 'what is behind the token is not looked at',
   'invalid-rsa-1024': 'at security level 1 and below',
   'invalid-curve': 'any curve is taken',
