@@ -33,6 +33,8 @@ export class Answers {
   ): Promise<void> {
     const { group, acceptance, leafIndex } = given;
     const tree = given.tree ?? trees.get(group) ?? this.#treeOf(group);
+    // Pruned between its commit and this answer: sent again, it is refused as that.
+    if (tree === undefined) return;
     trees.set(group, tree);
     const path = tree.inclusionProof(leafIndex);
     const message = { statementId: id, acceptance, leafIndex, path };
@@ -52,7 +54,8 @@ export class Answers {
     }
   }
 
-  #treeOf(group: number): MerkleTree {
-    return new MerkleTree(this.#store.groupIds(group), this.#sha256);
+  #treeOf(group: number): MerkleTree | undefined {
+    const ids = this.#store.groupIds(group);
+    return ids.length === 0 ? undefined : new MerkleTree(ids, this.#sha256);
   }
 }

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { AnchorServiceOptions } from '../../../anchor-service/config.ts';
+import { Answers } from '../../../anchor-service/intake/answers.ts';
 import type { AnchorServiceEdges, RunningAnchorService } from '../../../anchor-service/main.ts';
 import { toHex } from '../../../core/bytes.ts';
+import { sha256 } from '../../../core/hash.ts';
 import { until } from '../../chaos/trial.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { Cleanup } from '../support/cleanup.ts';
@@ -185,6 +187,20 @@ test('the files of a window are written again after its statements are gone', {
   // The index comes last.
   await until(() => existsSync(join(dataDir, 'published', 'newest.json')));
   expect(publishedFiles()).toEqual(before);
+});
+
+test('a statement that is pruned right before its answer gets none, and nothing breaks', async () => {
+  const answers = new Answers({ groupIds: () => [] }, sha256);
+  const published: string[] = [];
+  const publish = async (topic: string): Promise<void> => {
+    await Promise.resolve();
+    published.push(topic);
+  };
+  const closing = { isConnected: () => true, close: async () => await Promise.resolve() };
+  answers.connect({ url: 'mqtt://127.0.0.1', publish, ...closing });
+  const given = { group: 7, acceptance: new Uint8Array(3), leafIndex: 2 };
+  await answers.accepted('00', { id: new Uint8Array(32), given }, new Map());
+  expect(published).toEqual([]);
 });
 
 test('what was the newest goes at a later look', { timeout: 60_000 }, async () => {
