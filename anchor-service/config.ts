@@ -116,6 +116,8 @@ export type AnchorServiceConfig = {
   readonly publish: {
     /** Where the published windows are written, for any web server to serve. */
     readonly folder: string;
+    /** Fork proofs as well: each names the tag of its vehicle. */
+    readonly forks: boolean;
   };
   readonly lease: {
     /** So long a standby sees no beat of the service that leads before it takes over. */
@@ -185,7 +187,7 @@ export type AnchorServiceOptions = {
       readonly policies?: readonly string[];
     }[];
   }>;
-  readonly publish?: Partial<{ readonly folder: string }>;
+  readonly publish?: Partial<{ readonly folder: string; readonly forks: boolean }>;
   readonly lease?: Partial<{ readonly hold_ms: number }>;
 };
 
@@ -258,6 +260,7 @@ export function readConfig(
     stamp: root.section('stamp', (s) => readStamp(s, baseDir)),
     publish: root.section('publish', (s) => ({
       folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
+      forks: s.flag('forks', false),
     })),
     lease: root.section('lease', (s) => ({ holdMs: s.integer('hold_ms', 100, ANY, 5000) })),
   };

@@ -463,6 +463,20 @@ export type PublishStore = {
   forgetWritten(): void;
 };
 
+/** A proof that two statements were signed for one place of a log, by the id of the one that stands. */
+export type KeptFork = {
+  readonly statementId: Uint8Array;
+  /** Encoded fork proof. */
+  readonly proof: Uint8Array;
+};
+
+export type ForkStore = {
+  /** Places of logs with a proof. */
+  countPlaces(): number;
+  /** One for each place, ascending by statement id. */
+  forks(): readonly KeptFork[];
+};
+
 export type ListedWindow = {
   readonly seq: number;
   readonly hash: Uint8Array;

@@ -28,6 +28,7 @@ import type {
   Signer,
   VerifyAll,
 } from './ports.ts';
+import { ForkPublisher } from './publish/fork-publisher.ts';
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
@@ -297,7 +298,7 @@ function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): ()
 }
 
 function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<void> {
-  const { config, stores, chain, clock, atCommitPoint } = parts;
+  const { config, stores, chain, clock, sha256, atCommitPoint } = parts;
   const publisher = new WindowPublisher({
     folder: config.publish.folder,
     store: stores.published,
@@ -305,9 +306,16 @@ function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<voi
     clock,
     atCommitPoint,
   });
+  const forks = new ForkPublisher({
+    folder: config.publish.folder,
+    store: stores.forks,
+    sha256,
+    isWanted: config.publish.forks,
+  });
   return async () => {
     // A window whose receipts are out already becomes PUBLISHED once its files are written.
     if (await publisher.step()) onWritten();
+    await forks.step();
   };
 }
 

@@ -74,8 +74,8 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
        AND newest_statement.epoch = ?`,
   );
   const insertFork = db.prepare(
-    `INSERT INTO fork (second_id, first_id, proof) VALUES (?, ?, ?)
-     ON CONFLICT (second_id) DO NOTHING`,
+    `INSERT INTO fork (second_id, first_id, proof) SELECT $second, $first, $proof
+     WHERE NOT EXISTS (SELECT 1 FROM fork WHERE first_id = $first)`,
   );
   const given = db.prepare<[Uint8Array, Uint8Array], GivenRow>(
     `SELECT acceptance.n, acceptance.signed, statement.leaf_index
@@ -142,7 +142,7 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
     },
     newestStatement: (tag, deviceKeyId, epoch) => newest.get(tag, deviceKeyId, epoch),
     insertFork: (firstId, secondId, proof) => {
-      insertFork.run(secondId, firstId, proof);
+      insertFork.run({ second: secondId, first: firstId, proof });
     },
     countForks: () => forks.get()?.count ?? 0,
     acceptanceOf: (statementId, tag): GivenAcceptance | undefined => {

@@ -261,6 +261,11 @@ CREATE TABLE missing_statements (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** One proof for each place of a log: a vehicle that signs a thousand statements for it must not fill the disk. */
+const FORKS = `
+CREATE INDEX fork_place ON fork (first_id);
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -269,4 +274,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   TIME_STAMPS,
   SENDERS,
   SPANS,
+  FORKS,
 ];
