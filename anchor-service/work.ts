@@ -91,7 +91,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
     stamper?.publishAgain();
     running.get('receipts')?.wake();
   });
-  const made = makeBeacons(parts, link, clock);
+  const made = makeBeacons(parts, link);
   beacons = made;
   stamper = makeStamper(parts, link);
   intake.connect(link);
@@ -114,7 +114,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'chain',
     config.chain.pollMs,
-    chainStep(parts, budget, () => {
+    chainStep(parts, budget, clock, () => {
       running.get('publish')?.wake();
       running.get('receipts')?.wake();
     }),
@@ -213,7 +213,7 @@ async function openLink(
   return await connectExternalBroker(options);
 }
 
-function makeBeacons(parts: WorkParts, link: BrokerLink, promised: ChainClock): BeaconPublisher {
+function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
   const { stores, chain, signer, clock, atCommitPoint } = parts;
   return new BeaconPublisher({
     endpoints: chain.endpoints,
@@ -223,7 +223,6 @@ function makeBeacons(parts: WorkParts, link: BrokerLink, promised: ChainClock): 
     chainId: chain.identity.chainId,
     publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
     atCommitPoint,
-    onBlock: (timestampS) => promised.sawBlock(timestampS),
   });
 }
 
@@ -255,7 +254,12 @@ function sealStep(parts: WorkParts, budget: FeeBudget, onSealed: () => void): ()
   };
 }
 
-function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): () => Promise<void> {
+function chainStep(
+  parts: WorkParts,
+  budget: FeeBudget,
+  promised: ChainClock,
+  onFinal: () => void,
+): () => Promise<void> {
   const { config, stores, chain, atCommitPoint } = parts;
   const { endpoints, identity, sender } = chain;
   const store = stores.transactions;
@@ -283,7 +287,10 @@ function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): ()
     const head = await endpoints.head();
     await writer.observe(head);
     const final = await unlessPassing(finalizer.step());
-    if (!(final instanceof OperationalError) && final.isAnyFinal) onFinal();
+    if (!(final instanceof OperationalError)) {
+      promised.sawFinal(timestampOf(final.block));
+      if (final.isAnyFinal) onFinal();
+    }
     try {
       // What is signed goes on without a quorum; nothing new is signed without one.
       await writer.sendAgain(head);

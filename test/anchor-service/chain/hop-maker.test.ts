@@ -35,7 +35,6 @@ async function start(...options: readonly string[]) {
     signer: ephemeralSigner(),
     clock: { nowMs: () => 0 },
     publish: () => Promise.resolve(),
-    onBlock: () => undefined,
   });
   const maker = new HopMaker({ ...common, store: stores.hops, everyBlocks: 4, reachBlocks: 12 });
   const mine = async (blocks: number): Promise<void> => {
