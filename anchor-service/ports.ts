@@ -106,6 +106,8 @@ export type NewStatement = {
   readonly epoch: number;
   readonly log: number;
   readonly seq: number;
+  /** None exactly at seq 0. */
+  readonly previousId: Uint8Array | undefined;
   /** What it covers of its own log, from `first` to below `end`; undefined when it covers older logs only. */
   readonly chunks: { readonly first: number; readonly end: number } | undefined;
   readonly label: Uint8Array;
@@ -119,6 +121,9 @@ export type NewStatement = {
 
 /** The statement that was accepted for a place in a log. */
 export type StandingStatement = Pick<NewStatement, 'id' | 'sessionId' | 'bytes'>;
+
+/** A statement beside another in a log. */
+export type Neighbour = Pick<NewStatement, 'id' | 'previousId' | 'chunks'>;
 
 /** Statements of one log that have not come, although a later one has: from `first` to `last`. */
 export type MissingStatements = {
@@ -150,9 +155,9 @@ export type IntakeStore = {
   /** The place of the newest: nothing stands above it in its log, or in a later one. */
   newestPlace(
     owner: LogOwner,
-  ): (Pick<NewStatement, 'log' | 'seq'> & { readonly end: number | undefined }) | undefined;
-  /** What the statement with this label covers of its own log. */
-  chunksOf(label: Uint8Array): NewStatement['chunks'];
+  ): (Pick<NewStatement, 'log' | 'seq' | 'id'> & { readonly end: number | undefined }) | undefined;
+  /** The statement with this label, as its neighbours have to know it. */
+  neighbour(label: Uint8Array): Neighbour | undefined;
   /** Remembers a hole before a statement that came early. */
   insertMissing(owner: LogOwner, missing: MissingStatements): void;
   /** Takes a statement that has come now out of the hole that it was in. */

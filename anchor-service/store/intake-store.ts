@@ -1,6 +1,8 @@
 /** Sessions, statements, acceptances and forks. */
 import type Database from 'better-sqlite3';
+import { unverifiedPayload } from '../../core/cose.ts';
 import type { Algorithm } from '../../core/signature.ts';
+import { decodeStatement } from '../../core/statement.ts';
 import type { GivenAcceptance, IntakeStore, StoredSession } from '../ports.ts';
 import { whenThereIsRoom } from './disk-full.ts';
 import type { GroupSync } from './group-sync.ts';
@@ -54,15 +56,27 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
   );
   const newestPlace = db.prepare<
     [Uint8Array, Uint8Array, number],
-    { readonly log: number; readonly seq: number; readonly end_chunk: number | null }
+    {
+      readonly log: number;
+      readonly seq: number;
+      readonly id: Uint8Array;
+      readonly end_chunk: number | null;
+    }
   >(
-    `SELECT log, seq, end_chunk FROM newest_statement
-     WHERE tag = ? AND device_key_id = ? AND epoch = ?`,
+    `SELECT newest_statement.log, newest_statement.seq, statement.id, newest_statement.end_chunk
+     FROM newest_statement JOIN statement ON statement.n = newest_statement.statement_n
+     WHERE newest_statement.tag = ? AND newest_statement.device_key_id = ?
+       AND newest_statement.epoch = ?`,
   );
-  const chunks = db.prepare<
+  const neighbour = db.prepare<
     [Uint8Array],
-    { readonly first_chunk: number | null; readonly end_chunk: number | null }
-  >('SELECT first_chunk, end_chunk FROM statement WHERE label = ?');
+    {
+      readonly id: Uint8Array;
+      readonly bytes: Uint8Array;
+      readonly first_chunk: number | null;
+      readonly end_chunk: number | null;
+    }
+  >('SELECT id, bytes, first_chunk, end_chunk FROM statement WHERE label = ?');
   const newest = db.prepare<
     [Uint8Array, Uint8Array, number],
     { readonly id: Uint8Array; readonly session: Uint8Array; readonly statement: Uint8Array }
@@ -114,12 +128,17 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
     },
     newestPlace: ({ tag, deviceKeyId, epoch }) => {
       const row = newestPlace.get(tag, deviceKeyId, epoch);
-      return row && { log: row.log, seq: row.seq, end: row.end_chunk ?? undefined };
+      return row && { log: row.log, seq: row.seq, id: row.id, end: row.end_chunk ?? undefined };
     },
-    chunksOf: (label) => {
-      const row = chunks.get(label);
-      if (row === undefined || row.first_chunk === null || row.end_chunk === null) return undefined;
-      return { first: row.first_chunk, end: row.end_chunk };
+    neighbour: (label) => {
+      const row = neighbour.get(label);
+      if (row === undefined) return undefined;
+      const { first_chunk: first, end_chunk: end } = row;
+      return {
+        id: row.id,
+        previousId: decodeStatement(unverifiedPayload(row.bytes)).previousId,
+        chunks: first === null || end === null ? undefined : { first, end },
+      };
     },
     ...missingStore(db),
     insertAcceptance: (signed) => Number(insertAcceptance.run(signed).lastInsertRowid),
