@@ -122,6 +122,13 @@ export type NewStatement = {
 /** The statement that was accepted for a place in a log. */
 export type StandingStatement = Pick<NewStatement, 'id' | 'sessionId' | 'bytes'>;
 
+/** What is not kept of it any more is undefined. */
+export type NewestPlace = Pick<NewStatement, 'log' | 'seq'> & {
+  readonly id: Uint8Array | undefined;
+  /** The chunk that the next statement begins with. */
+  readonly end: number | undefined;
+};
+
 /** A statement beside another in a log. */
 export type Neighbour = Pick<NewStatement, 'id' | 'previousId' | 'chunks'>;
 
@@ -153,9 +160,7 @@ export type IntakeStore = {
   insertSession(session: StoredSession): void;
   statementByLabel(label: Uint8Array): StandingStatement | undefined;
   /** The place of the newest: nothing stands above it in its log, or in a later one. */
-  newestPlace(
-    owner: LogOwner,
-  ): (Pick<NewStatement, 'log' | 'seq' | 'id'> & { readonly end: number | undefined }) | undefined;
+  newestPlace(owner: LogOwner): NewestPlace | undefined;
   /** The statement with this label, as its neighbours have to know it. */
   neighbour(label: Uint8Array): Neighbour | undefined;
   /** Remembers a hole before a statement that came early. */

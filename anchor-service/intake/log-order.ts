@@ -11,11 +11,9 @@ import type {
   LogOwner,
   MissingStatements,
   Neighbour,
+  NewestPlace,
   NewStatement,
 } from '../ports.ts';
-
-/** A log's newest statement, and the chunk that the next must start with where that is known. */
-type Newest = Pick<NewStatement, 'log' | 'seq' | 'id'> & { readonly end: number | undefined };
 
 /**
  * Statements that cover older logs only stand at the beginning of a log after a rolled-back disk, each with up to 64 spans.
@@ -34,7 +32,7 @@ export class LogOrder {
   readonly #store: IntakeStore;
   readonly #sha256: Hash;
   readonly #names = new Map<NewStatement, string>();
-  readonly #newest = new Map<string, Newest | undefined>();
+  readonly #newest = new Map<string, NewestPlace | undefined>();
   /** Of this group, by label. */
   readonly #added = new Map<string, NewStatement>();
 
@@ -84,8 +82,8 @@ export class LogOrder {
     const isNext = newest?.log === log && newest.seq === seq - 1;
     const before = isNext ? newest : seq === 0 ? undefined : this.#at(statement, seq - 1);
     // None exactly at seq 0, which the format sees to.
-    if (before !== undefined && previousId !== undefined && !equalBytes(before.id, previousId)) {
-      return false;
+    if (before?.id !== undefined && previousId !== undefined) {
+      if (!equalBytes(before.id, previousId)) return false;
     }
     const behind = isBehind(newest, statement) ? undefined : this.#at(statement, seq + 1);
     return behind?.previousId === undefined || equalBytes(behind.previousId, id);
@@ -127,7 +125,7 @@ export class LogOrder {
     return { hole: { owner: statement, missing: { log, first, last: seq - 1 } }, fillsHole: false };
   }
 
-  #newestOf(statement: NewStatement): Newest | undefined {
+  #newestOf(statement: NewStatement): NewestPlace | undefined {
     const name = this.#nameOf(statement);
     if (!this.#newest.has(name)) this.#newest.set(name, this.#store.newestPlace(statement));
     return this.#newest.get(name);
@@ -149,6 +147,6 @@ export class LogOrder {
   }
 }
 
-function isBehind(newest: Newest | undefined, { log, seq }: NewStatement): boolean {
+function isBehind(newest: NewestPlace | undefined, { log, seq }: NewStatement): boolean {
   return newest === undefined || newest.log < log || (newest.log === log && newest.seq < seq);
 }

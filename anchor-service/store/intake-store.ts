@@ -59,12 +59,12 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
     {
       readonly log: number;
       readonly seq: number;
-      readonly id: Uint8Array;
+      readonly id: Uint8Array | null;
       readonly end_chunk: number | null;
     }
   >(
     `SELECT newest_statement.log, newest_statement.seq, statement.id, newest_statement.end_chunk
-     FROM newest_statement JOIN statement ON statement.n = newest_statement.statement_n
+     FROM newest_statement LEFT JOIN statement ON statement.n = newest_statement.statement_n
      WHERE newest_statement.tag = ? AND newest_statement.device_key_id = ?
        AND newest_statement.epoch = ?`,
   );
@@ -128,7 +128,9 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
     },
     newestPlace: ({ tag, deviceKeyId, epoch }) => {
       const row = newestPlace.get(tag, deviceKeyId, epoch);
-      return row && { log: row.log, seq: row.seq, id: row.id, end: row.end_chunk ?? undefined };
+      if (row === undefined) return undefined;
+      const { log, seq } = row;
+      return { log, seq, id: row.id ?? undefined, end: row.end_chunk ?? undefined };
     },
     neighbour: (label) => {
       const row = neighbour.get(label);
