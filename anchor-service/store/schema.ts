@@ -266,6 +266,12 @@ const FORKS = `
 CREATE INDEX fork_place ON fork (first_id);
 `;
 
+/** Somebody's evidence may lead over any hop for as long as there are courts: whatever is pruned, these are not. */
+const HOPS_KEPT = `
+CREATE TRIGGER hop_kept BEFORE DELETE ON hop BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
+CREATE TRIGGER link_page_kept BEFORE DELETE ON link_page BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -275,4 +281,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   SENDERS,
   SPANS,
   FORKS,
+  HOPS_KEPT,
 ];

@@ -60,7 +60,7 @@ export class LinkGraph {
    * @returns one link for each hop, newest first; none when no link has a hop under the top
    */
   hops(reach: Reach, wanted: readonly LinkedBlock[]): readonly HeaderLink[] {
-    const { top, parents } = reach;
+    const { top } = reach;
     const nearest = nearestFirst(reach, wanted);
     const count = most(
       nearest.length,
