@@ -30,7 +30,7 @@ const LATER_LINKS = 64;
  * @returns one encoded link for each chain
  */
 export function linkEvidence(
-  archive: Pick<Archive, 'links'>,
+  archive: Pick<Archive, 'links' | 'linksFrom'>,
   windows: readonly Uint8Array[],
   headers: readonly ChunkHeader[],
   proofs: readonly LateProof[] = [],
@@ -46,7 +46,7 @@ export function linkEvidence(
 }
 
 function linkChain(
-  archive: Pick<Archive, 'links'>,
+  archive: Pick<Archive, 'links' | 'linksFrom'>,
   chainId: bigint,
   windows: readonly HeaderLink[],
   headers: readonly ChunkHeader[],
@@ -59,11 +59,11 @@ function linkChain(
   const named = [...anchors, ...accused, ...beacons];
   const lowest = named.reduce((a, b) => (b.number < a.number ? b : a), named[0] ?? NOTHING).number;
   const newest = anchors.reduce((a, b) => (b.number > a.number ? b : a), anchors[0] ?? NOTHING);
-  const held = archive.links(lowest, newest.number, MAX_LINKS).map(decodeHeaderLink);
+  const held = archive.links(chainId, lowest, newest.number, MAX_LINKS).map(decodeHeaderLink);
   let graph = new LinkGraph(chainId, [...windows, ...held, ...shown]);
   let reach = graph.reach(newest, 0n);
   if (!named.every((block) => reaches(reach, block))) {
-    const after = archive.links(newest.number + 1n, MAX_NUMBER, LATER_LINKS).map(decodeHeaderLink);
+    const after = archive.linksFrom(chainId, newest.number + 1n, LATER_LINKS).map(decodeHeaderLink);
     graph = new LinkGraph(chainId, [...windows, ...held, ...after, ...shown]);
     reach = widest(graph, [newest, ...[...after, ...shown].flatMap(topOf)], named);
   }
@@ -72,7 +72,6 @@ function linkChain(
 }
 
 const NOTHING: LinkedBlock = { number: 0n, hash: new Uint8Array(32) };
-const MAX_NUMBER = BigInt(Number.MAX_SAFE_INTEGER);
 
 function topOf({ hops: [first] }: HeaderLink): readonly LinkedBlock[] {
   return first === undefined ? [] : [decodeBlockHeader(first.header)];
