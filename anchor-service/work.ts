@@ -318,6 +318,7 @@ function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<voi
     store: stores.forks,
     sha256,
     isWanted: config.publish.forks,
+    atCommitPoint,
   });
   return async () => {
     // A window whose receipts are out already becomes PUBLISHED once its files are written.

@@ -11,6 +11,7 @@ import { decodeForkProof } from '../../core/fork-proof.ts';
 import type { Hash } from '../../core/hash.ts';
 import { encodeForks, FORKS_FILE, forkFile, type ListedFork } from '../../core/published.ts';
 import { decodeStatement } from '../../core/statement.ts';
+import type { AtCommitPoint } from '../commit-points.ts';
 import type { ForkStore, KeptFork } from '../ports.ts';
 import { writeDurably } from './durable-file.ts';
 
@@ -19,6 +20,7 @@ export type ForkPublisherOptions = {
   readonly store: ForkStore;
   readonly sha256: Hash;
   readonly isWanted: boolean;
+  readonly atCommitPoint: AtCommitPoint;
 };
 
 export class ForkPublisher {
@@ -36,7 +38,7 @@ export class ForkPublisher {
    * @throws OperationalError PUBLISH_UNWRITABLE (retryable)
    */
   async step(): Promise<void> {
-    const { store, isWanted, folder } = this.#options;
+    const { store, isWanted, folder, atCommitPoint } = this.#options;
     if (!isWanted) {
       if (this.#published === undefined) await removeAll(folder);
       this.#published = 0;
@@ -45,8 +47,12 @@ export class ForkPublisher {
     if (this.#published === store.countPlaces()) return;
     const forks = store.forks();
     for (const fork of forks) await this.#write(fork);
+    // The files of all proofs that the index will name.
+    atCommitPoint('fork-written');
     await writeDurably(folder, FORKS_FILE, encodeForks(forks.map(listed)));
     this.#published = forks.length;
+    // The folder says now what the store says; had it not, the next start would write the index again.
+    atCommitPoint('fork-index-written');
   }
 
   async #write({ statementId, proof }: KeptFork): Promise<void> {

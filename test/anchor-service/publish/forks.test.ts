@@ -1,12 +1,14 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AnchorServiceOptions } from '../../../anchor-service/config.ts';
 import type { RunningAnchorService } from '../../../anchor-service/main.ts';
 import { run as forks } from '../../../cli/commands/forks.ts';
 import { run as verify } from '../../../cli/commands/verify.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { sha256 } from '../../../core/hash.ts';
 import { FORKS_FILE, forkFile } from '../../../core/published.ts';
+import { startChild } from '../crash/child-service.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { serviceOptions, startTestService, temporaryFolder } from '../support/service.ts';
 import { Vehicle } from '../support/vehicle.ts';
@@ -20,12 +22,22 @@ let chain: TestChain;
 let service: RunningAnchorService;
 
 async function start(publish?: { readonly forks: boolean }): Promise<void> {
-  service = await startTestService(
-    serviceOptions(data, [vehicle], {
-      chain: { rpc: [chain.url], class: 'local', poll_ms: 50 },
-      ...(publish === undefined ? {} : { publish }),
-    }),
-  );
+  service = await startTestService(options(publish));
+}
+
+function options(publish?: { readonly forks: boolean }): AnchorServiceOptions {
+  return serviceOptions(data, [vehicle], {
+    chain: { rpc: [chain.url], class: 'local', poll_ms: 50 },
+    ...(publish === undefined ? {} : { publish }),
+  });
+}
+
+async function publishedIndex(): Promise<Response> {
+  for (;;) {
+    const response = await published(FORKS_FILE);
+    if (response.status === 200) return response;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 beforeAll(async () => {
@@ -120,11 +132,7 @@ test('nothing that names a vehicle is published unless the operator wants it', {
   expect((await published(FORKS_FILE)).status).toBe(404);
   await service.stop();
   await start({ forks: true });
-  let response = await published(FORKS_FILE);
-  while (response.status !== 200) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    response = await published(FORKS_FILE);
-  }
+  const response = await publishedIndex();
   expect(response.headers.get('cache-control')).toBe('no-cache');
   expect(await response.json()).toMatchObject({
     format: 'witnessmark-forks/0',
@@ -145,3 +153,20 @@ test('nothing that names a vehicle is published unless the operator wants it', {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 });
+
+test.each(['fork-written', 'fork-index-written'] as const)(
+  'killed at %s, the next start publishes the same proof under the same name',
+  { timeout: 120_000 },
+  async (point) => {
+    await service.stop();
+    rmSync(join(data, 'published', 'forks'), { recursive: true, force: true });
+    expect(await startChild(options({ forks: true }), { point }).ended).toBe('SIGKILL');
+    await start({ forks: true });
+    const index = (await (await publishedIndex()).json()) as { forks: readonly unknown[] };
+    expect(index.forks.length).toBe(1);
+    const proof = await published(forkFile(statement.id));
+    expect(Buffer.from(await proof.arrayBuffer())).toEqual(
+      readFileSync(join(folder.path, 'fork.wmk')),
+    );
+  },
+);
