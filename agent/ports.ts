@@ -5,6 +5,7 @@ import type { Hash } from '../core/hash.ts';
 import type { Aead, Deflate } from '../core/sealed-leaf.ts';
 import type { BusCapture, LogPredecessor } from '../core/session-record.ts';
 import type { PublicKey } from '../core/signature.ts';
+import type { BeaconBlock } from '../core/vehicle-log.ts';
 
 /** Frames come by pull, so that whoever is slow slows the source and nothing queues up. */
 export type FrameSource = {
@@ -307,8 +308,10 @@ export type Archive = {
   /** That cover any of these chunks, ascending by place. */
   statementsOver(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[];
   window(hash: Uint8Array): StoredWindow | undefined;
-  /** Header link records under a block in this range, both ends in it, oldest first. */
-  links(fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[];
+  /** Header link records of a chain under a block in this range, both ends in it, newest first. */
+  links(chainId: bigint, fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[];
+  /** And under one from this block on, oldest first. */
+  linksFrom(chainId: bigint, block: bigint, limit: number): readonly Uint8Array[];
   /** Encoded time stamp that covers the window. */
   stampOf(windowHash: Uint8Array): Uint8Array | undefined;
   promises(): readonly StoredPromise[];
@@ -368,14 +371,15 @@ export type StampableWindow = {
   readonly record: Uint8Array;
 };
 
-/** A block by number and hash, as evidence names it. */
-export type NamedBlock = { readonly number: bigint; readonly hash: Uint8Array };
+/** A block as evidence names it: services may anchor on different chains, and numbers are those of one chain. */
+export type NamedBlock = BeaconBlock;
 
 export type ReceiptToStore = {
   readonly inclusion: Uint8Array;
   readonly windowHash: Uint8Array;
   readonly window: Uint8Array;
   readonly link: Uint8Array;
+  readonly chainId: bigint;
   /** Number of the block that anchors the window. */
   readonly block: bigint;
   /** Blocks that the evidence names and that nothing leads to yet. */
@@ -384,18 +388,18 @@ export type ReceiptToStore = {
   readonly linked: readonly NamedBlock[];
 };
 
-/** What the uplink keeps in the spool of the way from the newest anchor to older blocks. */
+/** What the uplink keeps in the spool of the way from the newest anchor of each chain to its older blocks. */
 export type LinkShelf = {
-  /** The newest block that anchors a window of this spool. */
-  newestAnchor(): NamedBlock | undefined;
+  /** The newest block that anchors a window of this spool on that chain. */
+  newestAnchor(chainId: bigint): NamedBlock | undefined;
   /** Header links of own windows that are anchored at or above a block, oldest first. */
-  windowLinks(fromBlock: bigint, limit: number): readonly Uint8Array[];
-  /** That the last chunk header names. */
-  lastBeacon(): NamedBlock | undefined;
+  windowLinks(chainId: bigint, fromBlock: bigint, limit: number): readonly Uint8Array[];
+  /** That the last chunk header names, when it is of that chain. */
+  lastBeacon(chainId: bigint): NamedBlock | undefined;
   /** That the first and the last chunk of each span of a statement name. */
   beaconsOf(statement: StatementPlace): readonly NamedBlock[];
   /** Those that were asked for least first. */
-  unlinkedBlocks(limit: number): readonly NamedBlock[];
+  unlinkedBlocks(chainId: bigint, limit: number): readonly NamedBlock[];
   /** In one transaction: counts the request; forgets blocks that were asked for too often. */
   countAsked(blocks: readonly NamedBlock[]): void;
   countHops(): number;
@@ -403,6 +407,7 @@ export type LinkShelf = {
   storeHops(
     hops: readonly {
       readonly id: Uint8Array;
+      readonly chainId: bigint;
       readonly number: bigint;
       readonly link: Uint8Array;
     }[],

@@ -56,7 +56,7 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => A
       newestStampMs: () => stores.stamps.lastStampedAtMs(),
     },
     stamps: stores.stamps,
-    publishedFolder: config.publish.folder,
+    published: config.publish,
     codeHash: ANCHOR_LOG_CODE_HASH,
     servicePublicKey: signer.key,
     challenges,

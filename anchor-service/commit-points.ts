@@ -19,6 +19,8 @@ export const COMMIT_POINTS = [
   'hop-committed',
   'window-written',
   'index-written',
+  'fork-written',
+  'fork-index-written',
   'receipt-published',
   'window-published',
   'statements-pruned',

@@ -116,6 +116,8 @@ export type AnchorServiceConfig = {
   readonly publish: {
     /** Where the published windows are written, for any web server to serve. */
     readonly folder: string;
+    /** Fork proofs as well: each names the tag of its vehicle. */
+    readonly forks: boolean;
   };
   readonly retention: {
     /** How long statements stay after their window is final; 0: for ever. */
@@ -189,7 +191,7 @@ export type AnchorServiceOptions = {
       readonly policies?: readonly string[];
     }[];
   }>;
-  readonly publish?: Partial<{ readonly folder: string }>;
+  readonly publish?: Partial<{ readonly folder: string; readonly forks: boolean }>;
   readonly retention?: Partial<{ readonly statements_days: number }>;
   readonly lease?: Partial<{ readonly hold_ms: number }>;
 };
@@ -263,6 +265,7 @@ export function readConfig(
     stamp: root.section('stamp', (s) => readStamp(s, baseDir)),
     publish: root.section('publish', (s) => ({
       folder: resolve(baseDir, s.textOrNone('folder') ?? resolve(dataDir, 'published')),
+      forks: s.flag('forks', false),
     })),
     retention: root.section('retention', (s) => ({
       statementsDays: s.integer('statements_days', 0, 36_500, 0),

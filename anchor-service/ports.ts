@@ -106,6 +106,8 @@ export type NewStatement = {
   readonly epoch: number;
   readonly log: number;
   readonly seq: number;
+  /** None exactly at seq 0. */
+  readonly previousId: Uint8Array | undefined;
   /** What it covers of its own log, from `first` to below `end`; undefined when it covers older logs only. */
   readonly chunks: { readonly first: number; readonly end: number } | undefined;
   readonly label: Uint8Array;
@@ -119,6 +121,16 @@ export type NewStatement = {
 
 /** The statement that was accepted for a place in a log. */
 export type StandingStatement = Pick<NewStatement, 'id' | 'sessionId' | 'bytes'>;
+
+/** What is not kept of it any more is undefined. */
+export type NewestPlace = Pick<NewStatement, 'log' | 'seq'> & {
+  readonly id: Uint8Array | undefined;
+  /** The chunk that the next statement begins with. */
+  readonly end: number | undefined;
+};
+
+/** A statement beside another in a log. */
+export type Neighbour = Pick<NewStatement, 'id' | 'previousId' | 'chunks'>;
 
 /** Statements of one log that have not come, although a later one has: from `first` to `last`. */
 export type MissingStatements = {
@@ -148,13 +160,11 @@ export type IntakeStore = {
   insertSession(session: StoredSession): void;
   statementByLabel(label: Uint8Array): StandingStatement | undefined;
   /** The place of the newest: nothing stands above it in its log, or in a later one. */
-  newestPlace(
-    owner: LogOwner,
-  ): (Pick<NewStatement, 'log' | 'seq'> & { readonly end: number | undefined }) | undefined;
+  newestPlace(owner: LogOwner): NewestPlace | undefined;
   /** A statement stood at this place of a log, and is pruned. */
   isPruned(place: LogOwner & Pick<NewStatement, 'log' | 'seq'>): boolean;
-  /** What the statement with this label covers of its own log. */
-  chunksOf(label: Uint8Array): NewStatement['chunks'];
+  /** The statement with this label, as its neighbours have to know it. */
+  neighbour(label: Uint8Array): Neighbour | undefined;
   /** Remembers a hole before a statement that came early. */
   insertMissing(owner: LogOwner, missing: MissingStatements): void;
   /** Takes a statement that has come now out of the hole that it was in. */
@@ -476,6 +486,20 @@ export type PublishStore = {
   markWritten(seq: number, nowMs: number): void;
   /** All windows are to be written again: the folder is not what it was. */
   forgetWritten(): void;
+};
+
+/** A proof that two statements were signed for one place of a log, by the id of the one that stands. */
+export type KeptFork = {
+  readonly statementId: Uint8Array;
+  /** Encoded fork proof. */
+  readonly proof: Uint8Array;
+};
+
+export type ForkStore = {
+  /** Places of logs with a proof. */
+  countPlaces(): number;
+  /** One for each place, ascending by statement id. */
+  forks(): readonly KeptFork[];
 };
 
 export type ListedWindow = {

@@ -29,6 +29,7 @@ import type {
   Signer,
   VerifyAll,
 } from './ports.ts';
+import { ForkPublisher } from './publish/fork-publisher.ts';
 import { WindowPublisher } from './publish/window-publisher.ts';
 import { answerUnlinked } from './receipt/answer-unlinked.ts';
 import { ReceiptPublisher } from './receipt/receipt-publisher.ts';
@@ -96,7 +97,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
     stamper?.publishAgain();
     running.get('receipts')?.wake();
   });
-  const made = makeBeacons(parts, link, clock);
+  const made = makeBeacons(parts, link);
   beacons = made;
   stamper = makeStamper(parts, link);
   intake.connect(link);
@@ -119,7 +120,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'chain',
     config.chain.pollMs,
-    chainStep(parts, budget, () => {
+    chainStep(parts, budget, clock, () => {
       running.get('publish')?.wake();
       running.get('retention')?.wake();
       running.get('receipts')?.wake();
@@ -239,7 +240,7 @@ async function openLink(
   return await connectExternalBroker(options);
 }
 
-function makeBeacons(parts: WorkParts, link: BrokerLink, promised: ChainClock): BeaconPublisher {
+function makeBeacons(parts: WorkParts, link: BrokerLink): BeaconPublisher {
   const { stores, chain, signer, clock, atCommitPoint } = parts;
   return new BeaconPublisher({
     endpoints: chain.endpoints,
@@ -249,7 +250,6 @@ function makeBeacons(parts: WorkParts, link: BrokerLink, promised: ChainClock): 
     chainId: chain.identity.chainId,
     publish: async (topic, payload, retain) => await link.publish(topic, payload, retain),
     atCommitPoint,
-    onBlock: (timestampS) => promised.sawBlock(timestampS),
   });
 }
 
@@ -281,7 +281,12 @@ function sealStep(parts: WorkParts, budget: FeeBudget, onSealed: () => void): ()
   };
 }
 
-function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): () => Promise<void> {
+function chainStep(
+  parts: WorkParts,
+  budget: FeeBudget,
+  promised: ChainClock,
+  onFinal: () => void,
+): () => Promise<void> {
   const { config, stores, chain, atCommitPoint } = parts;
   const { endpoints, identity, sender } = chain;
   const store = stores.transactions;
@@ -309,7 +314,10 @@ function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): ()
     const head = await endpoints.head();
     await writer.observe(head);
     const final = await unlessPassing(finalizer.step());
-    if (!(final instanceof OperationalError) && final.isAnyFinal) onFinal();
+    if (!(final instanceof OperationalError)) {
+      promised.sawFinal(timestampOf(final.block));
+      if (final.isAnyFinal) onFinal();
+    }
     try {
       // What is signed goes on without a quorum; nothing new is signed without one.
       await writer.sendAgain(head);
@@ -324,7 +332,7 @@ function chainStep(parts: WorkParts, budget: FeeBudget, onFinal: () => void): ()
 }
 
 function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<void> {
-  const { config, stores, chain, clock, atCommitPoint } = parts;
+  const { config, stores, chain, clock, sha256, atCommitPoint } = parts;
   const publisher = new WindowPublisher({
     folder: config.publish.folder,
     store: stores.published,
@@ -332,9 +340,17 @@ function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<voi
     clock,
     atCommitPoint,
   });
+  const forks = new ForkPublisher({
+    folder: config.publish.folder,
+    store: stores.forks,
+    sha256,
+    isWanted: config.publish.forks,
+    atCommitPoint,
+  });
   return async () => {
     // A window whose receipts are out already becomes PUBLISHED once its files are written.
     if (await publisher.step()) onWritten();
+    await forks.step();
   };
 }
 

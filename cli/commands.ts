@@ -45,6 +45,11 @@ export const COMMANDS = {
     summary: 'take statements, anchor them: anchor-service --config FILE',
     load: () => import('./commands/anchor-service.ts'),
   },
+  forks: {
+    person: 'Operator',
+    summary: 'who signed two histories: forks --data DIR',
+    load: () => import('./commands/forks.ts'),
+  },
   monitor: {
     person: 'Operator',
     summary: 'does a service keep its word: monitor --config FILE',

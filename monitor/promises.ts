@@ -11,10 +11,10 @@ import {
 } from '../core/broken-promise.ts';
 import { decodeBundle, encodeBundle } from '../core/bundle.ts';
 import { equalBytes, toHex } from '../core/bytes.ts';
-import { unverifiedPayload } from '../core/cose.ts';
+import { decodeSigned, unverifiedPayload } from '../core/cose.ts';
 import { FormatError, OperationalError, VerificationError } from '../core/errors.ts';
-import { HISTORY_ADDRESS, trimHeaderLink } from '../core/evm/header-link.ts';
-import { encodeHeaderLink } from '../core/evm/header-link-record.ts';
+import { HISTORY_ADDRESS, trimHeaderLink, verifyHeaderLink } from '../core/evm/header-link.ts';
+import { decodeHeaderLink, encodeHeaderLink } from '../core/evm/header-link-record.ts';
 import { NodePool, sortNodes } from '../core/evm/node-pool.ts';
 import { padTo32, quantityBytes } from '../core/evm/quantity.ts';
 import { anchorSlot, proveAccount, proveStorage } from '../core/evm/state-proof.ts';
@@ -35,6 +35,8 @@ export type WatchedPromise = {
   readonly statementId: Uint8Array;
   readonly acceptance: Acceptance;
   readonly entry: Uint8Array;
+  /** Newest blocks of the bundle's own links: a proof that leads to them can stand in a bundle with its evidence. */
+  readonly tops: readonly bigint[];
 };
 
 /** Parts of the window in which a statement turned up. */
@@ -53,7 +55,7 @@ export type PromiseTools = {
 };
 
 /**
- * @param bundle whose section of broken promises holds promises, as `witnessmark export --promises` writes it
+ * @param bundle whose section of broken promises holds promises, as `witnessmark export` writes it with --promises or with evidence
  * @throws FormatError; VerificationError: it is no promise of this service
  */
 export function readPromises(
@@ -61,8 +63,20 @@ export function readPromises(
   serviceKey: PublicKey,
   log: WatchedLog,
 ): readonly WatchedPromise[] {
-  return decodeBundle(bundle).sections.brokenPromises.map((item) => {
-    const promise = { ...decodeBrokenPromise(item), late: undefined };
+  const { brokenPromises, links } = decodeBundle(bundle).sections;
+  const tops = links
+    .map(decodeHeaderLink)
+    .filter(({ chainId }) => chainId === log.chainId)
+    .map((link) => verifyHeaderLink(link).newest.number);
+  // Evidence may hold those of several services, each of which is watched by its own monitor.
+  const ofService = brokenPromises
+    .map(decodeBrokenPromise)
+    .filter(({ acceptance }) => isSignedBy(serviceKey, acceptance));
+  if (ofService.length === 0) {
+    throw new VerificationError('PROMISE_MISMATCH', 'none of its promises is of this service key');
+  }
+  return ofService.map((item) => {
+    const promise = { ...item, late: undefined };
     const { statementId } = verifyBrokenPromise(promise, serviceKey, verifyDigest);
     const acceptance = decodeAcceptance(unverifiedPayload(promise.acceptance));
     if (acceptance.chainId !== log.chainId || !equalBytes(acceptance.contract, log.contract)) {
@@ -72,8 +86,20 @@ export function readPromises(
       );
     }
     const label = windowLabel(decodeStatement(unverifiedPayload(promise.statement)));
-    return { promise, statementId, acceptance, entry: windowEntry(label, promise.statement) };
+    const entry = windowEntry(label, promise.statement);
+    return { promise, statementId, acceptance, entry, tops };
   });
+}
+
+/** By its protected header; the signature is looked at afterwards. */
+function isSignedBy(serviceKey: PublicKey, acceptance: Uint8Array): boolean {
+  try {
+    decodeSigned('acceptance', serviceKey, acceptance);
+    return true;
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
 }
 
 /** @throws OperationalError CHAIN_*, SITE_* */
@@ -117,7 +143,7 @@ export async function watchPromise(
 
 /** @returns the bundle, or why there is none */
 async function proveLate(
-  { promise, statementId, entry, acceptance }: WatchedPromise,
+  { promise, statementId, entry, acceptance, tops }: WatchedPromise,
   window: SeenWindow,
   finalized: ChainBlock,
   { log, serviceKey, rpc, fetchWindow }: PromiseTools,
@@ -155,7 +181,8 @@ async function proveLate(
     const { late } = verifyBrokenPromise(proof, serviceKey, verifyDigest);
     if (late === undefined) return 'it has no late anchor';
     const blocks = [late.anchorBlock.number, late.emptyBlock.number];
-    const link = await linkTo(finalized, blocks, log.chainId, rpc);
+    const also = tops.filter((top) => isShownBy(finalized, top));
+    const link = await linkTo(finalized, [...blocks, ...also], log.chainId, rpc);
     if (link === undefined) return 'the blocks are too far back to be linked in one hop';
     return encodeBundle({ links: [link], brokenPromises: [encodeBrokenPromise(proof)] });
   } catch (error) {
@@ -168,6 +195,11 @@ async function proveLate(
   }
 }
 
+/** Of a block above it, or further back than a header shows, nothing can be said under it. */
+function isShownBy(newest: ChainBlock, number: bigint): boolean {
+  return number <= newest.number && newest.number - number <= HISTORY_BLOCKS;
+}
+
 /** One hop from the newest final block to the others. */
 async function linkTo(
   newest: ChainBlock,
@@ -178,9 +210,7 @@ async function linkTo(
   const shown = [...new Set(numbers.filter((number) => number !== newest.number))].sort((a, b) =>
     a > b ? -1 : 1,
   );
-  if (shown.some((number) => number > newest.number || newest.number - number > HISTORY_BLOCKS)) {
-    return undefined;
-  }
+  if (!shown.every((number) => isShownBy(newest, number))) return undefined;
   const slots = shown.map((number) => padTo32(quantityBytes(number % HISTORY_BLOCKS)));
   const nodes = sortNodes(await rpc.proof(HISTORY_ADDRESS, slots, newest.number));
   const hops = [{ kind: 'history', header: newest.header, numbers: shown }] as const;

@@ -17,10 +17,11 @@ import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
 import type { Archive, Primitives, StoredChunk, StoredStatement, StoredWindow } from '../ports.ts';
 import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
+import { lateProofs, promisesWith } from './late-proofs.ts';
 import { linkEvidence } from './link-evidence.ts';
 import { openChunk } from './open-chunk.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
-import { promiseItem } from './promises.ts';
+import { doubtfulPromises, promiseItem } from './promises.ts';
 import { stampsOver } from './stamps-over.ts';
 
 export type ExportSelection = {
@@ -31,9 +32,11 @@ export type ExportSelection = {
   readonly toSeq?: number;
   /** Names of streams; all when absent. */
   readonly streams?: ReadonlySet<string>;
+  /** Bundles of broken promises, as `witnessmark monitor` writes them, for statements of the range. */
+  readonly proofs?: readonly Uint8Array[];
 };
 
-/** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN, EXPORT_TOO_LARGE; OperationalError SPOOL_*, STORAGE_* */
+/** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN, EXPORT_TOO_LARGE, EXPORT_PROOF; OperationalError SPOOL_*, STORAGE_* */
 export function exportEvidence(
   archive: Archive,
   selection: ExportSelection,
@@ -68,6 +71,10 @@ export function exportEvidence(
   const statements = statementsOf(archive, logs);
   const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
   const windows = windowsOf(archive, statements);
+  const proofs = lateProofs(selection.proofs ?? [], statements);
+  const bare = doubtfulPromises(archive, statements).map((promise) =>
+    promiseItem(archive, promise),
+  );
   const bundle = encodeBundle(
     {
       sessions: sessionsOf(archive, [
@@ -93,8 +100,9 @@ export function exportEvidence(
         archive,
         windows.map((window) => window.link),
         chunks.map(({ header }) => decodeChunkHeader(header)),
+        proofs,
       ),
-      brokenPromises: missedOf(archive, statements),
+      brokenPromises: promisesWith(proofs, bare),
     },
     primitives.sha256,
   );
@@ -210,14 +218,6 @@ function statementsOf(archive: Archive, logs: readonly ChosenLog[]): readonly St
 }
 
 type WindowItem = StoredWindow & { readonly hash: Uint8Array };
-/** What services promised for these statements and did not keep, as far as this unit could see. */
-function missedOf(archive: Archive, statements: readonly StoredStatement[]): readonly Uint8Array[] {
-  const shown = new Set(statements.map(({ log, seq }) => placeName(log, seq)));
-  return archive
-    .promises()
-    .filter(({ isMissed, statement: { log, seq } }) => isMissed && shown.has(placeName(log, seq)))
-    .map((promise) => promiseItem(archive, promise));
-}
 
 function windowsOf(
   archive: Archive,

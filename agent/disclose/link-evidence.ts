@@ -13,6 +13,7 @@ import {
   reaches,
 } from '../../core/evm/join-header-links.ts';
 import type { Archive } from '../ports.ts';
+import type { LateProof } from './late-proofs.ts';
 
 /** A beacon for so much of the device's time; those between are bounded by the one before. */
 const BEACON_EVERY_NS = 600_000_000_000n;
@@ -25,47 +26,52 @@ const LATER_LINKS = 64;
  * What no held link leads to is left out: its window or its bound stays unlinked, and the verifier says so.
  * @param windows header link records of the bundle's windows
  * @param headers in the order of the bundle
+ * @param proofs of broken promises in the bundle: their blocks have to stand on the same link
  * @returns one encoded link for each chain
  */
 export function linkEvidence(
-  archive: Pick<Archive, 'links'>,
+  archive: Pick<Archive, 'links' | 'linksFrom'>,
   windows: readonly Uint8Array[],
   headers: readonly ChunkHeader[],
+  proofs: readonly LateProof[] = [],
 ): readonly Uint8Array[] {
   const links = windows.map(decodeHeaderLink);
-  const chains = [...new Set(links.map(({ chainId }) => chainId))];
+  const chains = [...new Set([...links, ...proofs].map(({ chainId }) => chainId))];
   return chains.flatMap((chainId) => {
     const ofChain = links.filter((link) => link.chainId === chainId);
-    const link = linkChain(archive, chainId, ofChain, headers);
+    const proven = proofs.filter((proof) => proof.chainId === chainId);
+    const link = linkChain(archive, chainId, ofChain, headers, proven);
     return link === undefined ? [] : encodeHeaderLink(link);
   });
 }
 
 function linkChain(
-  archive: Pick<Archive, 'links'>,
+  archive: Pick<Archive, 'links' | 'linksFrom'>,
   chainId: bigint,
   windows: readonly HeaderLink[],
   headers: readonly ChunkHeader[],
+  proofs: readonly LateProof[],
 ): HeaderLink | undefined {
   const anchors = windows.flatMap(topOf);
+  const accused = proofs.flatMap(({ blocks }) => blocks);
+  const shown = proofs.flatMap(({ links }) => links);
   const beacons = headers.flatMap(({ beacon }) => (beacon?.chainId === chainId ? beacon : []));
-  const named = [...anchors, ...beacons];
+  const named = [...anchors, ...accused, ...beacons];
   const lowest = named.reduce((a, b) => (b.number < a.number ? b : a), named[0] ?? NOTHING).number;
   const newest = anchors.reduce((a, b) => (b.number > a.number ? b : a), anchors[0] ?? NOTHING);
-  const held = archive.links(lowest, newest.number, MAX_LINKS).map(decodeHeaderLink);
-  let graph = new LinkGraph(chainId, [...windows, ...held]);
+  const held = archive.links(chainId, lowest, newest.number, MAX_LINKS).map(decodeHeaderLink);
+  let graph = new LinkGraph(chainId, [...windows, ...held, ...shown]);
   let reach = graph.reach(newest, 0n);
   if (!named.every((block) => reaches(reach, block))) {
-    const after = archive.links(newest.number + 1n, MAX_NUMBER, LATER_LINKS).map(decodeHeaderLink);
-    graph = new LinkGraph(chainId, [...windows, ...held, ...after]);
-    reach = widest(graph, [newest, ...after.flatMap(topOf)], named);
+    const after = archive.linksFrom(chainId, newest.number + 1n, LATER_LINKS).map(decodeHeaderLink);
+    graph = new LinkGraph(chainId, [...windows, ...held, ...after, ...shown]);
+    reach = widest(graph, [newest, ...[...after, ...shown].flatMap(topOf)], named);
   }
   const bounds = chosenBeacons(headers, reach);
-  return graph.join(reach, [...anchors, ...bounds, ...timesFor(bounds, graph, reach)]);
+  return graph.join(reach, [...anchors, ...accused, ...bounds, ...timesFor(bounds, graph, reach)]);
 }
 
 const NOTHING: LinkedBlock = { number: 0n, hash: new Uint8Array(32) };
-const MAX_NUMBER = BigInt(Number.MAX_SAFE_INTEGER);
 
 function topOf({ hops: [first] }: HeaderLink): readonly LinkedBlock[] {
   return first === undefined ? [] : [decodeBlockHeader(first.header)];

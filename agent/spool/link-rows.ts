@@ -4,52 +4,59 @@ import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import type { LinkShelf, NamedBlock } from '../ports.ts';
 import type { PreparedStatements } from './prepared-statements.ts';
-import { blob, integer, integerOrNone, type Row } from './rows.ts';
+import { blob, integer, type Row } from './rows.ts';
 
 /** Then nothing will ever lead to the block: it is none of the chain any more, or the service has lost it. */
 const MAX_ASKED = 256;
 
 const linkOf = (row: Row): Uint8Array => blob(row, 'link');
 
-export function newestAnchor(sql: PreparedStatements): NamedBlock | undefined {
+export function newestAnchor(sql: PreparedStatements, chainId: bigint): NamedBlock | undefined {
   const [row] = sql.all(
-    'SELECT link FROM anchored_window WHERE block IS NOT NULL ORDER BY block DESC LIMIT 1',
-    [],
+    `SELECT link FROM anchored_window WHERE chain_id = ? AND block IS NOT NULL
+     ORDER BY block DESC LIMIT 1`,
+    [Number(chainId)],
   );
   const [hop] = row === undefined ? [] : decodeHeaderLink(linkOf(row)).hops;
-  return hop && decodeBlockHeader(hop.header);
+  if (hop === undefined) return undefined;
+  const { number, hash } = decodeBlockHeader(hop.header);
+  return { chainId, number, hash };
 }
 
 export function windowLinks(
   sql: PreparedStatements,
+  chainId: bigint,
   fromBlock: bigint,
   limit: number,
 ): readonly Uint8Array[] {
-  const text = 'SELECT link FROM anchored_window WHERE block >= ? ORDER BY block LIMIT ?';
-  return sql.all(text, [Number(fromBlock), limit]).map(linkOf);
+  const text = `SELECT link FROM anchored_window WHERE chain_id = ? AND block >= ?
+     ORDER BY block LIMIT ?`;
+  return sql.all(text, [Number(chainId), Number(fromBlock), limit]).map(linkOf);
 }
 
+/** Of windows and hops. */
 export function linksBetween(
   sql: PreparedStatements,
-  fromBlock: bigint,
-  toBlock: bigint,
-  limit: number,
+  chainId: bigint,
+  range: { readonly from: bigint; readonly to: bigint },
+  order: { readonly newestFirst: boolean; readonly limit: number },
 ): readonly Uint8Array[] {
-  const [from, to] = [Number(fromBlock), Number(toBlock)];
+  const ends = [Number(chainId), Number(range.from), Number(range.to)];
   return sql
     .all(
       `SELECT number, link FROM (
-         SELECT block AS number, link FROM anchored_window WHERE block BETWEEN ? AND ?
-         UNION ALL SELECT number, link FROM header_hop WHERE number BETWEEN ? AND ?)
-       ORDER BY number LIMIT ?`,
-      [from, to, from, to, limit],
+         SELECT block AS number, link FROM anchored_window WHERE chain_id = ? AND block BETWEEN ? AND ?
+         UNION ALL SELECT number, link FROM header_hop WHERE chain_id = ? AND number BETWEEN ? AND ?)
+       ORDER BY number ${order.newestFirst ? 'DESC' : ''} LIMIT ?`,
+      [...ends, ...ends, order.limit],
     )
     .map(linkOf);
 }
 
-export function lastBeacon(sql: PreparedStatements): NamedBlock | undefined {
+export function lastBeacon(sql: PreparedStatements, chainId: bigint): NamedBlock | undefined {
   const [row] = sql.all('SELECT header FROM chunk ORDER BY place DESC LIMIT 1', []);
-  return row && decodeChunkHeader(blob(row, 'header')).beacon;
+  const beacon = row && decodeChunkHeader(blob(row, 'header')).beacon;
+  return beacon?.chainId === chainId ? beacon : undefined;
 }
 
 export function beaconsOf(sql: PreparedStatements, statement: number): readonly NamedBlock[] {
@@ -62,10 +69,17 @@ export function beaconsOf(sql: PreparedStatements, statement: number): readonly 
     .flatMap((row) => decodeChunkHeader(blob(row, 'header')).beacon ?? []);
 }
 
-export function unlinkedBlocks(sql: PreparedStatements, limit: number): readonly NamedBlock[] {
+export function unlinkedBlocks(
+  sql: PreparedStatements,
+  chainId: bigint,
+  limit: number,
+): readonly NamedBlock[] {
   return sql
-    .all('SELECT * FROM unlinked_block ORDER BY asked, number DESC LIMIT ?', [limit])
-    .map((row) => ({ number: BigInt(integer(row, 'number')), hash: blob(row, 'hash') }));
+    .all('SELECT * FROM unlinked_block WHERE chain_id = ? ORDER BY asked, number DESC LIMIT ?', [
+      Number(chainId),
+      limit,
+    ])
+    .map((row) => ({ chainId, number: BigInt(integer(row, 'number')), hash: blob(row, 'hash') }));
 }
 
 export function countHops(sql: PreparedStatements): number {
@@ -74,22 +88,26 @@ export function countHops(sql: PreparedStatements): number {
 }
 
 export function insertUnlinked(sql: PreparedStatements, blocks: readonly NamedBlock[]): void {
-  for (const { number, hash } of blocks) {
-    sql.run('INSERT OR IGNORE INTO unlinked_block VALUES (?, ?, 0)', Number(number), hash);
+  for (const { chainId, number, hash } of blocks) {
+    const text = 'INSERT OR IGNORE INTO unlinked_block VALUES (?, ?, ?, 0)';
+    sql.run(text, Number(chainId), Number(number), hash);
   }
 }
 
+const IS_BLOCK = 'chain_id = ? AND number = ? AND hash = ?';
+
 export function countAsked(sql: PreparedStatements, blocks: readonly NamedBlock[]): void {
-  for (const { number, hash } of blocks) {
-    const text = 'UPDATE unlinked_block SET asked = asked + 1 WHERE number = ? AND hash = ?';
-    sql.run(text, Number(number), hash);
+  for (const { chainId, number, hash } of blocks) {
+    const text = `UPDATE unlinked_block SET asked = asked + 1 WHERE ${IS_BLOCK}`;
+    sql.run(text, Number(chainId), Number(number), hash);
   }
   sql.run('DELETE FROM unlinked_block WHERE asked > ?', MAX_ASKED);
 }
 
 export function dropLinked(sql: PreparedStatements, blocks: readonly NamedBlock[]): void {
-  for (const { number, hash } of blocks) {
-    sql.run('DELETE FROM unlinked_block WHERE number = ? AND hash = ?', Number(number), hash);
+  for (const { chainId, number, hash } of blocks) {
+    const text = `DELETE FROM unlinked_block WHERE ${IS_BLOCK}`;
+    sql.run(text, Number(chainId), Number(number), hash);
   }
 }
 
@@ -97,20 +115,29 @@ export function insertHops(
   sql: PreparedStatements,
   hops: Parameters<LinkShelf['storeHops']>[0],
 ): void {
-  for (const { id, number, link } of hops) {
-    sql.run('INSERT OR IGNORE INTO header_hop VALUES (?, ?, ?)', id, Number(number), link);
+  for (const { id, chainId, number, link } of hops) {
+    const text = 'INSERT OR IGNORE INTO header_hop VALUES (?, ?, ?, ?)';
+    sql.run(text, id, Number(chainId), Number(number), link);
   }
 }
 
-/** Hops below everything that is still named: below the oldest anchor and the oldest chunk's beacon. */
+/**
+ * Hops below everything that is still named on their chain: below its oldest anchor and the oldest chunk's beacon. Where
+ * that chunk names another chain, how far back later ones go is not known, and the hops stay.
+ */
 export function dropUnusedHops(sql: PreparedStatements): void {
-  const [anchor] = sql.all('SELECT min(block) AS block FROM anchored_window', []);
-  const oldest = anchor && integerOrNone(anchor, 'block');
-  if (oldest === undefined) return;
-  const beacons = sql
-    .all('SELECT header FROM chunk ORDER BY place LIMIT 1', [])
-    .flatMap((row) => decodeChunkHeader(blob(row, 'header')).beacon ?? []);
-  const lowest = Math.min(oldest, ...beacons.map(({ number }) => Number(number)));
-  sql.run('DELETE FROM header_hop WHERE number < ?', lowest);
-  sql.run('DELETE FROM unlinked_block WHERE number < ?', lowest);
+  const [row] = sql.all('SELECT header FROM chunk ORDER BY place LIMIT 1', []);
+  const beacon = row && decodeChunkHeader(blob(row, 'header')).beacon;
+  const chains = sql.all(
+    `SELECT chain_id, min(block) AS block FROM anchored_window
+     WHERE block IS NOT NULL AND chain_id IS NOT NULL GROUP BY chain_id`,
+    [],
+  );
+  for (const each of chains) {
+    const [chainId, oldest] = [integer(each, 'chain_id'), integer(each, 'block')];
+    if (beacon !== undefined && Number(beacon.chainId) !== chainId) continue;
+    const lowest = Math.min(oldest, Number(beacon?.number ?? oldest));
+    sql.run('DELETE FROM header_hop WHERE chain_id = ? AND number < ?', chainId, lowest);
+    sql.run('DELETE FROM unlinked_block WHERE chain_id = ? AND number < ?', chainId, lowest);
+  }
 }

@@ -1,8 +1,9 @@
-/** From older versions of the index to this one. Implements spec/spool.md, "Version 1" and "Version 2". */
+/** From older versions of the index to this one. Implements spec/spool.md, "Version 1" and "Promises". */
 import type Database from 'better-sqlite3';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { FormatError, OperationalError } from '../../core/errors.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
+import type { HeaderLink } from '../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import { placeOf } from './place.ts';
 
@@ -30,7 +31,8 @@ export function migrateFrom1(database: Database.Database, schema: string): void 
       SELECT number, tag, epoch, device_key_id FROM old_log;
     INSERT INTO session SELECT ${first} + number, id, record FROM old_session;
     INSERT INTO stream_roots SELECT ${first} + first_ordinal, salt, sealed FROM old_stream_roots;
-    INSERT INTO anchored_window SELECT hash, bytes, link, link_block(link) FROM old_anchored_window;
+    INSERT INTO anchored_window 
+      SELECT hash, bytes, link, link_block(link), link_chain(link) FROM old_anchored_window;
     INSERT INTO statement
       SELECT ${first} + seq, id, ${first} + session, bytes, acceptance, inclusion, window_hash
       FROM old_statement;
@@ -50,22 +52,52 @@ export function migrateFrom1(database: Database.Database, schema: string): void 
 /** Version 2 had one link for each window and nothing that leads from one to another that is far away. */
 export function migrateFrom2(database: Database.Database, linkTables: string): void {
   defineLinkBlock(database);
-  database.exec('ALTER TABLE anchored_window ADD COLUMN block INTEGER');
-  database.exec('UPDATE anchored_window SET block = link_block(link)');
+  database.exec(`
+    ALTER TABLE anchored_window ADD COLUMN block INTEGER;
+    ALTER TABLE anchored_window ADD COLUMN chain_id INTEGER;
+    UPDATE anchored_window SET block = link_block(link), chain_id = link_chain(link);
+  `);
   database.exec(linkTables);
 }
 
-/** Number of the block that a header link starts at; none where it is no link, which proves nothing anyway. */
+/** Version 3 took all blocks for those of one chain: what was not linked yet is of the chain of the newest window. */
+export function migrateFrom3(database: Database.Database, linkTables: string): void {
+  defineLinkBlock(database);
+  database.exec(`
+    DROP INDEX anchored_window_block;
+    DROP INDEX header_hop_number;
+    ALTER TABLE header_hop RENAME TO old_header_hop;
+    ALTER TABLE unlinked_block RENAME TO old_unlinked_block;
+    ALTER TABLE anchored_window ADD COLUMN chain_id INTEGER;
+    UPDATE anchored_window SET chain_id = link_chain(link);
+  `);
+  database.exec(linkTables);
+  database.exec(`
+    INSERT INTO header_hop SELECT id, link_chain(link), number, link FROM old_header_hop;
+    INSERT INTO unlinked_block
+      SELECT chain_id, old_unlinked_block.number, old_unlinked_block.hash, asked FROM old_unlinked_block,
+        (SELECT chain_id FROM anchored_window WHERE chain_id IS NOT NULL ORDER BY block DESC LIMIT 1);
+    DROP TABLE old_header_hop;
+    DROP TABLE old_unlinked_block;
+  `);
+}
+
+/** Chain and number of the block that a header link starts at; none where it is no link, which proves nothing anyway. */
 function defineLinkBlock(database: Database.Database): void {
-  database.function('link_block', { deterministic: true }, (link: unknown) => {
-    try {
-      const [hop] = link instanceof Uint8Array ? decodeHeaderLink(link).hops : [];
-      return hop === undefined ? null : Number(decodeBlockHeader(hop.header).number);
-    } catch (error) {
-      if (error instanceof FormatError) return null;
-      throw error;
-    }
-  });
+  const define = (name: string, read: (link: HeaderLink) => number | null): void => {
+    database.function(name, { deterministic: true }, (link: unknown) => {
+      try {
+        return link instanceof Uint8Array ? read(decodeHeaderLink(link)) : null;
+      } catch (error) {
+        if (error instanceof FormatError) return null;
+        throw error;
+      }
+    });
+  };
+  define('link_block', ({ hops: [hop] }) =>
+    hop === undefined ? null : Number(decodeBlockHeader(hop.header).number),
+  );
+  define('link_chain', ({ chainId }) => Number(chainId));
 }
 
 function entryCount(header: unknown): number {

@@ -4,11 +4,11 @@
  */
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
-import { migrateFrom1, migrateFrom2 } from './migration.ts';
+import { migrateFrom1, migrateFrom2, migrateFrom3 } from './migration.ts';
 import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 3;
+const SCHEMA_VERSION = 4;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
@@ -30,18 +30,20 @@ const STAMP_TABLES = `
  * yet, and how often the service was asked for it.
  */
 const LINK_TABLES = `
-  CREATE INDEX anchored_window_block ON anchored_window (block) WHERE block IS NOT NULL;
+  CREATE INDEX anchored_window_block ON anchored_window (chain_id, block) WHERE block IS NOT NULL;
   CREATE TABLE header_hop (
     id BLOB PRIMARY KEY,
+    chain_id INTEGER NOT NULL,
     number INTEGER NOT NULL,
     link BLOB NOT NULL
   ) WITHOUT ROWID;
-  CREATE INDEX header_hop_number ON header_hop (number);
+  CREATE INDEX header_hop_number ON header_hop (chain_id, number);
   CREATE TABLE unlinked_block (
+    chain_id INTEGER NOT NULL,
     number INTEGER NOT NULL,
     hash BLOB NOT NULL,
     asked INTEGER NOT NULL,
-    PRIMARY KEY (number, hash)
+    PRIMARY KEY (chain_id, number, hash)
   ) WITHOUT ROWID;
 `;
 
@@ -98,7 +100,8 @@ const SCHEMA = `
     hash BLOB PRIMARY KEY,
     bytes BLOB NOT NULL,
     link BLOB NOT NULL,
-    block INTEGER
+    block INTEGER,
+    chain_id INTEGER
   ) WITHOUT ROWID;
   ${LINK_TABLES}
   -- Chunks of one log that a statement covers, from this one on. Spans do not overlap; a chunk in none of
@@ -141,7 +144,7 @@ const SCHEMA = `
   ${STAMP_TABLES}
 `;
 
-type OldVersion = 'version 1' | 'version 2';
+type OldVersion = 'version 1' | 'version 2' | 'version 3';
 export type IndexState = 'empty' | OldVersion | 'current';
 
 /**
@@ -162,6 +165,7 @@ export function indexState(database: Database.Database): IndexState {
   if (version === SCHEMA_VERSION) return 'current';
   if (version === 1) return 'version 1';
   if (version === 2) return 'version 2';
+  if (version === 3) return 'version 3';
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -190,8 +194,9 @@ export function migrateSchema(database: Database.Database, from: OldVersion): vo
   database.pragma('foreign_keys = OFF');
   database.transaction(() => {
     if (from === 'version 1') migrateFrom1(database, SCHEMA);
-    else migrateFrom2(database, LINK_TABLES + STAMP_TABLES);
-    database.exec(PROMISES_SCHEMA);
+    else if (from === 'version 2') migrateFrom2(database, LINK_TABLES + STAMP_TABLES);
+    else migrateFrom3(database, LINK_TABLES);
+    if (from !== 'version 3') database.exec(PROMISES_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

@@ -230,28 +230,35 @@ export class SpoolReader {
     }))[0];
   }
 
-  newestAnchor(): NamedBlock | undefined {
-    return this.#read(() => newestAnchor(this.sql));
+  newestAnchor(chainId: bigint): NamedBlock | undefined {
+    return this.#read(() => newestAnchor(this.sql, chainId));
   }
 
-  windowLinks(fromBlock: bigint, limit: number): readonly Uint8Array[] {
-    return this.#read(() => windowLinks(this.sql, fromBlock, limit));
+  windowLinks(chainId: bigint, fromBlock: bigint, limit: number): readonly Uint8Array[] {
+    return this.#read(() => windowLinks(this.sql, chainId, fromBlock, limit));
   }
 
-  links(fromBlock: bigint, toBlock: bigint, limit: number): readonly Uint8Array[] {
-    return this.#read(() => linksBetween(this.sql, fromBlock, toBlock, limit));
+  links(chainId: bigint, from: bigint, to: bigint, limit: number): readonly Uint8Array[] {
+    const order = { newestFirst: true, limit };
+    return this.#read(() => linksBetween(this.sql, chainId, { from, to }, order));
   }
 
-  lastBeacon(): NamedBlock | undefined {
-    return this.#read(() => lastBeacon(this.sql));
+  linksFrom(chainId: bigint, block: bigint, limit: number): readonly Uint8Array[] {
+    const range = { from: block, to: BigInt(Number.MAX_SAFE_INTEGER) };
+    const order = { newestFirst: false, limit };
+    return this.#read(() => linksBetween(this.sql, chainId, range, order));
+  }
+
+  lastBeacon(chainId: bigint): NamedBlock | undefined {
+    return this.#read(() => lastBeacon(this.sql, chainId));
   }
 
   beaconsOf({ log, seq }: StatementPlace): readonly NamedBlock[] {
     return this.#read(() => beaconsOf(this.sql, placeOf(log, seq)));
   }
 
-  unlinkedBlocks(limit: number): readonly NamedBlock[] {
-    return this.#read(() => unlinkedBlocks(this.sql, limit));
+  unlinkedBlocks(chainId: bigint, limit: number): readonly NamedBlock[] {
+    return this.#read(() => unlinkedBlocks(this.sql, chainId, limit));
   }
 
   countHops(): number {

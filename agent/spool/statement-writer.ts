@@ -63,11 +63,12 @@ export class StatementWriter {
   storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void {
     this.#index.commit(() => {
       this.#index.sql.run(
-        'INSERT OR IGNORE INTO anchored_window VALUES (?, ?, ?, ?)',
+        'INSERT OR IGNORE INTO anchored_window VALUES (?, ?, ?, ?, ?)',
         receipt.windowHash,
         receipt.window,
         receipt.link,
         Number(receipt.block),
+        Number(receipt.chainId),
       );
       insertUnlinked(this.#index.sql, receipt.unlinked);
       dropLinked(this.#index.sql, receipt.linked);

@@ -1,6 +1,6 @@
 /**
- * Sees to it that the newest anchor of this spool leads to every older block that its evidence names: asks for the
- * hops that are missing, and keeps those that prove themselves. Implements spec/uplink.md, "Links".
+ * Sees to it that the newest anchor of this spool on one chain leads to every older block of it that its evidence names,
+ * whatever another service anchors elsewhere: asks for the hops that are missing, and keeps those that prove themselves. Implements spec/uplink.md, "Links".
  */
 import { equalBytes } from '../../core/bytes.ts';
 import { VerificationError } from '../../core/errors.ts';
@@ -39,18 +39,22 @@ export class LinkFollower {
     { newest: block, known }: LinkedBlocks,
     named: NamedBlock | undefined,
   ): { readonly unlinked: readonly NamedBlock[]; readonly linked: readonly NamedBlock[] } {
-    const before = this.#shelf.newestAnchor();
-    const older = before !== undefined && before.number > block.number ? block : before;
+    const chainId = this.#chainId;
+    const before = this.#shelf.newestAnchor(chainId);
+    const own = { chainId, number: block.number, hash: block.hash };
+    const older = before !== undefined && before.number > block.number ? own : before;
     const wanted = [older, named, ...this.#shelf.beaconsOf(statement)].flatMap((one) => one ?? []);
     const unlinked = wanted.filter(
       (one) =>
+        // A beacon of another service's chain is for the link of that chain.
+        one.chainId === chainId &&
         one.number <= BigInt(Number.MAX_SAFE_INTEGER) &&
         one.number !== block.number &&
         !known.has(one.number) &&
         !this.#isShownByOwn(one),
     );
     if (unlinked.length > 0) this.#hurry();
-    return { unlinked, linked: [...known].map(([number, hash]) => ({ number, hash })) };
+    return { unlinked, linked: [...known].map(([number, hash]) => ({ chainId, number, hash })) };
   }
 
   /** On a new connection: the service may know more. */
@@ -65,8 +69,8 @@ export class LinkFollower {
       this.#ticksToWait -= 1;
       return undefined;
     }
-    const blocks = this.#shelf.unlinkedBlocks(MAX_UNLINKED - 1);
-    const newest = this.#shelf.newestAnchor();
+    const blocks = this.#shelf.unlinkedBlocks(this.#chainId, MAX_UNLINKED - 1);
+    const newest = this.#shelf.newestAnchor(this.#chainId);
     const [first] = blocks;
     if (newest === undefined || first === undefined) return undefined;
     this.#ticksToWait = this.#wait;
@@ -95,14 +99,15 @@ export class LinkFollower {
         );
       }
       for (const [number, hash] of proven.known) led.set(number, hash);
-      return { id: this.#sha256(record), number: proven.newest.number, link: record };
+      const { number } = proven.newest;
+      return { id: this.#sha256(record), chainId: link.chainId, number, link: record };
     });
     if (this.#shelf.countHops() + hops.length > MAX_HOPS) {
       throw new VerificationError('LINK_TOO_MANY', `expected at most ${MAX_HOPS} hops`);
     }
     // Another hash means that the block is none of this chain any more, which no asking will change.
     const settled = this.#shelf
-      .unlinkedBlocks(Number.MAX_SAFE_INTEGER)
+      .unlinkedBlocks(this.#chainId, Number.MAX_SAFE_INTEGER)
       .filter(({ number }) => led.has(number));
     this.#shelf.storeHops(hops, settled);
     if (settled.length > 0) this.#hurry();
@@ -118,7 +123,7 @@ export class LinkFollower {
 
   #shownBy(block: NamedBlock): Map<bigint, Uint8Array> {
     const led = new Map([[block.number, block.hash]]);
-    for (const record of this.#shelf.windowLinks(block.number, WINDOWS_BEHIND)) {
+    for (const record of this.#shelf.windowLinks(this.#chainId, block.number, WINDOWS_BEHIND)) {
       for (const [number, hash] of verifyHeaderLink(decodeHeaderLink(record)).known) {
         led.set(number, hash);
       }
@@ -128,7 +133,7 @@ export class LinkFollower {
 
   #isShownByOwn({ number }: NamedBlock): boolean {
     return this.#shelf
-      .windowLinks(number + 1n, WINDOWS_BEHIND)
+      .windowLinks(this.#chainId, number + 1n, WINDOWS_BEHIND)
       .some((record) => verifyHeaderLink(decodeHeaderLink(record)).known.has(number));
   }
 

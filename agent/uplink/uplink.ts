@@ -123,7 +123,11 @@ export class Uplink {
   ) {
     const { service, sha256, beaconMaxAgeMs, clock } = options;
     this.#links = new LinkFollower(outbox, service.chainId, sha256);
-    this.#beacon = new BeaconInUse(beaconMaxAgeMs, clock, outbox.lastBeacon()?.number);
+    this.#beacon = new BeaconInUse(
+      beaconMaxAgeMs,
+      clock,
+      outbox.lastBeacon(service.chainId)?.number,
+    );
     this.#broker = broker;
     this.#outbox = outbox;
     this.#options = options;
@@ -382,7 +386,10 @@ export class Uplink {
     const { windowHash, linked: link, beacon } = checked;
     const { unlinked, linked } = this.#links.afterReceipt(statement, link, beacon);
     const block = link.newest.number;
-    this.#outbox.storeReceipt(statementId, { ...message, windowHash, block, unlinked, linked });
+    this.#outbox.storeReceipt(statementId, {
+      ...{ ...message, windowHash, block, unlinked, linked },
+      chainId: link.chainId,
+    });
     this.#events.onReceipt(statement.seq);
     this.#keptStamps(this.#stamps?.receiptCame() ?? 0);
     // Its window may be older than the newest stamp, and no newer one need ever come.

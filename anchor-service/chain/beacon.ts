@@ -1,6 +1,5 @@
 /** Publishes the newest block at least 3 deep, signed and retained. Implements spec/beacon.md. */
 import { encodeBeacon } from '../../core/beacon.ts';
-import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { beaconTopic } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type { BeaconStore, Clock, Signer, StoredBeacon } from '../ports.ts';
@@ -18,8 +17,6 @@ export type BeaconOptions = {
   readonly chainId: bigint;
   readonly publish: (topic: string, payload: Uint8Array, retain: boolean) => Promise<void>;
   readonly atCommitPoint: AtCommitPoint;
-  /** With the block's time, in seconds. */
-  readonly onBlock: (timestampS: bigint) => void;
 };
 
 export class BeaconPublisher {
@@ -52,7 +49,6 @@ export class BeaconPublisher {
     const number = (await endpoints.head()).number - DEPTH;
     if (number <= (store.lastBeacon()?.number ?? 0)) return undefined;
     const { hash, header } = await endpoints.any((endpoint) => blockAt(endpoint, number));
-    this.#options.onBlock(decodeBlockHeader(header).timestamp);
     const publishedAtMs = clock.nowMs();
     const block = { chainId, number: BigInt(number), hash };
     const signed = signRecord('beacon', signer, encodeBeacon({ block, publishedAtMs }));

@@ -56,7 +56,7 @@ export class HopMaker {
     if (late !== 'gone') return true;
     throw new OperationalError(
       'HOPS_BROKEN',
-      `no endpoint has the state of block ${from + everyBlocks}: later blocks do not lead to what is older than ${final.number - HISTORY_BLOCKS}`,
+      `no endpoint has the state of block ${from + everyBlocks}: later blocks do not lead to what is older than ${final.number - reachBlocks}`,
       { retryable: true },
     );
   }
@@ -76,12 +76,13 @@ export class HopMaker {
   }
 
   async #hop(block: Block): Promise<NewHop> {
-    const { endpoints, store, chainId } = this.#options;
+    const { endpoints, store, chainId, reachBlocks = HISTORY_BLOCKS } = this.#options;
+    const isTooOld = ({ number }: ChainBlock) => number < block.number - reachBlocks;
     // Two hops before: half as many steps for whoever goes far back.
-    const spine = await buildHeaderLink(endpoints, chainId, block, store.newestHops(2));
+    const before = store.newestHops(2).filter((hop) => !isTooOld(hop));
+    const spine = await buildHeaderLink(endpoints, chainId, block, before);
     requireNone(spine.replaced);
     const { anchors, beacons } = store.unlinkedBlocks(block.number);
-    const isTooOld = ({ number }: ChainBlock) => number < block.number - HISTORY_BLOCKS;
     const wanted = [...anchors, ...beacons].filter((each) => !isTooOld(each));
     const pages: NewHop['pages'][number][] = [];
     const givenUp = [...anchors, ...beacons].filter(isTooOld);

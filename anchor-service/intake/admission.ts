@@ -133,6 +133,7 @@ export class Admission {
         epoch: statement.epoch,
         log: statement.log,
         seq: statement.seq,
+        previousId: statement.previousId,
         chunks: own && { first: own.firstSeq, end: own.firstSeq + own.count },
         label: windowLabel(statement, sha256),
         hash: sha256(bytes),

@@ -18,7 +18,7 @@ import type {
 } from '../ports.ts';
 import { signRecord } from '../signed-record.ts';
 import type { Admitted, Refusal } from './admission.ts';
-import { type Hole, LogOrder, type Place } from './log-order.ts';
+import { type Hole, LogOrder, type OrderFault, type Place } from './log-order.ts';
 
 export type Outcome =
   | { readonly kind: 'session' }
@@ -74,6 +74,12 @@ export async function commitGroup(
   });
 }
 
+const FAULTS: Readonly<Record<OrderFault, string>> = {
+  STATEMENT_NOT_CONTIGUOUS: 'its chunks do not lie between those of the statements beside it',
+  STATEMENT_PREVIOUS_ID:
+    'it or the statement behind it names another statement before it than was accepted',
+};
+
 type Decision =
   /** `standing`: its place in the log is taken, by itself or by another. */
   { readonly kind: 'fresh' | 'standing'; readonly statement: NewStatement } | Refusal;
@@ -88,9 +94,9 @@ function decide(statement: NewStatement, order: LogOrder, store: IntakeStore): D
     const detail = 'a statement was anchored at this place of the log, longer ago than it is kept';
     return { kind: 'refused', recordId: id, code: 'STATEMENT_PRUNED', detail };
   }
-  if (order.follows(statement)) return { kind: 'fresh', statement };
-  const detail = 'its chunks do not start where those of the statement before end';
-  return { kind: 'refused', recordId: id, code: 'STATEMENT_NOT_CONTIGUOUS', detail };
+  const code = order.fault(statement);
+  if (code === undefined) return { kind: 'fresh', statement };
+  return { kind: 'refused', recordId: id, code, detail: FAULTS[code] };
 }
 
 function keepBook(

@@ -7,7 +7,7 @@ import { type Answer, IMMUTABLE, refusal } from './answer.ts';
 import type { Challenges } from './challenges.ts';
 import { type FactSources, gatherFacts, isReady, isWarning } from './facts.ts';
 import { renderMetrics } from './metrics.ts';
-import { publishedFile } from './published-files.ts';
+import { type PublishedFolder, publishedFile } from './published-files.ts';
 import type { StatementAccess } from './statement-access.ts';
 import { chooseLanguage, STATUS_PAGE_POLICY, statusPage } from './status-page.ts';
 import { publishedHopJson, publishedWindowJson } from './window-json.ts';
@@ -19,7 +19,7 @@ const PUBLISHED = '/v1/published/';
 export type RouteOptions = {
   readonly facts: FactSources;
   readonly stamps: Pick<StampStore, 'stampOfWindow'>;
-  readonly publishedFolder: string;
+  readonly published: PublishedFolder;
   readonly codeHash: string;
   readonly servicePublicKey: PublicKey;
   readonly challenges: Challenges;
@@ -47,7 +47,7 @@ export function route(request: Request, options: RouteOptions): Answer {
   const stamped = /^\/v1\/windows\/(0|[1-9]\d{0,14})\/stamp$/.exec(path)?.[1];
   if (stamped !== undefined) return stampAnswer(Number(stamped), options);
   if (path.startsWith(PUBLISHED)) {
-    return publishedFile(options.publishedFolder, path.slice(PUBLISHED.length));
+    return publishedFile(options.published, path.slice(PUBLISHED.length));
   }
   const id = /^\/v1\/statements\/([0-9a-f]{64})$/.exec(path)?.[1];
   if (id !== undefined) {

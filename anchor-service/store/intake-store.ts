@@ -1,6 +1,8 @@
 /** Sessions, statements, acceptances and forks. */
 import type Database from 'better-sqlite3';
+import { unverifiedPayload } from '../../core/cose.ts';
 import type { Algorithm } from '../../core/signature.ts';
+import { decodeStatement } from '../../core/statement.ts';
 import type { GivenAcceptance, IntakeStore, StoredSession } from '../ports.ts';
 import { whenThereIsRoom } from './disk-full.ts';
 import type { GroupSync } from './group-sync.ts';
@@ -57,15 +59,27 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
   );
   const newestPlace = db.prepare<
     [Uint8Array, Uint8Array, number],
-    { readonly log: number; readonly seq: number; readonly end_chunk: number | null }
+    {
+      readonly log: number;
+      readonly seq: number;
+      readonly id: Uint8Array | null;
+      readonly end_chunk: number | null;
+    }
   >(
-    `SELECT log, seq, end_chunk FROM newest_statement
-     WHERE tag = ? AND device_key_id = ? AND epoch = ?`,
+    `SELECT newest_statement.log, newest_statement.seq, statement.id, newest_statement.end_chunk
+     FROM newest_statement LEFT JOIN statement ON statement.n = newest_statement.statement_n
+     WHERE newest_statement.tag = ? AND newest_statement.device_key_id = ?
+       AND newest_statement.epoch = ?`,
   );
-  const chunks = db.prepare<
+  const neighbour = db.prepare<
     [Uint8Array],
-    { readonly first_chunk: number | null; readonly end_chunk: number | null }
-  >('SELECT first_chunk, end_chunk FROM statement WHERE label = ?');
+    {
+      readonly id: Uint8Array;
+      readonly bytes: Uint8Array;
+      readonly first_chunk: number | null;
+      readonly end_chunk: number | null;
+    }
+  >('SELECT id, bytes, first_chunk, end_chunk FROM statement WHERE label = ?');
   const newest = db.prepare<
     [Uint8Array, Uint8Array, number],
     { readonly id: Uint8Array; readonly session: Uint8Array; readonly statement: Uint8Array }
@@ -77,8 +91,8 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
        AND newest_statement.epoch = ?`,
   );
   const insertFork = db.prepare(
-    `INSERT INTO fork (second_id, first_id, proof) VALUES (?, ?, ?)
-     ON CONFLICT (second_id) DO NOTHING`,
+    `INSERT INTO fork (second_id, first_id, proof) SELECT $second, $first, $proof
+     WHERE NOT EXISTS (SELECT 1 FROM fork WHERE first_id = $first)`,
   );
   const given = db.prepare<[Uint8Array, Uint8Array], GivenRow>(
     `SELECT acceptance.n, acceptance.signed, statement.leaf_index
@@ -120,12 +134,19 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
     },
     newestPlace: ({ tag, deviceKeyId, epoch }) => {
       const row = newestPlace.get(tag, deviceKeyId, epoch);
-      return row && { log: row.log, seq: row.seq, end: row.end_chunk ?? undefined };
+      if (row === undefined) return undefined;
+      const { log, seq } = row;
+      return { log, seq, id: row.id ?? undefined, end: row.end_chunk ?? undefined };
     },
-    chunksOf: (label) => {
-      const row = chunks.get(label);
-      if (row === undefined || row.first_chunk === null || row.end_chunk === null) return undefined;
-      return { first: row.first_chunk, end: row.end_chunk };
+    neighbour: (label) => {
+      const row = neighbour.get(label);
+      if (row === undefined) return undefined;
+      const { first_chunk: first, end_chunk: end } = row;
+      return {
+        id: row.id,
+        previousId: decodeStatement(unverifiedPayload(row.bytes)).previousId,
+        chunks: first === null || end === null ? undefined : { first, end },
+      };
     },
     isPruned: prunedPlaces(db).has,
     ...missingStore(db),
@@ -149,7 +170,7 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
     },
     newestStatement: (tag, deviceKeyId, epoch) => newest.get(tag, deviceKeyId, epoch),
     insertFork: (firstId, secondId, proof) => {
-      insertFork.run(secondId, firstId, proof);
+      insertFork.run({ second: secondId, first: firstId, proof });
     },
     countForks: () => forks.get()?.count ?? 0,
     acceptanceOf: (statementId, tag): GivenAcceptance | undefined => {

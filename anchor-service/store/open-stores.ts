@@ -2,6 +2,7 @@
 import type Database from 'better-sqlite3';
 import type {
   BeaconStore,
+  ForkStore,
   HopStore,
   IdentityStore,
   IntakeStore,
@@ -19,6 +20,7 @@ import type {
 import { beaconStore } from './beacon-store.ts';
 import { migrate, openDatabase } from './database.ts';
 import { fence } from './fence.ts';
+import { forkStore } from './fork-store.ts';
 import { type GroupSync, groupSync } from './group-sync.ts';
 import { hopStore } from './hop-store.ts';
 import { identityStore } from './identity-store.ts';
@@ -39,6 +41,7 @@ export type Stores = {
   readonly beacons: BeaconStore;
   readonly hops: HopStore & LinkStore;
   readonly stamps: StampStore;
+  readonly forks: ForkStore;
   readonly published: ReceiptStore & ServeStore & PublishStore;
   readonly statements: StatementStore;
   readonly retention: RetentionStore;
@@ -85,6 +88,7 @@ function storesOver(db: Database.Database, group: GroupSync): Stores {
     beacons,
     hops,
     stamps: stampStore(db),
+    forks: forkStore(db),
     published,
     statements: statementStore(db, intake, published),
     retention: retentionStore(db),

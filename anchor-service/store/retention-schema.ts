@@ -23,7 +23,8 @@ CREATE TABLE pruned_entries (
 -- All ids of a group commit, 32 bytes each, once one of its statements is pruned: the paths of the others need them.
 ALTER TABLE acceptance ADD COLUMN ids BLOB;
 
--- Whether a fork's first statement is among what is pruned, and whether a reference breaks.
+-- Whether a fork's first statement is among what is pruned, whether a reference breaks, and whether a place of a log has
+-- its one proof: a vehicle that signs a thousand statements for it must not fill the disk.
 CREATE INDEX fork_first ON fork (first_id);
 
 -- Without a reference to the statement: it would cost a search of this table for each statement that is pruned.

@@ -262,6 +262,12 @@ CREATE TABLE missing_statements (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Somebody's evidence may lead over any hop for as long as there are courts: whatever is pruned, these are not. */
+const HOPS_KEPT = `
+CREATE TRIGGER hop_kept BEFORE DELETE ON hop BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
+CREATE TRIGGER link_page_kept BEFORE DELETE ON link_page BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -271,4 +277,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   SENDERS,
   SPANS,
   RETENTION,
+  HOPS_KEPT,
 ];

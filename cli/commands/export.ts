@@ -1,12 +1,12 @@
 /** `witnessmark export`: from a unit's spool to an evidence bundle. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { exportFromUnit, exportPromisesFromUnit } from '../../agent/main.ts';
 import { UserError } from '../../core/errors.ts';
 import { type Io, print } from '../io.ts';
 import { bar, ProgressLine } from '../progress.ts';
 
-const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]…
+const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]… [--proof FILE]…
 
 Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent.
 
@@ -15,6 +15,7 @@ Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads b
   --log N         a log of the unit; by default all of them, or the newest where --from or --to is given
   --from, --to    chunk sequence numbers, inclusive; the whole log by default
   --promises      instead of chunks, what services promised and have not kept yet: for witnessmark monitor
+  --proof FILE    that a service broke its promise, as witnessmark monitor writes it; may be given several times
   --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
 
 export function run(args: readonly string[], io: Io): Promise<number> {
@@ -31,6 +32,7 @@ function runExport(args: readonly string[], io: Io): number {
       from: { type: 'string' },
       to: { type: 'string' },
       stream: { type: 'string', multiple: true },
+      proof: { type: 'string', multiple: true },
       promises: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -57,12 +59,21 @@ function runExport(args: readonly string[], io: Io): number {
       ...(from === undefined ? {} : { fromSeq: toSeq('--from', from) }),
       ...(to === undefined ? {} : { toSeq: toSeq('--to', to) }),
       ...(stream === undefined ? {} : { streams: new Set(stream) }),
+      proofs: (values.proof ?? []).map(readProof),
     },
     (done, total) => line.show(`${bar(done / total)}  chunk ${done} of ${total}`),
   );
   line.clear();
   writeNew(out, bundle, io);
   return 0;
+}
+
+function readProof(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new UserError('EXPORT_PROOF', `the proof ${path} cannot be read`, { cause });
+  }
 }
 
 function writeNew(out: string, bundle: Uint8Array, io: Io): void {

@@ -3,14 +3,13 @@ import { encodeCbor } from '../cbor.ts';
 import { FormatError } from '../errors.ts';
 import { decodeRecord, type Fields, FORMAT_VERSION } from '../fields.ts';
 import { RECORD } from '../record-type.ts';
-import type { HeaderLink, Hop } from './header-link.ts';
+import { type HeaderLink, type Hop, MAX_HOPS } from './header-link.ts';
 
 const HOP_HISTORY = 1;
 const HOP_PARENT = 2;
-const MAX_HOPS = 1024;
 const MAX_NUMBERS = 8191;
 const MAX_NODES = 1 << 16;
-const MAX_LINK_BYTES = 16 << 20;
+export const MAX_LINK_BYTES = 16 << 20;
 
 export function encodeHeaderLink(link: HeaderLink): Uint8Array {
   return encodeCbor([

@@ -12,6 +12,7 @@ import {
   trimHeaderLink,
   verifyHeaderLink,
 } from './header-link.ts';
+import { encodeHeaderLink, MAX_LINK_BYTES } from './header-link-record.ts';
 import { sortNodes } from './node-pool.ts';
 
 export type LinkedBlock = { readonly number: bigint; readonly hash: Uint8Array };
@@ -53,14 +54,20 @@ export class LinkGraph {
   }
 
   /**
-   * By the shortest paths, each block shown once. A wanted block whose header a link holds as a parent hop gets
-   * that hop, for the sake of its time. What is wanted and not reached is left out.
+   * By few hops, each block shown once. A wanted block whose header a link holds as a parent hop gets that hop, for
+   * the sake of its time. What is wanted and not reached is left out, and of the rest what is farthest away where all
+   * of it would take more hops than a link may have.
    * @returns one link for each hop, newest first; none when no link has a hop under the top
    */
-  hops({ top, parents }: Reach, wanted: readonly LinkedBlock[]): readonly HeaderLink[] {
-    const reached = wanted.filter((block) => parents.has(keyOf(block)));
-    const shown = new Map<string, Set<bigint>>();
-    for (const block of reached) this.#use(block, parents, shown);
+  hops(reach: Reach, wanted: readonly LinkedBlock[]): readonly HeaderLink[] {
+    const { top } = reach;
+    const nearest = nearestFirst(reach, wanted);
+    const count = most(
+      nearest.length,
+      (n) => this.#plan(reach, nearest.slice(0, n)).size <= MAX_HOPS,
+    );
+    const reached = nearest.slice(0, count);
+    const shown = this.#plan(reach, reached);
     this.#addTimes(reached, shown);
     const first = this.#hops.get(toHex(top.hash));
     // A link has a hop, and a hop shows something: any block will do where nothing is wanted below the top.
@@ -79,12 +86,17 @@ export class LinkGraph {
       });
   }
 
-  /** The same as one link. @returns undefined when no link has a hop under the top */
+  /** The same as one link that a record can hold. @returns undefined when no link has a hop under the top */
   join(reach: Reach, wanted: readonly LinkedBlock[]): HeaderLink | undefined {
-    const links = this.hops(reach, wanted);
-    if (links.length === 0) return undefined;
-    const nodes = sortNodes(links.flatMap((link) => link.nodes));
-    return { chainId: this.#chainId, hops: links.flatMap(({ hops }) => hops), nodes };
+    const nearest = nearestFirst(reach, wanted);
+    for (let count = nearest.length; ; count = Math.floor((count * 3) / 4)) {
+      const links = this.hops(reach, nearest.slice(0, count));
+      if (links.length === 0) return undefined;
+      const nodes = sortNodes(links.flatMap((link) => link.nodes));
+      const hops = links.flatMap((link) => link.hops);
+      const link = { chainId: this.#chainId, hops, nodes };
+      if (count === 0 || encodeHeaderLink(link).length <= MAX_LINK_BYTES) return link;
+    }
   }
 
   #add({ hop, block, shows }: ProvenHop, nodes: readonly Uint8Array[]): void {
@@ -99,19 +111,39 @@ export class LinkGraph {
     }
   }
 
-  /** The hops from the top to this block, each with the one number that leads on. */
-  #use(wanted: LinkedBlock, parents: Reach['parents'], shown: Map<string, Set<bigint>>): void {
-    let block = wanted;
-    for (;;) {
-      const parent = parents.get(keyOf(block));
-      const hop = parent === undefined ? undefined : this.#hops.get(parent);
-      if (parent === undefined || hop === undefined) return;
-      const numbers = shown.get(parent);
-      // Everything above it was used with it.
-      if (numbers?.has(block.number) === true) return;
-      shown.set(parent, (numbers ?? new Set()).add(block.number));
-      block = hop.block;
+  /**
+   * The hops that lead to these blocks, by the hash of their headers, each with the numbers that it is needed for. The
+   * farthest are first, and a hop that is used already goes before a shorter way: windows whose links show the two before
+   * them each take every second one, and not all.
+   */
+  #plan({ parents }: Reach, nearest: readonly LinkedBlock[]): Map<string, Set<bigint>> {
+    const shown = new Map<string, Set<bigint>>();
+    const placed = new Set<string>();
+    /** Blocks that a used hop shows, with the first that did. */
+    const shownBy = new Map<string, string>();
+    for (const wanted of nearest.toReversed()) {
+      let block: LinkedBlock = wanted;
+      for (;;) {
+        const key = keyOf(block);
+        const parent = shownBy.get(key) ?? parents.get(key);
+        const hop = parent === undefined ? undefined : this.#hops.get(parent);
+        // Everything above it was used with it.
+        if (parent === undefined || hop === undefined || placed.has(key)) break;
+        placed.add(key);
+        const numbers = shown.get(parent);
+        if (numbers !== undefined) {
+          numbers.add(block.number);
+          break;
+        }
+        shown.set(parent, new Set([block.number]));
+        for (const [number, hash] of hop.shows) {
+          const other = keyOf({ number, hash });
+          if (!shownBy.has(other)) shownBy.set(other, parent);
+        }
+        block = hop.block;
+      }
     }
+    return shown;
   }
 
   #addTimes(wanted: readonly LinkedBlock[], shown: Map<string, Set<bigint>>): void {
@@ -152,6 +184,23 @@ type GraphHop = {
 function showing({ kind, header }: GraphHop, numbers: ReadonlySet<bigint>): Hop {
   if (kind === 'parent') return { kind, header };
   return { kind, header, numbers: [...numbers].sort((a, b) => (a > b ? -1 : 1)) };
+}
+
+function nearestFirst({ blocks }: Reach, wanted: readonly LinkedBlock[]): readonly LinkedBlock[] {
+  const keys = new Set(wanted.map(keyOf));
+  return blocks.filter((block) => keys.has(keyOf(block)));
+}
+
+/** The largest count up to `end` that fits, where every smaller one does, too. */
+function most(end: number, fits: (count: number) => boolean): number {
+  if (fits(end)) return end;
+  let [low, high] = [0, end];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 function keyOf({ number, hash }: LinkedBlock): string {

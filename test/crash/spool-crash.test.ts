@@ -43,7 +43,7 @@ beforeEach(() => {
     spool.storeReceipt(idOf(`statement ${seq}`), {
       ...{ inclusion: Uint8Array.of(seq), windowHash: idOf(`window ${seq}`) },
       ...{ window: Uint8Array.of(1), link: Uint8Array.of(2) },
-      ...{ block: 1n, unlinked: [UNLINKED], linked: [] },
+      ...{ chainId: 1n, block: 1n, unlinked: [UNLINKED], linked: [] },
     });
   }
   spool.close();
@@ -96,8 +96,8 @@ const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
   },
   'hops-committed': (spool) => {
     expect(spool.countHops()).toBe(1);
-    expect(spool.unlinkedBlocks(9)).toEqual([]);
-    expect(spool.links(9n, 9n, 9)).toEqual([HOP.link]);
+    expect(spool.unlinkedBlocks(1n, 9)).toEqual([]);
+    expect(spool.links(1n, 9n, 9n, 9)).toEqual([HOP.link]);
   },
   'promise-missed': (spool) => {
     const idsWith = (service: number) =>

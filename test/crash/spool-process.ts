@@ -17,8 +17,8 @@ export const SPOOL_POINTS: readonly CommitPoint[] = [
 
 export const PREDECESSOR = { log: 0, statementSeq: 9, statementId: idOf('elsewhere') };
 /** A block that nothing leads to, and the hop that does. */
-export const UNLINKED = { number: 7n, hash: idOf('block 7') };
-export const HOP = { id: idOf('hop 9'), number: 9n, link: Uint8Array.of(9) };
+export const UNLINKED = { chainId: 1n, number: 7n, hash: idOf('block 7') };
+export const HOP = { id: idOf('hop 9'), chainId: 1n, number: 9n, link: Uint8Array.of(9) };
 export const WORD = Uint8Array.of(7);
 export const STREAMS = ['raw/can0/001', 'raw/can0/002'].map(streamRow);
 const DAY_MS = 86_400_000;

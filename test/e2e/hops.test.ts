@@ -134,7 +134,7 @@ test('a car that was parked among busy ones leads to all its anchors and beacons
   const after = connect(rig, bad);
   cleanup.add(async () => await after.stop());
   await drive(rig, after);
-  await until(() => unit.spool.unlinkedBlocks(9).length === 0);
+  await until(() => unit.spool.unlinkedBlocks(service.chainId, 9).length === 0);
   expect(bad).toEqual([]);
   expect(unit.spool.countHops()).toBeGreaterThanOrEqual(4);
 

@@ -11,24 +11,30 @@ import { verifyEvidence } from '../../verifier/verify.ts';
 
 type NamedBlocks = TrustPolicyFile['chains'][number]['blocks'];
 
-/** @param blocks that the policy names */
+/**
+ * @param blocks that the policy names
+ * @param trusted of several services on one chain and contract; the one alone when absent
+ */
 export function serviceReport(
   bundle: Uint8Array,
   deviceKey: PublicKey,
   service: RunningAnchorService,
   blocks: NamedBlocks = [],
+  trusted: Pick<TrustPolicyFile, 'serviceKeys'> & { readonly publishers?: readonly string[] } = {},
 ): Report {
+  const { serviceKeys = [], publishers = [`0x${toHex(service.publisher)}`] } = trusted;
   const policy: TrustPolicyFile = {
     'witnessmark-trust': 0,
     suppliedBy: 'a test',
     deviceKeys: [{ algorithm: deviceKey.algorithm, key: toHex(deviceKey.bytes) }],
+    serviceKeys,
     chains: [
       {
         chainId: `${service.chainId}`,
         class: 'local',
         contract: `0x${toHex(service.contract)}`,
         codeHash: service.contractCodeHash,
-        publishers: [`0x${toHex(service.publisher)}`],
+        publishers,
         blocks,
       },
     ],

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { run } from '../../cli/commands/monitor.ts';
-import { encodeBrokenPromise } from '../../core/broken-promise.ts';
+import { type BrokenPromise, encodeBrokenPromise } from '../../core/broken-promise.ts';
 import { decodeBundle, encodeBundle } from '../../core/bundle.ts';
 import { toHex } from '../../core/bytes.ts';
+import { encodeSigned, recordId, unverifiedPayload } from '../../core/cose.ts';
 import { verifyHeaderLink } from '../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import { decodeNewest, encodeNewest, NEWEST_FILE } from '../../core/published.ts';
@@ -302,19 +303,31 @@ function policyFor(bundle: Uint8Array): TrustPolicyFile {
   };
 }
 
-async function promiseFile(statement: SignedStatement): Promise<string> {
+async function promiseOf(statement: SignedStatement): Promise<BrokenPromise> {
   const { acceptance, leafIndex, path } = await vehicle.acceptance(statement);
-  const promise = encodeBrokenPromise({
-    statement: statement.bytes,
-    sessionKey: vehicle.session.key,
-    acceptance,
-    leafIndex,
-    path,
+  const sessionKey = vehicle.session.key;
+  return {
+    ...{ statement: statement.bytes, sessionKey, acceptance, leafIndex, path },
     late: undefined,
-  });
+  };
+}
+
+/** The word of another service for the same statement, as evidence holds it that went on to the next. */
+function wordOfAnother(promise: BrokenPromise): BrokenPromise {
+  const { key, sign } = new Vehicle(9).session;
+  const payload = unverifiedPayload(promise.acceptance);
+  const signature = sign(recordId('acceptance', key, payload));
+  return { ...promise, acceptance: encodeSigned('acceptance', key, { payload, signature }) };
+}
+
+function fileOf(...promises: readonly BrokenPromise[]): string {
   const file = join(stateFolder(), 'promises.wmk');
-  writeFileSync(file, encodeBundle({ brokenPromises: [promise] }));
+  writeFileSync(file, encodeBundle({ brokenPromises: promises.map(encodeBrokenPromise) }));
   return file;
+}
+
+async function promiseFile(statement: SignedStatement): Promise<string> {
+  return fileOf(await promiseOf(statement));
 }
 
 test('a statement that was anchored after the promised time: found, and proven in a bundle', {
@@ -331,6 +344,21 @@ test('a statement that was anchored after the promised time: found, and proven i
   const report = verifyEvidence(bundle, policy);
   expect(report.checks.find(({ code }) => code === 'PROMISE')).toMatchObject({ verdict: 'PASSED' });
   expect(report.accepted).toBe(true);
+});
+
+test('of a file with promises of several services those of this one are watched, and one without any is refused', {
+  timeout: 60_000,
+}, async () => {
+  const own = await promiseOf(vehicle.statement(1));
+  const key = ['--service-key', toHex(service.servicePublicKey.bytes)];
+  const both = await watch(
+    [published()],
+    [...['--promises', fileOf(wordOfAnother(own), own)], ...key],
+  );
+  expect(both).toMatchObject({ status: 1, found: ['PROMISE_BROKEN'] });
+  const none = await watch([published()], ['--promises', fileOf(wordOfAnother(own)), ...key]);
+  expect(none).toMatchObject({ status: 2, found: [] });
+  expect(none.lines.join()).toContain('MONITOR_PROMISES');
 });
 
 test('a statement that is accepted and never anchored', { timeout: 60_000 }, async () => {

@@ -43,10 +43,16 @@ function judge(promise: BrokenPromise, context: Context): Outcome {
   const { statementId, acceptance, late } = result.value;
   const name = `statement ${toHex(statementId).slice(0, 16)}…`;
   const by = utc(BigInt(Math.floor(acceptance.anchorByMs / 1000)));
+  const receipts = receiptBlocks(statementId, context);
   if (late === undefined) {
+    const [first] = receipts.filter((block) => isAfter(block, acceptance.anchorByMs));
+    const seen =
+      first === undefined
+        ? 'that it was not'
+        : `its receipt is of block ${first.number} of ${utc(first.timestamp)}, which does not say since when it stood there; that it came too late`;
     return indeterminate(
       'promise_alone',
-      `${name} was accepted to be anchored by ${by}; that it was not, only the chain can show`,
+      `${name} was accepted to be anchored by ${by}; ${seen}, only the chain can show`,
     );
   }
   const chain = policy.chains.find(
@@ -73,7 +79,7 @@ function judge(promise: BrokenPromise, context: Context): Outcome {
   if (link?.newest !== 'named') {
     return indeterminate('block_not_in_policy', 'the trust policy does not name the newest block');
   }
-  const kept = anchoredInTime(statementId, acceptance.anchorByMs, context);
+  const kept = receipts.find((block) => !isAfter(block, acceptance.anchorByMs));
   if (kept !== undefined) {
     return failed('PROMISE_KEPT', `${name} was anchored in time, in block ${kept.number}`);
   }
@@ -86,12 +92,11 @@ function isSigner(key: PublicKey, acceptance: Uint8Array): boolean {
   return 'value' in attempt(() => decodeSigned('acceptance', key, acceptance));
 }
 
-/** A receipt of the same statement, in another window, refutes the accusation. */
-function anchoredInTime(
+/** Blocks under which a window with the statement is proven: one in time refutes the accusation. */
+function receiptBlocks(
   statementId: Uint8Array,
-  anchorByMs: number,
   { evidence, inclusions, anchoring }: Context,
-): BlockHeader | undefined {
+): readonly BlockHeader[] {
   return evidence.inclusions
     .flatMap((inclusion, i) => {
       const reading = inclusions[i];
@@ -102,6 +107,9 @@ function anchoredInTime(
         window?.publisherNamed === true;
       return holds ? window.evm : [];
     })
-    .flatMap(({ block, problem }) => (block === undefined || problem !== undefined ? [] : [block]))
-    .find(({ timestamp }) => timestamp * 1000n <= BigInt(anchorByMs));
+    .flatMap(({ block, problem }) => (block === undefined || problem !== undefined ? [] : [block]));
+}
+
+function isAfter({ timestamp }: BlockHeader, anchorByMs: number): boolean {
+  return timestamp * 1000n > BigInt(anchorByMs);
 }

@@ -199,7 +199,7 @@ describe('what is too old even for its headers', () => {
     spool.storeReceipt(idOf(`statement ${seq}`), {
       ...{ inclusion: Uint8Array.of(seq), windowHash: idOf(`window ${seq >> 1}`) },
       ...{ window: Uint8Array.of(1), link: Uint8Array.of(2) },
-      ...{ block: 1n, unlinked: [], linked: [] },
+      ...{ chainId: 1n, block: 1n, unlinked: [], linked: [] },
     });
   }
 

@@ -6,6 +6,8 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSpoolForReading, type Spool } from '../../../agent/spool/spool.ts';
 import type { SpoolReader } from '../../../agent/spool/spool-reader.ts';
+import { encodeHeaderLink } from '../../../core/evm/header-link-record.ts';
+import { CHAIN_ID, TestChain } from '../../../fixtures/generate/bundles/test-chain.ts';
 import { codeOf } from '../support/coded-error.ts';
 import type { OpenOrders } from '../support/open-spool.ts';
 import { PRIMITIVES } from '../support/primitives.ts';
@@ -27,7 +29,7 @@ beforeAll(() => {
   const [first, second] = unit.spool.statements(0, 0, 1);
   unit.spool.storeAcceptance(first?.id ?? idOf(''), Uint8Array.of(1));
   const receipt = { inclusion: Uint8Array.of(2), windowHash: idOf('window') };
-  const window = { window: Uint8Array.of(3), link: Uint8Array.of(4), block: 1n };
+  const window = { window: Uint8Array.of(3), link: Uint8Array.of(4), chainId: 1n, block: 1n };
   unit.spool.storeReceipt(second?.id ?? idOf(''), {
     ...{ ...receipt, ...window, unlinked: [], linked: [] },
   });
@@ -89,7 +91,7 @@ test('a spool of version 1 is migrated with all that it holds, and recording goe
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(3);
+  expect(pragma(copy, 'user_version')).toBe(4);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   expect(pragma(copy, 'foreign_key_check')).toEqual([]);
   const again = openSpool(copy);
@@ -133,14 +135,48 @@ test('a spool of version 2 gets the tables of promises, links and stamps, and ke
   database.exec(`DROP TRIGGER statement_forgotten; DROP TABLE moved_statement; DROP TABLE missed_promise;
     DROP TABLE stamped_window; DROP TABLE time_stamp;
     DROP TABLE unlinked_block; DROP TABLE header_hop; DROP INDEX anchored_window_block;
-    ALTER TABLE anchored_window DROP COLUMN block; PRAGMA user_version = 2`);
+    ALTER TABLE anchored_window DROP COLUMN chain_id; ALTER TABLE anchored_window DROP COLUMN block;
+    PRAGMA user_version = 2`);
   database.close();
   const spool = openSpool(copy);
   expect(contentOf(spool)).toEqual(expected);
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(3);
+  expect(pragma(copy, 'user_version')).toBe(4);
+});
+
+test('a spool of version 3 learns of which chain its windows, hops and unlinked blocks are', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const chain = new TestChain();
+  const link = encodeHeaderLink(chain.hopsLink([{ block: 120n, shows: [110n] }]));
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec(`DROP INDEX anchored_window_block; ALTER TABLE anchored_window DROP COLUMN chain_id;
+    CREATE INDEX anchored_window_block ON anchored_window (block) WHERE block IS NOT NULL;
+    DROP TABLE header_hop; DROP TABLE unlinked_block;
+    CREATE TABLE header_hop (id BLOB PRIMARY KEY, number INTEGER NOT NULL, link BLOB NOT NULL) WITHOUT ROWID;
+    CREATE INDEX header_hop_number ON header_hop (number);
+    CREATE TABLE unlinked_block (number INTEGER NOT NULL, hash BLOB NOT NULL, asked INTEGER NOT NULL,
+      PRIMARY KEY (number, hash)) WITHOUT ROWID;
+    PRAGMA user_version = 3`);
+  database.prepare("INSERT INTO anchored_window VALUES (x'01', x'02', ?, 120)").run(link);
+  database.prepare("INSERT INTO header_hop VALUES (x'03', 120, ?)").run(link);
+  database.prepare('INSERT INTO unlinked_block VALUES (7, ?, 2)').run(idOf('unlinked'));
+  database.close();
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  expect(spool.newestAnchor(CHAIN_ID)).toEqual(chain.beacon(120n));
+  expect(spool.newestAnchor(CHAIN_ID + 1n)).toBeUndefined();
+  expect(spool.links(CHAIN_ID, 0n, 200n, 9)).toEqual([link, link]);
+  expect(spool.unlinkedBlocks(CHAIN_ID, 9)).toEqual([
+    { chainId: CHAIN_ID, number: 7n, hash: idOf('unlinked') },
+  ]);
+  expect(spool.outboxOf(1).isAwaited()).toBe(false);
+  recordOn(spool);
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(4);
+  expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
 });
 
 test('killed while it migrates, a spool is of the old version or of the new, and whole', {
@@ -163,5 +199,5 @@ test('killed while it migrates, a spool is of the old version or of the new, and
     spool.close();
   }
   // The last of the steps is behind the commit.
-  expect(new Set(versions)).toEqual(new Set([1, 3]));
+  expect(new Set(versions)).toEqual(new Set([1, 4]));
 });

@@ -45,7 +45,7 @@ test('what waits for its acceptance and what waits for its receipt are told apar
   for (let i = 0; i < 3; i++) unit.addStatement();
   unit.spool.close();
   change(`
-    INSERT INTO anchored_window VALUES (x'01', x'02', x'03', 1);
+    INSERT INTO anchored_window VALUES (x'01', x'02', x'03', 1, 1);
     UPDATE statement SET acceptance = x'01' WHERE place <= 1;
     UPDATE statement SET inclusion = x'01', window_hash = x'01' WHERE place = 0;
   `);

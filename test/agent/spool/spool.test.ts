@@ -293,7 +293,7 @@ describe('statements', () => {
       windowHash: idOf('window'),
       window: Uint8Array.of(2),
       link: Uint8Array.of(3),
-      ...{ block: 1n, unlinked: [], linked: [] },
+      ...{ chainId: 1n, block: 1n, unlinked: [], linked: [] },
     };
     const state = () => [
       spool.unacceptedStatements(9).map(({ seq }) => seq),

@@ -80,6 +80,7 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     statementsOver: () => [],
     window: () => undefined,
     links: () => [],
+    linksFrom: () => [],
     stampOf: () => undefined,
     promises: () => [],
     body: () => chunk.body,

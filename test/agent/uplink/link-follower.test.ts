@@ -50,7 +50,12 @@ function receive(statement: StoredStatement, link: HeaderLink | undefined): void
   const { unlinked, linked } = follower.afterReceipt(statement, proven, undefined);
   unit.spool.storeReceipt(statement.id, {
     ...{ inclusion: Uint8Array.of(1), windowHash: PRIMITIVES.sha256(encodeHeaderLink(link)) },
-    ...{ window: Uint8Array.of(2), link: encodeHeaderLink(link), block: proven.newest.number },
+    ...{
+      window: Uint8Array.of(2),
+      link: encodeHeaderLink(link),
+      chainId: CHAIN_ID,
+      block: proven.newest.number,
+    },
     ...{ unlinked, linked },
   });
 }
@@ -71,7 +76,7 @@ function parked(chain = new TestChain()): readonly HeaderLink[] {
   return hops.slice(1, 4);
 }
 
-const numbers = () => unit.spool.unlinkedBlocks(99).map(({ number }) => number);
+const numbers = () => unit.spool.unlinkedBlocks(CHAIN_ID, 99).map(({ number }) => number);
 const message = (hops: readonly HeaderLink[]) => encodeLinkMessage(hops.map(encodeHeaderLink));
 
 test('what no link leads to is asked for, and kept when it leads there', () => {
@@ -128,9 +133,53 @@ test('requests without an answer become rare, and a new connection starts over',
 
 test('a block that was asked for too often is given up', () => {
   parked();
-  const [block] = unit.spool.unlinkedBlocks(1);
+  const [block] = unit.spool.unlinkedBlocks(CHAIN_ID, 1);
   for (let i = 0; i < 256; i++) unit.spool.countAsked(block === undefined ? [] : [block]);
   expect(numbers()).toEqual([97n, 100n]);
   unit.spool.countAsked(block === undefined ? [] : [block]);
   expect(numbers()).toEqual([97n]);
+});
+
+test('a service on another chain has its own newest anchor and blocks, whatever numbers they have', () => {
+  const elsewhere = CHAIN_ID + 1n;
+  const others = new LinkFollower(unit.spool, elsewhere, PRIMITIVES.sha256);
+  const hops = parked();
+  // Far above everything on the first chain, and unlinked as well; one block has a number that is unlinked here, too.
+  const chain = new TestChain('elsewhere');
+  const link = (block: bigint, shows: bigint) => ({
+    ...chain.hopsLink([{ block, shows: [shows] }]),
+    chainId: elsewhere,
+  });
+  const [old, recent] = [link(100n, 98n), link(900n, 898n)];
+  for (const one of [old, recent]) {
+    unit.addStatement();
+    const statement = unit.spool.statements(0, 2, 9).at(-1);
+    if (statement === undefined) throw new Error('no statement');
+    const proven = verifyHeaderLink(one);
+    const { unlinked, linked } = others.afterReceipt(statement, proven, undefined);
+    unit.spool.storeReceipt(statement.id, {
+      ...{ inclusion: Uint8Array.of(1), windowHash: PRIMITIVES.sha256(encodeHeaderLink(one)) },
+      ...{ window: Uint8Array.of(2), link: encodeHeaderLink(one) },
+      ...{ chainId: elsewhere, block: proven.newest.number, unlinked, linked },
+    });
+  }
+  expect(unit.spool.unlinkedBlocks(elsewhere, 9).map(({ number }) => number)).toEqual([100n]);
+  expect(numbers(), 'of the first chain').toEqual([100n, 97n]);
+  expect(decodeUnlinkedMessage(others.request() ?? new Uint8Array())).toEqual([900n, 100n]);
+  // The first service is asked from its own newest anchor, and its answer settles its own blocks alone.
+  expect(decodeUnlinkedMessage(follower.request() ?? new Uint8Array())).toEqual([140n, 100n, 97n]);
+  follower.take(message(hops));
+  expect(numbers()).toEqual([]);
+  expect(unit.spool.unlinkedBlocks(elsewhere, 9).map(({ number }) => number)).toEqual([100n]);
+  expect(unit.spool.links(elsewhere, 0n, 999n, 9).length).toBe(2);
+});
+
+test('a beacon of another service is not asked of this one', () => {
+  unit.beacon = { ...new TestChain().beacon(97n), chainId: CHAIN_ID + 1n };
+  unit.addStatement();
+  const [statement] = unit.spool.statements(0, 0, 0);
+  if (statement === undefined) throw new Error('no statement');
+  receive(statement, hopsOf(new TestChain())[4]);
+  expect(numbers()).toEqual([]);
+  expect(unit.spool.unlinkedBlocks(CHAIN_ID + 1n, 9)).toEqual([]);
 });

@@ -54,7 +54,7 @@ function receive(record: Uint8Array): Uint8Array {
   const windowHash = sha256(record);
   spool.storeReceipt(statement?.id ?? new Uint8Array(0), {
     ...{ inclusion: Uint8Array.of(1), windowHash, link: Uint8Array.of(2) },
-    ...{ block: 9n, unlinked: [], linked: [] },
+    ...{ chainId: 1n, block: 9n, unlinked: [], linked: [] },
     window: encodeAnchoredWindow({ record, anchors: [] }),
   });
   return windowHash;

@@ -49,6 +49,8 @@ async function prepare(
 const disturbed: readonly CommitPoint[] = [
   'replacement-signed',
   'window-unmined',
+  'fork-written', // test/anchor-service/publish/forks.test.ts
+  'fork-index-written',
   'nonce-abandoned', // test/chaos/foreign-use.test.ts
   'statements-pruned',
   'publisher-succeeded', // test/chaos/sender-keys.test.ts

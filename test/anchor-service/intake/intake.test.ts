@@ -300,6 +300,73 @@ test.each([
   },
 );
 
+/** Log 1 after a rolled-back disk: its first statements cover what is left of log 0 and nothing of their own. */
+async function rolledBack(): Promise<Vehicle> {
+  await vehicle.sendSession();
+  const lost = vehicle.statement(0);
+  await vehicle.send('statement', lost.bytes);
+  await vehicle.acceptance(lost);
+  const later = laterLog(lost);
+  await vehicle.send('session', later.sessionBytes);
+  return later;
+}
+
+const older = { log: 1, spans: [{ log: 0, firstSeq: 600, count: 60 }] };
+const own = (firstSeq: number, count = 60) => ({ log: 1, spans: [{ log: 1, firstSeq, count }] });
+
+test.each([
+  { what: 'the first of its log', before: [older, older], seq: 2, right: 0 },
+  { what: 'behind own chunks', before: [own(0), older, older], seq: 3, right: 60 },
+])('a statement over older logs alone breaks no chain of chunks: $what', async (one) => {
+  const later = await rolledBack();
+  const { before, seq, right } = one;
+  for (const [i, change] of before.entries()) {
+    const statement = later.statement(i, change);
+    await vehicle.send('statement', statement.bytes);
+    await vehicle.acceptance(statement);
+  }
+  for (const wrong of [right + 1, right + 60]) {
+    const statement = later.statement(seq, own(wrong));
+    await vehicle.send('statement', statement.bytes);
+    expect(await refusalOf(statement.id)).toBe('STATEMENT_NOT_CONTIGUOUS');
+  }
+  const statement = later.statement(seq, own(right));
+  await vehicle.send('statement', statement.bytes);
+  await vehicle.acceptance(statement);
+});
+
+test('a statement over older logs alone that comes last does not hide a hole between its neighbours', async () => {
+  const later = await rolledBack();
+  const [first, middle] = [later.statement(0, own(0)), later.statement(1, older)];
+  const behind = later.statement(2, own(61));
+  for (const { bytes } of [first, behind]) await vehicle.send('statement', bytes);
+  await vehicle.acceptance(behind);
+  await vehicle.send('statement', middle.bytes);
+  expect(await refusalOf(middle.id)).toBe('STATEMENT_NOT_CONTIGUOUS');
+});
+
+test.each([
+  ['before it', [0, 1]],
+  ['before it, in one group commit', [0, 1]],
+  ['behind it', [1, 0]],
+])(
+  'a statement that is not the one that its neighbour %s names is refused',
+  async (name, order) => {
+    await vehicle.sendSession();
+    const first = vehicle.statement(0);
+    const second = vehicle.statement(1, { previousId: sha256(new Uint8Array(1)) });
+    const sent = order.map(async (seq) => {
+      const done = vehicle.send('statement', (seq === 0 ? first : second).bytes);
+      if (!name.includes('group')) await done;
+      return await done;
+    });
+    await Promise.all(sent);
+    const [taken, refused] = order[0] === 0 ? [first, second] : [second, first];
+    await vehicle.acceptance(taken);
+    expect(await refusalOf(refused.id)).toBe('STATEMENT_PREVIOUS_ID');
+  },
+);
+
 test('what is missing below a statement is asked for, and again on connect, until it has come', async () => {
   await vehicle.sendSession();
   const [early, middle] = [vehicle.statement(5), vehicle.statement(3)];

@@ -73,6 +73,17 @@ test.each([
   ['/v1/windows?from=1e3', 400, 'QUERY_MALFORMED'],
   ['/v1/windows?limit=0', 400, 'QUERY_MALFORMED'],
   ['/v1/windows?limit=1001', 400, 'QUERY_MALFORMED'],
+  ['/v1/hops?from=-1', 400, 'QUERY_MALFORMED'],
+  ['/v1/hops?from=0x10', 400, 'QUERY_MALFORMED'],
+  ['/v1/hops?from=1000000000000000', 400, 'QUERY_MALFORMED'],
+  ['/v1/hops?limit=0', 400, 'QUERY_MALFORMED'],
+  ['/v1/hops?limit=1001', 400, 'QUERY_MALFORMED'],
+  ['/v1/hops/7', 404, 'HOP_ABSENT'],
+  ['/v1/hops/07', 404, 'NOT_FOUND'],
+  ['/v1/hops/-7', 404, 'NOT_FOUND'],
+  ['/v1/hops/7/', 404, 'NOT_FOUND'],
+  ['/v1/hops/9999999999999999', 404, 'NOT_FOUND'],
+  ['/v1/hops/..%2fservice', 404, 'NOT_FOUND'],
   [`/v1/${'a'.repeat(300)}`, 414, 'URL_TOO_LONG'],
 ])('%s is answered with %i %s', async (path, status, code) => {
   const answer = await get(path);
@@ -80,9 +91,14 @@ test.each([
   expect((answer.body as { code?: string }).code).toBe(code);
 });
 
+test('no hop is listed before one was made', async () => {
+  expect(await get('/v1/hops')).toEqual({ status: 200, body: { hops: [], next: null } });
+});
+
 test('nothing can be written', async () => {
   for (const method of ['POST', 'PUT', 'DELETE']) {
     expect((await get('/v1/windows', method)).status).toBe(405);
+    expect((await get('/v1/hops/7', method)).status).toBe(405);
   }
   expect(await get('/v1/windows', 'HEAD')).toEqual({ status: 200, body: undefined });
 });

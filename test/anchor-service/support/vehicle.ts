@@ -46,6 +46,8 @@ export class Vehicle {
   readonly receipts = new Map<string, ReceiptMessage>();
   readonly last: LastMessage[] = [];
   readonly missing: MissingMessage[] = [];
+  /** By log and seq. */
+  readonly #firstIds = new Map<string, Uint8Array>();
   #client: MqttClient | undefined;
   readonly #changed: (() => void)[] = [];
 
@@ -83,6 +85,7 @@ export class Vehicle {
     return toHex(this.device.key.bytes);
   }
 
+  /** Names the first that was made for the place before it; where none was, the one that would be. */
   statement(seq: number, change: Partial<Statement> = {}, beacon?: BeaconBlock): SignedStatement {
     const statement: Statement = {
       tag: this.tag,
@@ -91,18 +94,28 @@ export class Vehicle {
       seq,
       deviceKeyId: keyId(this.device.key),
       sessionId: this.sessionId,
-      previousId: seq === 0 ? undefined : seeded(seq - 1, 10),
+      previousId: this.#previousId(change.log ?? 0, seq),
       spans: [{ log: 0, firstSeq: seq * 60, count: 60 }],
       root: seeded(seq, 9),
       beacon,
       ...change,
     };
     const payload = encodeStatement(statement);
-    return {
-      statement,
-      id: recordId('statement', this.session.key, payload),
-      bytes: sign('statement', this.session, payload),
-    };
+    const id = recordId('statement', this.session.key, payload);
+    const place = `${statement.log}/${seq}`;
+    if (!this.#firstIds.has(place)) this.#firstIds.set(place, id);
+    return { statement, id, bytes: sign('statement', this.session, payload) };
+  }
+
+  #previousId(log: number, seq: number): Uint8Array | undefined {
+    if (seq === 0) return undefined;
+    const known = this.#firstIds.get(`${log}/${seq - 1}`);
+    if (known !== undefined) return known;
+    // From the beginning on: each names the one before it.
+    for (let i = 0; i < seq; i++) {
+      if (!this.#firstIds.has(`${log}/${i}`)) this.statement(i, log === 0 ? {} : { log });
+    }
+    return this.#firstIds.get(`${log}/${seq - 1}`);
   }
 
   async connect(url: string, options: IClientOptions = {}): Promise<void> {

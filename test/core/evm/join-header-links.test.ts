@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { verifyHeaderLink } from '../../../core/evm/header-link.ts';
+import { MAX_HOPS, verifyHeaderLink } from '../../../core/evm/header-link.ts';
 import { LinkGraph, reaches } from '../../../core/evm/join-header-links.ts';
 import { CHAIN_ID, TestChain } from '../../../fixtures/generate/bundles/test-chain.ts';
 
@@ -66,4 +66,40 @@ test('a top without anything wanted below it is a link all the same', () => {
   const joined = graph.join(graph.reach(block(150n), 0n), [block(150n)]);
   expect(verifyHeaderLink(joined ?? NOTHING).newest.number).toBe(150n);
   expect(joined?.hops.length).toBe(1);
+});
+
+test('a hop that is used anyway goes before another of the same length: every second one is enough', () => {
+  const twoEach = Array.from({ length: 40 }, (_, i) => 104n + BigInt(i))
+    .map((number) => chain.historyLink(number, [number - 1n, number - 2n]))
+    .toReversed();
+  const graph = new LinkGraph(CHAIN_ID, twoEach);
+  const wanted = Array.from({ length: 41 }, (_, i) => block(102n + BigInt(i)));
+  const joined = graph.join(graph.reach(block(143n), 0n), wanted);
+  const { known, hops } = verifyHeaderLink(joined ?? NOTHING);
+  expect([...known.keys()].sort((a, b) => Number(a - b))).toEqual(
+    Array.from({ length: 42 }, (_, i) => 102n + BigInt(i)),
+  );
+  expect(hops.length).toBe(21);
+});
+
+test('what would take more hops than a link may have is left out, the farthest first', () => {
+  const long = new TestChain('long');
+  const first = 1000n;
+  const count = MAX_HOPS + 300;
+  const headers = Array.from({ length: count }, (_, i) => long.header(first + BigInt(i)));
+  const parents = headers.toReversed().map((header) => ({
+    chainId: CHAIN_ID,
+    hops: [{ kind: 'parent', header } as const],
+    nodes: [],
+  }));
+  const top = first + BigInt(count) - 1n;
+  const at = (number: bigint) => ({ number, hash: long.hash(number) });
+  const graph = new LinkGraph(CHAIN_ID, parents);
+  const reach = graph.reach(at(top), 0n);
+  const [near, last, beyond] = [top - 5n, top - BigInt(MAX_HOPS), top - BigInt(MAX_HOPS) - 1n];
+  expect(reaches(reach, at(beyond))).toBe(true);
+  const joined = graph.join(reach, [at(beyond), at(near), at(last)]);
+  const { known, hops } = verifyHeaderLink(joined ?? NOTHING);
+  expect(hops.length).toBe(MAX_HOPS);
+  expect([near, last, beyond].map((number) => known.has(number))).toEqual([true, true, false]);
 });
