@@ -43,7 +43,10 @@ export type BrokerLink = {
   close(): Promise<void>;
 };
 
-/** Resolves when what the message asked for is durable; then the broker may forget the message. */
+/**
+ * Resolves when what the message asked for is durable; then the broker may forget the message.
+ * @param payload belongs to the receiver; it may be a view of a larger buffer, so what is kept for long is copied
+ */
 export type OnUpMessage = (topic: string, payload: Uint8Array) => Promise<void>;
 
 /** Which process may write. */
