@@ -184,7 +184,8 @@ export type IntakeStore = {
 };
 
 export type OpenStatement = {
-  readonly id: Uint8Array;
+  /** The store's own number, which finds the statement sooner than its id. */
+  readonly n: number;
   readonly label: Uint8Array;
   readonly hash: Uint8Array;
 };
@@ -393,6 +394,8 @@ export type StampStore = {
 };
 
 export type OwedReceipt = {
+  /** The store's own number of the statement. */
+  readonly n: number;
   readonly statementId: Uint8Array;
   readonly tag: Uint8Array;
   readonly windowSeq: number;
@@ -404,7 +407,7 @@ export type ReceiptStore = {
   owedReceipts(limit: number): readonly OwedReceipt[];
   finalWindow(seq: number): PublishedWindow | undefined;
   /** Removes the receipts from the outbox. */
-  markReceiptsPublished(statementIds: readonly Uint8Array[]): void;
+  markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n'>[]): void;
   /** FINAL windows without owed receipts whose files are written become PUBLISHED. @returns how many did */
   markWindowsPublished(): number;
 };

@@ -11,6 +11,7 @@ import type {
 } from '../ports.ts';
 
 type OwedRow = {
+  readonly n: number;
   readonly id: Uint8Array;
   readonly tag: Uint8Array;
   readonly window_seq: number;
@@ -42,7 +43,7 @@ export function publishedStore(
   lastBeacon: ServeStore['lastBeacon'],
 ): ReceiptStore & Omit<ServeStore, 'hop' | 'listHops'> & PublishStore {
   const owed = db.prepare<[number], OwedRow>(
-    `SELECT statement.id, statement.tag, statement.window_seq, statement.window_index
+    `SELECT statement.n, statement.id, statement.tag, statement.window_seq, statement.window_index
      FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n
      ORDER BY receipt_outbox.window_seq, receipt_outbox.statement_n LIMIT ?`,
   );
@@ -52,9 +53,7 @@ export function publishedStore(
   const entries = db.prepare<[number], EntryRow>(
     'SELECT label, hash FROM statement WHERE window_seq = ? ORDER BY window_index',
   );
-  const settle = db.prepare(
-    'DELETE FROM receipt_outbox WHERE statement_n = (SELECT n FROM statement WHERE id = ?)',
-  );
+  const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ?');
   const publish = db.prepare(
     `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
        (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)
@@ -111,9 +110,9 @@ export function publishedStore(
       const list = entries.all(seq).map(({ label, hash }) => concatBytes(label, hash));
       return toPublished(row, list);
     },
-    markReceiptsPublished: (ids) => {
+    markReceiptsPublished: (receipts) => {
       db.transaction(() => {
-        for (const id of ids) settle.run(id);
+        for (const { n } of receipts) settle.run(n);
       }).immediate();
     },
     markWindowsPublished: () => publish.run().changes,
@@ -155,6 +154,7 @@ export function publishedStore(
 
 function toOwed(row: OwedRow): OwedReceipt {
   return {
+    n: row.n,
     statementId: row.id,
     tag: row.tag,
     windowSeq: row.window_seq,
