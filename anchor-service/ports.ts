@@ -43,7 +43,10 @@ export type BrokerLink = {
   close(): Promise<void>;
 };
 
-/** Resolves when what the message asked for is durable; then the broker may forget the message. */
+/**
+ * Resolves when what the message asked for is durable; then the broker may forget the message.
+ * @param payload belongs to the receiver; it may be a view of a larger buffer, so what is kept for long is copied
+ */
 export type OnUpMessage = (topic: string, payload: Uint8Array) => Promise<void>;
 
 /** Which process may write. */
@@ -206,7 +209,8 @@ export type RetentionStore = {
 };
 
 export type OpenStatement = {
-  readonly id: Uint8Array;
+  /** The store's own number, which finds the statement sooner than its id. */
+  readonly n: number;
   readonly label: Uint8Array;
   readonly hash: Uint8Array;
 };
@@ -415,6 +419,8 @@ export type StampStore = {
 };
 
 export type OwedReceipt = {
+  /** The store's own number of the statement. */
+  readonly n: number;
   readonly statementId: Uint8Array;
   readonly tag: Uint8Array;
   readonly windowSeq: number;
@@ -426,7 +432,7 @@ export type ReceiptStore = {
   owedReceipts(limit: number): readonly OwedReceipt[];
   finalWindow(seq: number): PublishedWindow | undefined;
   /** Removes the receipts from the outbox. */
-  markReceiptsPublished(statementIds: readonly Uint8Array[]): void;
+  markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n'>[]): void;
   /** FINAL windows without owed receipts whose files are written become PUBLISHED. @returns how many did */
   markWindowsPublished(): number;
 };

@@ -15,8 +15,8 @@ import { ChainClock } from './chain-clock.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig } from './config.ts';
 import { Admission } from './intake/admission.ts';
+import { startBrokerThread } from './intake/broker-thread.ts';
 import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
-import { startEmbeddedBroker } from './intake/embedded-broker.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { RateLimit } from './intake/rate-limit.ts';
@@ -233,7 +233,7 @@ async function openLink(
   const onMessage = async (topic: string, payload: Uint8Array): Promise<void> => {
     await intake.receive(topic, payload);
   };
-  if (url === undefined) return await startEmbeddedBroker({ host, port, tls }, onMessage);
+  if (url === undefined) return await startBrokerThread({ host, port, tls }, onMessage);
   // One session at the broker for as long as the service publishes under this key.
   const clientId = `witnessmark-${toHex(chain.identity.publisher).slice(0, 10)}`;
   const options = { url, clientId, username, password, tls, onMessage, onConnected };

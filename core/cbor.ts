@@ -30,6 +30,14 @@ export function encodeCbor(value: CborValue): Uint8Array {
   return writer.written();
 }
 
+/** `prefix`, which is CBOR's beginning already, and the item behind it: one copy where joining them makes three. */
+export function encodeCborBehind(prefix: Uint8Array, value: CborValue): Uint8Array {
+  writer.begin();
+  writer.raw(prefix);
+  writer.item(value);
+  return writer.written();
+}
+
 /**
  * Decodes exactly one item that fills `bytes`.
  * @throws FormatError CBOR_TOO_LARGE, CBOR_TRUNCATED, CBOR_TOO_DEEP, CBOR_TOO_MANY, CBOR_TYPE_REFUSED,
@@ -48,7 +56,9 @@ export function decodeCbor(bytes: Uint8Array, maxBytes: number = MAX_ITEM_BYTES)
     throw new FormatError('CBOR_TRAILING_BYTES', `expected ${scan.at} bytes, got ${bytes.length}`);
   }
   const value = plain(library.decode(bytes));
-  if (!equalBytes(encodeCbor(value), bytes)) throw notCanonical();
+  writer.begin();
+  writer.item(value);
+  if (!equalBytes(writer.view(), bytes)) throw notCanonical();
   return value;
 }
 
@@ -60,7 +70,7 @@ function plain(value: unknown): CborValue {
     return value >= -0x1f_ffff_ffff_ffffn && value <= 0x1f_ffff_ffff_ffffn ? Number(value) : value;
   }
   if (typeof value === 'number' || typeof value === 'string') return value;
-  if (value instanceof Uint8Array) return Uint8Array.from(value);
+  if (value instanceof Uint8Array) return new Uint8Array(value);
   if (Array.isArray(value)) return value.map(plain);
   throw new TypeError('the scan let a value through that is none of ours');
 }
@@ -89,6 +99,17 @@ class ItemWriter {
     return this.#out.slice(0, this.#at);
   }
 
+  /** The same bytes until the next item is begun. */
+  view(): Uint8Array {
+    return this.#out.subarray(0, this.#at);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#out.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
   item(value: CborValue): void {
     if (typeof value === 'number' || typeof value === 'bigint') this.#integer(value);
     else if (typeof value === 'string') this.#string(TEXT, textBytes(value));
@@ -113,9 +134,7 @@ class ItemWriter {
 
   #string(major: number, bytes: Uint8Array): void {
     this.#head(major, bytes.length);
-    this.#reserve(bytes.length);
-    this.#out.set(bytes, this.#at);
-    this.#at += bytes.length;
+    this.raw(bytes);
   }
 
   /** The shortest that holds the argument. */

@@ -3,7 +3,7 @@
  * Implements spec/signatures.md; RFC 9052 sections 4.2 and 4.4, RFC 9596 (typ), RFC 9679 (kid).
  */
 import { asciiBytes, concatBytes, equalBytes } from './bytes.ts';
-import { encodeCbor } from './cbor.ts';
+import { encodeCbor, encodeCborBehind } from './cbor.ts';
 import { FormatError, VerificationError } from './errors.ts';
 import { type Hash, sha256 } from './hash.ts';
 import { COSE_ALGORITHM, keyId, type PublicKey, type VerifyDigest } from './signature.ts';
@@ -26,6 +26,7 @@ const MAX_PAYLOAD_BYTES = 0xffff;
 /** More than header and signature of any kind take. */
 const MAX_ENVELOPE_BYTES = 512;
 
+/** Read from a record they are views of its bytes. */
 export type Signed = {
   readonly payload: Uint8Array;
   /** 64 bytes, r then s. */
@@ -78,7 +79,7 @@ function templateOf(kind: RecordKind, key: PublicKey): Template {
 
 /** What is hashed and signed; also the leaf of a chunk header in its batch. RFC 9052 section 4.4. */
 export function sigStructure(kind: RecordKind, key: PublicKey, payload: Uint8Array): Uint8Array {
-  return concatBytes(templateOf(kind, key).structure, encodeCbor(payload));
+  return encodeCborBehind(templateOf(kind, key).structure, payload);
 }
 
 /** A record's identity: 32 bytes. It is also the digest that the signature covers. */
@@ -118,7 +119,7 @@ export function decodeSigned(kind: RecordKind, key: PublicKey, bytes: Uint8Array
 }
 
 /**
- * The payload, before it is known who signed: for reading which key a record claims.
+ * The payload, before it is known who signed: for reading which key a record claims. A view of `bytes`.
  * @throws FormatError COSE_TOO_LARGE, COSE_MALFORMED
  */
 export function unverifiedPayload(bytes: Uint8Array): Uint8Array {
@@ -160,7 +161,7 @@ function byteStringAt(
     throw malformed('a byte string');
   }
   if (start + length > bytes.length) throw malformed('all of its bytes');
-  return { value: bytes.slice(start, start + length), end: start + length };
+  return { value: bytes.subarray(start, start + length), end: start + length };
 }
 
 function tooLarge(length: number): FormatError {

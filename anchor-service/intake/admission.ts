@@ -92,7 +92,9 @@ export class Admission {
     verifySigned('session-record', device, bytes, this.#options.verify);
     keyId(record.sessionKey); // throws when the bytes are no key: no statement could ever verify
     const { tag, epoch, log, deviceKeyId, sessionKey } = record;
-    const session = { id, tag, epoch, log, deviceKeyId, key: sessionKey, record: bytes };
+    // Kept long after the buffer that it came in.
+    const own = new Uint8Array(bytes);
+    const session = { id, tag, epoch, log, deviceKeyId, key: sessionKey, record: own };
     this.#remember(session);
     return session;
   }

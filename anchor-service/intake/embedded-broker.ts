@@ -75,8 +75,9 @@ export async function startEmbeddedBroker(
       new Promise((resolve, reject) => {
         const message = {
           topic,
-          payload: Buffer.from(payload),
-          qos: 1,
+          payload: Buffer.from(payload.buffer, payload.byteOffset, payload.length),
+          // In a clean session over TCP nothing is sent twice, so at QoS 1 nobody would wait for the acknowledgement.
+          qos: 0,
           retain,
           dup: false,
         } as const;

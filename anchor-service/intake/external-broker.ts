@@ -96,10 +96,8 @@ function takeMessages(client: MqttClient, onMessage: OnUpMessage): void {
   client.handleMessage = (packet, done) => {
     const { topic, payload } = packet;
     inFlight += 1;
-    onMessage(topic, typeof payload === 'string' ? Buffer.from(payload) : payload).then(
-      settled,
-      settled,
-    );
+    const bytes = new Uint8Array(typeof payload === 'string' ? Buffer.from(payload) : payload);
+    onMessage(topic, bytes).then(settled, settled);
     if (inFlight < MAX_IN_FLIGHT) done();
     else resume = () => done();
   };

@@ -104,8 +104,7 @@ export class Intake {
 
   #collect(tag: string, topic: 'session' | 'statement', payload: Uint8Array): Promise<void> {
     return new Promise((received) => {
-      // The broker's buffer is borrowed for this call only.
-      this.#queue.add({ tag, topic, bytes: new Uint8Array(payload), received });
+      this.#queue.add({ tag, topic, bytes: payload, received });
     });
   }
 

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { joinBytes } from '../../core/bytes.ts';
 import { OperationalError } from '../../core/errors.ts';
 
 /**
@@ -20,7 +21,8 @@ export async function writeDurably(
     mkdirSync(dirname(path), { recursive: true });
     const file = await open(part, 'w', 0o644);
     try {
-      for (const piece of isList(content) ? content : [content]) await file.writeFile(piece);
+      // In one piece: a list has an entry for each statement of a window.
+      await file.writeFile(isList(content) ? joinBytes(content) : content);
       await file.sync();
     } finally {
       await file.close();

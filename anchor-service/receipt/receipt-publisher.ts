@@ -48,7 +48,7 @@ export class ReceiptPublisher {
       await Promise.all(published);
       // Published, and still owed in the store: recovery publishes again, which a vehicle takes once.
       atCommitPoint('receipt-published');
-      store.markReceiptsPublished(owed.map(({ statementId }) => statementId));
+      store.markReceiptsPublished(owed);
     }
     if (store.markWindowsPublished() > 0) {
       // Durable now: nothing is owed for these windows. Vehicles may still ask for receipts again.

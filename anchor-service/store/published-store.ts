@@ -11,6 +11,7 @@ import type {
 import { windowEntries } from './window-entries.ts';
 
 type OwedRow = {
+  readonly n: number;
   readonly id: Uint8Array;
   readonly tag: Uint8Array;
   readonly window_seq: number;
@@ -41,7 +42,7 @@ export function publishedStore(
   lastBeacon: ServeStore['lastBeacon'],
 ): ReceiptStore & Omit<ServeStore, 'hop' | 'listHops'> & PublishStore {
   const owed = db.prepare<[number], OwedRow>(
-    `SELECT statement.id, statement.tag, statement.window_seq, statement.window_index
+    `SELECT statement.n, statement.id, statement.tag, statement.window_seq, statement.window_index
      FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n
      ORDER BY receipt_outbox.window_seq, receipt_outbox.statement_n LIMIT ?`,
   );
@@ -49,9 +50,7 @@ export function publishedStore(
     "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
   );
   const entries = windowEntries(db);
-  const settle = db.prepare(
-    'DELETE FROM receipt_outbox WHERE statement_n = (SELECT n FROM statement WHERE id = ?)',
-  );
+  const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ?');
   const publish = db.prepare(
     `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
        (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)
@@ -106,9 +105,9 @@ export function publishedStore(
       const row = window.get(seq);
       return row && toPublished(row, entries(seq, row.tree_size));
     },
-    markReceiptsPublished: (ids) => {
+    markReceiptsPublished: (receipts) => {
       db.transaction(() => {
-        for (const id of ids) settle.run(id);
+        for (const { n } of receipts) settle.run(n);
       }).immediate();
     },
     markWindowsPublished: () => publish.run().changes,
@@ -150,6 +149,7 @@ export function publishedStore(
 
 function toOwed(row: OwedRow): OwedReceipt {
   return {
+    n: row.n,
     statementId: row.id,
     tag: row.tag,
     windowSeq: row.window_seq,

@@ -4,8 +4,8 @@ import type { OpenStatement, WindowStore } from '../ports.ts';
 
 export function windowStore(db: Database.Database): WindowStore {
   const open = db.prepare<[number], OpenStatement>(
-    `SELECT id, label, hash FROM (
-       SELECT id, label, hash FROM statement WHERE window_seq IS NULL ORDER BY n LIMIT ?
+    `SELECT n, label, hash FROM (
+       SELECT n, label, hash FROM statement WHERE window_seq IS NULL ORDER BY n LIMIT ?
      ) ORDER BY label`,
   );
   const unmined = db.prepare<[], { readonly count: number }>(
@@ -19,7 +19,7 @@ export function windowStore(db: Database.Database): WindowStore {
      VALUES (?, ?, ?, ?, ?, 'SEALED')`,
   );
   const place = db.prepare(
-    'UPDATE statement SET window_seq = ?, window_index = ? WHERE id = ? AND window_seq IS NULL',
+    'UPDATE statement SET window_seq = ?, window_index = ? WHERE n = ? AND window_seq IS NULL',
   );
   return {
     openStatements: (limit) => open.all(limit),
@@ -28,8 +28,8 @@ export function windowStore(db: Database.Database): WindowStore {
     seal: (window, statements, sealedAtMs) => {
       db.transaction(() => {
         insert.run(window.seq, window.record, window.hash, window.treeSize, sealedAtMs);
-        statements.forEach(({ id }, index) => {
-          const { changes } = place.run(window.seq, index, id);
+        statements.forEach(({ n }, index) => {
+          const { changes } = place.run(window.seq, index, n);
           if (changes !== 1) throw new Error(`a statement of window ${window.seq} is not open`);
         });
       }).immediate();

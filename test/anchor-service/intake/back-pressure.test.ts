@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { startEmbeddedBroker } from '../../../anchor-service/intake/embedded-broker.ts';
+import { startBrokerThread } from '../../../anchor-service/intake/broker-thread.ts';
 import type { BrokerLink } from '../../../anchor-service/ports.ts';
 
 const TAG = '0f'.repeat(16);
@@ -19,7 +19,7 @@ afterEach(async () => {
 test('of what is not durable the broker reads a little and leaves the rest with the vehicle', async () => {
   const release: (() => void)[] = [];
   let held = 0;
-  link = await startEmbeddedBroker({ host: '127.0.0.1', port: 0, tls: undefined }, () => {
+  link = await startBrokerThread({ host: '127.0.0.1', port: 0, tls: undefined }, () => {
     held += 1;
     return new Promise((resolve) => {
       release.push(resolve);
@@ -53,7 +53,7 @@ test('of what is not durable the broker reads a little and leaves the rest with 
 }, 120_000);
 
 test('vehicles that leave their answers unread hold up nobody', async () => {
-  const broker = await startEmbeddedBroker(
+  const broker = await startBrokerThread(
     { host: '127.0.0.1', port: 0, tls: undefined },
     async () => {},
   );

@@ -19,6 +19,8 @@ export type IntakeResult = Generated & {
   readonly keys: number;
   /** Of the service, all threads, while statements came. */
   readonly serviceCpuSeconds: number;
+  /** Of its own thread among them, which commits. */
+  readonly committingCpuSeconds: number;
   readonly serviceMb: number;
   /** Rows in its store afterwards. */
   readonly stored: number;
@@ -52,7 +54,7 @@ export async function runIntake(options: {
     });
     stop = async () => await service.stop();
     const { mqttUrl } = await service.introduced();
-    const before = cpuSeconds(service.pid);
+    const before = cpuOf(service.pid);
     const args = [GENERATOR, new URL(mqttUrl).port, file, listed, `${seconds}`];
     const generator = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
@@ -60,13 +62,17 @@ export async function runIntake(options: {
       output += part.toString('utf8');
     });
     await once(generator, 'exit');
-    const serviceCpuSeconds = cpuSeconds(service.pid) - before;
+    const after = cpuOf(service.pid);
     const serviceMb = residentMb(service.pid);
     await service.stop();
     stop = undefined;
     const generated = JSON.parse(output) as Generated;
     const stored = countRows(join(dataDir, 'anchor-service.sqlite'));
-    return { ...generated, keys, serviceCpuSeconds, serviceMb, stored, signSeconds };
+    return {
+      ...{ ...generated, keys, serviceMb, stored, signSeconds },
+      serviceCpuSeconds: after.all - before.all,
+      committingCpuSeconds: after.ownThread - before.ownThread,
+    };
   } finally {
     await stop?.();
     rmSync(folder, { recursive: true, force: true });
@@ -83,9 +89,14 @@ function countRows(path: string): number {
   }
 }
 
-/** User and system time of all threads: fields 14 and 15, counted from behind the name in brackets. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+/** In seconds: of all threads, and of the one that the process began with. */
+function cpuOf(pid: number): { readonly all: number; readonly ownThread: number } {
+  return { all: cpuSeconds(`${pid}`), ownThread: cpuSeconds(`${pid}/task/${pid}`) };
+}
+
+/** User and system time: fields 14 and 15, counted from behind the name in brackets. */
+function cpuSeconds(path: string): number {
+  const stat = readFileSync(`/proc/${path}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

@@ -19,6 +19,8 @@ export async function* intakeLines(options: IntakeLinesOptions): AsyncGenerator<
   const cores = (cpu: number) => (cpu / run.seconds).toFixed(2);
   yield `  ${Math.round(run.accepted / run.seconds)} statements/s: ${run.accepted} accepted, ${run.refused} refused, ${run.stored} in the store`;
   yield `  ${run.latencyMs.median} ms from sent to accepted in half of them; ${run.latencyMs.most} in 99 %; ${run.latencyMs.longest} the longest`;
+  const each = (cpu: number) => `${Math.round((cpu * 1e6) / run.accepted)} µs`;
+  yield `  CPU of a statement: ${each(run.serviceCpuSeconds)} in the service, ${each(run.committingCpuSeconds)} of it on the thread that commits; ${each(run.cpuSeconds)} in the generator`;
   yield `  service ${cores(run.serviceCpuSeconds)} cores, windows and receipts included, ${run.serviceMb.toFixed(0)} MB; generator ${cores(run.cpuSeconds)} cores`;
   yield '';
   yield `a window of ${vehicles} vehicles`;

@@ -9,6 +9,7 @@ const PUBLISH_QOS1 = 0x32;
 const PUBACK = 0x40;
 const SUBACK = 0x90;
 const TYPE = 0xf0;
+const QOS = 0x06;
 
 export type MqttSocketEvents = {
   onReady(): void;
@@ -72,8 +73,11 @@ export class MqttSocket {
     const type = head & TYPE;
     if (type === 0x30) {
       const topicEnd = 2 + body.readUInt16BE(0);
-      acks.push(Buffer.from([PUBACK, 2, body[topicEnd] ?? 0, body[topicEnd + 1] ?? 0]));
-      this.#events.onMessage(body.subarray(2, topicEnd), body.subarray(topicEnd + 2));
+      const topic = body.subarray(2, topicEnd);
+      // At QoS 0 there is no packet id, and nothing to acknowledge.
+      const hasId = (head & QOS) !== 0;
+      if (hasId) acks.push(Buffer.from([PUBACK, 2, body[topicEnd] ?? 0, body[topicEnd + 1] ?? 0]));
+      this.#events.onMessage(topic, body.subarray(hasId ? topicEnd + 2 : topicEnd));
     } else if (type === PUBACK) {
       this.#events.onPuback();
     } else if (type === SUBACK) {
