@@ -79,6 +79,17 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
   }
 }
 
+/** What a unit's index takes before it has recorded anything. */
+export function emptyIndexBytes(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'wmk-bench-'));
+  try {
+    Spool.open(folder, primitives.random(32), primitives, () => undefined).close();
+    return statSync(join(folder, 'index.db')).size;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 function newSealing(isNative: boolean): LeafSealing {
   const sealing = isNative ? nativeSealing() : new PortableSealing(primitives);
   if (sealing === undefined) throw new RangeError('the add-on is not built: make -C hw/native');
