@@ -40,9 +40,10 @@ export class JournalFile {
    */
   static open(folder: string): JournalFile {
     const path = join(folder, 'journal');
+    let descriptor: number | undefined;
     try {
       const isNew = !existsSync(path);
-      const descriptor = openSync(path, isNew ? 'wx+' : 'r+', 0o600);
+      descriptor = openSync(path, isNew ? 'wx+' : 'r+', 0o600);
       // Zeros and no hole: a hole would be filled, and its metadata written, at every first write. Page by page:
       // what the kernel caches as one piece, it counts as written whole whenever one page of it is.
       const zeros = Buffer.alloc(JOURNAL_PAGE);
@@ -53,6 +54,8 @@ export class JournalFile {
       if (isNew) syncFolder(dirname(path));
       return new JournalFile(path, descriptor);
     } catch (cause) {
+      // A full disk is tried again every second, for a night.
+      if (descriptor !== undefined) closeSync(descriptor);
       throw storageError(cause);
     }
   }
