@@ -79,6 +79,8 @@ const BEACON_MAX_AGE_MS = 900_000;
 const RESEND_EVERY_MS = 5000;
 const RECEIVE_BUFFER_BYTES = 8 << 20;
 const RING_BYTES = 8 << 20;
+/** Journal, reserve and the segment being written, which never go, take up to 13 MiB and a body; what is left is history. */
+const MIN_SPOOL_BYTES = 32 << 20;
 /** What need not be in the file. */
 export const DEFAULTS = {
   chunkMs: 1000,
@@ -127,7 +129,7 @@ function toConfig(root: Settings, folder: string): AgentConfig {
       blockMs: journal.integer('block_ms', 10, 100, DEFAULTS.journal.blockMs),
     })),
     spool: root.section('spool', (spool) => ({
-      maxBytes: spool.integer('max_bytes', 1 << 20, 2 ** 50, DEFAULTS.spool.maxBytes),
+      maxBytes: spool.integer('max_bytes', MIN_SPOOL_BYTES, 2 ** 50, DEFAULTS.spool.maxBytes),
       maxAgeDays: spool.integer('max_age_days', 1, 36_500, DEFAULTS.spool.maxAgeDays),
     })),
     clock: root.section('clock', (clock) => ({

@@ -156,7 +156,7 @@ function beginLive(parts: LiveParts): RunningSession {
     if (begun?.commits.hasBegun === true) ownSessions.add(toHex(begun.record.id));
   };
   try {
-    keepWithin(spool, parts.bounds, status, () => parts.clockQuality().source !== 'unsynchronised');
+    keepWithin(spool, parts.bounds, status, parts.clockQuality);
     file = machine.openJournal(spoolFolder(config.dataDir));
     const first = source.first();
     const session = new Session({

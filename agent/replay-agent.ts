@@ -44,7 +44,7 @@ export async function startReplay(
       spool,
       () => config.spool,
       status,
-      () => false,
+      () => ({ source: 'replay', quality: undefined }),
     );
     let endLog: (predecessor: LogPredecessor) => void = () => undefined;
     const uplinkEvents = {

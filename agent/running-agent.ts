@@ -10,7 +10,7 @@ import type { AgentConfig, AnchorServiceAccess } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
-import type { LogSurvey } from './ports.ts';
+import type { ClockQuality, LogSurvey } from './ports.ts';
 import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
 import type { Unit } from './unit.ts';
@@ -51,26 +51,36 @@ export function newStatus({ capture, spool }: AgentConfig): AgentStatus {
   return status;
 }
 
-/**
- * Keeps the spool within the bounds that are in force, and tells the status what room it takes.
- * @param isTimeKnown whether the wall clock is known to be right: only then something is too old
- */
+/** A clock that is told to be further off was never set, and what it says is no time of today. */
+const FAR_OFF_NS = 86_400_000_000_000n;
+
+/** Keeps the spool within the bounds that are in force, and tells the status what room it takes. */
 export function keepWithin(
   spool: Spool,
   bounds: () => AgentConfig['spool'],
   status: AgentStatus,
-  isTimeKnown: () => boolean,
+  clockQuality: ClockQuality,
 ): void {
   const evictedBefore = status.spool.evictedChunks;
   spool.keepWithin({
     limits: bounds,
-    nowNs: () => (isTimeKnown() ? BigInt(Date.now()) * 1_000_000n : undefined),
+    nowNs: () => knownNowNs(clockQuality(), BigInt(Date.now()) * 1_000_000n),
     onRoom: ({ bytes, heldBytes, isFullOfHolds, evictedChunks, oldestMs }) => {
       Object.assign(status.spool, { bytes, heldBytes, isFullOfHolds, oldestMs });
       status.spool.evictedChunks = evictedBefore + evictedChunks;
       status.spool.maxBytes = bounds().maxBytes;
     },
   });
+}
+
+/** Implements spec/spool.md, "Retention": what the clock says does not count against whoever knows that it is wrong. */
+function knownNowNs(
+  { source, quality }: ReturnType<ClockQuality>,
+  wallNs: bigint,
+): bigint | undefined {
+  if (source === 'unsynchronised' || source === 'replay') return undefined;
+  const offsetNs = quality?.offsetNs ?? 0n;
+  return offsetNs > FAR_OFF_NS || offsetNs < -FAR_OFF_NS ? undefined : wallNs - offsetNs;
 }
 
 export function newUplink(

@@ -4,7 +4,11 @@
  */
 import type { ClockReading } from '../ports.ts';
 
-/** A clock that is slewed goes 0.05 % wrong, 50 us in 100 ms; what is set is set by more than this. */
+/**
+ * What a look may be out by (hw/native/clocks.cc; whole ms without the add-on) is far below this. Slewing adds nothing, however
+ * fast: the kernel gives all three clocks one rate, and only setting moves one against another. So the bound does not grow
+ * with the time between looks, which would hide what was set or slept through.
+ */
 const NOTICED_NS = 5_000_000n;
 
 export type ClockChange = {

@@ -1,6 +1,9 @@
 /** In the guest: what the rig itself must be able to do before anything is tested with it. */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClockWatch } from '../../../agent/record/clock-watch.ts';
+import { readMachineClock } from '../../../hw/clock/machine-clock.ts';
 import { Candump, cangen, canplayer, cansend, type Witnessed } from '../guest/candump.ts';
 import { type Experiments, runExperiments } from '../guest/experiments.ts';
 import { addVcan, controllerState, hasLink, removeLink } from '../guest/interfaces.ts';
@@ -19,6 +22,20 @@ const FRAME_KINDS = [
   '12345678##7AABB',
   '20000204#0008000000000000',
 ] as const;
+
+/** Has the kernel slew its clock by a tick of so many us instead of 10,000; prints the ppm by which it then goes fast. */
+const SLEW = `
+import ctypes, struct, sys, time
+timex = ctypes.create_string_buffer(struct.pack('@I4xlll', 0x4000, 0, 0, 0) + bytes(512))
+struct.pack_into('@l', timex, 88, int(sys.argv[1]))
+if ctypes.CDLL(None, use_errno=True).adjtimex(timex) < 0: raise OSError(ctypes.get_errno())
+time.sleep(0.1)
+def look(): return time.clock_gettime_ns(time.CLOCK_REALTIME), time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+before = look()
+time.sleep(1)
+real, raw = (b - a for a, b in zip(before, look()))
+print(round((real - raw) / raw * 1e6))
+`;
 
 const experiments = {
   frameKinds: async () => {
@@ -81,6 +98,21 @@ const experiments = {
     const hours = (Date.now() - before) / 3_600_000;
     execFileSync('date', ['-s', '-1 hour'], { stdio: 'ignore' });
     return Math.round(hours * 10) / 10;
+  },
+
+  slewedClock: async () => {
+    const watch = new ClockWatch(readMachineClock());
+    const ppm: number[] = [];
+    const changes: string[] = [];
+    for (const tick of [10_833, 9167, 10_000]) {
+      ppm.push(Number(execFileSync('/usr/bin/python3', ['-c', SLEW, String(tick)])));
+      for (let look = 0; look < 10; look++) {
+        await sleep(90);
+        const { stepNs, suspendedNs } = watch.read(readMachineClock());
+        if (stepNs !== 0n || suspendedNs !== 0n) changes.push(`${tick}: ${stepNs} ${suspendedNs}`);
+      }
+    }
+    return { ppm, changes };
   },
 } satisfies Experiments;
 
