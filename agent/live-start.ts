@@ -154,7 +154,7 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
     primitives,
   });
   if (decodeChunkHeader(chunk.header).recovered?.ending === 'damaged') {
-    keepDamaged(file, `journal-damaged-${log}-${seq}`);
+    keepDamaged(file, log, seq);
     parts.onJournalDamaged(survivors.fault);
   }
   return chunk;
@@ -164,9 +164,9 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
  * For those who look closer: the recording writes over the journal from here on. A disk without room for the copy
  * must not keep the unit from recording; that the journal is damaged stands in the chunk.
  */
-function keepDamaged(file: JournalFile, name: string): void {
+function keepDamaged(file: JournalFile, log: number, seq: number): void {
   try {
-    file.keepAs(name);
+    file.keepDamaged(log, seq);
   } catch (error) {
     if (!isStorageFull(error)) throw error;
   }

@@ -10,7 +10,9 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -128,14 +130,30 @@ export class JournalFile {
     this.#at = 0;
   }
 
-  /** A copy for experts, whole or not at all: this journal was altered, and recording overwrites it. */
-  keepAs(name: string): void {
-    const path = join(dirname(this.#path), name);
+  /**
+   * A copy for experts, whole or not at all: this journal was altered, and recording overwrites it. The oldest and
+   * the newest copy stay: on a disk that ignores flushes each loss of power makes one, and all of them would take the
+   * place of recordings.
+   * @param log,seq of the chunk that its blocks went into
+   * @throws OperationalError STORAGE_*
+   */
+  keepDamaged(log: number, seq: number): void {
+    const folder = dirname(this.#path);
+    const path = join(folder, `journal-damaged-${log}-${seq}`);
+    const unfinished = join(folder, 'journal-damaged.new');
     try {
-      copyFileSync(this.#path, path);
-      syncFolder(dirname(path));
+      copyFileSync(this.#path, unfinished);
+      const descriptor = openSync(unfinished, 'r+');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+      renameSync(unfinished, path);
+      for (const name of damagedCopies(folder).slice(1, -1)) rmSync(join(folder, name));
+      syncFolder(folder);
     } catch (cause) {
-      rmSync(path, { force: true });
+      rmSync(unfinished, { force: true });
       throw storageError(cause);
     }
   }
@@ -143,6 +161,15 @@ export class JournalFile {
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+/** Names, by log and chunk. */
+function damagedCopies(folder: string): readonly string[] {
+  return readdirSync(folder)
+    .map((name) => /^journal-damaged-(\d+)-(\d+)$/.exec(name))
+    .filter((match) => match !== null)
+    .sort((a, b) => Number(a[1]) - Number(b[1]) || Number(a[2]) - Number(b[2]))
+    .map(([name]) => name);
 }
 
 /** Head and body as they stand in the file. */

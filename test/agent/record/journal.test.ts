@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { JOURNAL_PAGE, JournalFile } from '../../../agent/record/journal-file.ts';
@@ -202,6 +202,25 @@ describe('the file', () => {
     const again = JournalFile.open(folder.path);
     expect(Buffer.compare(again.read(), session.file.read())).toBe(0);
     again.close();
+  });
+
+  test('of a damaged journal keeps the oldest copy and the newest', () => {
+    const before = readdirSync(folder.path);
+    const copies = () => readdirSync(folder.path).filter((name) => !before.includes(name));
+    // By number: as text, 10 stands before 2.
+    for (const [log, seq] of [
+      [0, 2],
+      [0, 10],
+      [0, 400],
+      [1, 7],
+    ] as const) {
+      fiveBlocks();
+      session.file.keepDamaged(log, seq);
+      expect(readFileSync(join(folder.path, `journal-damaged-${log}-${seq}`))).toEqual(
+        session.file.read(),
+      );
+    }
+    expect(copies().sort()).toEqual(['journal-damaged-0-2', 'journal-damaged-1-7']);
   });
 });
 
