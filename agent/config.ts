@@ -86,7 +86,8 @@ export const DEFAULTS = {
   chunkMs: 1000,
   batchMs: 60_000,
   idleAfterMs: 5000,
-  // With what a write takes, about 100 ms from a frame to the disk. A block less is a page of the device less.
+  // With what a write takes, and what is not known to be read yet, 110 to 140 ms from a frame to the disk. A block less is
+  // a page of the device less.
   journal: { blockMs: 90 },
   spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
   clock: { gpsd: undefined },
