@@ -26,7 +26,11 @@ export type HealthInputs = {
   /** None: nothing has been recorded yet. */
   readonly facts: SpoolFacts | undefined;
   /** Of the file system with the spool. */
-  readonly disk: { readonly bytes: number; readonly freeBytes: number };
+  readonly disk: {
+    readonly bytes: number;
+    readonly freeBytes: number;
+    readonly isReadOnly: boolean;
+  };
   readonly nowMs: number;
 };
 
@@ -78,9 +82,20 @@ function ofAgent(inputs: HealthInputs): readonly HealthItem[] {
       attention('agent', 'AGENT_NEVER_RAN', 'The agent has never run: nothing is being recorded.'),
     ];
   }
+  const since = ago(nowMs - status.startedMs);
   if (isRunning(inputs)) {
-    const since = ago(nowMs - status.startedMs);
-    return [ok('agent', `The agent is running and has been recording for ${since}.`)];
+    if (status.phase !== 'starting') {
+      return [ok('agent', `The agent is running and has been recording for ${since}.`)];
+    }
+    const isLate = nowMs - status.startedMs > RUNNING_MS;
+    return isLate
+      ? [attention('agent', 'AGENT_STARTING', `Starting for ${since}: nothing is stored yet.`)]
+      : [ok('agent', 'The agent is starting.')];
+  }
+  if (inputs.disk.isReadOnly && status.phase !== 'stopping') {
+    const sentence =
+      'The disk can only be read: nothing is being stored, and whether the agent runs cannot be told.';
+    return [attention('agent', 'STORAGE_READ_ONLY', sentence)];
   }
   const when = `${ago(nowMs - status.writtenMs)} ago`;
   const how = status.phase === 'stopping' ? 'was stopped' : 'gave its last sign of life';

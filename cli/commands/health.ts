@@ -1,5 +1,5 @@
 /** `witnessmark health`: is my car's evidence healthy? */
-import { existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readAgentConfig } from '../../agent/config.ts';
@@ -61,13 +61,26 @@ function healthOf(dataDir: string): Health {
     return judgeHealth({
       status: readStatusFile(dataDir),
       facts: factsOf(join(dataDir, 'spool')),
-      disk: { bytes: blocks * bsize, freeBytes: bavail * bsize },
+      disk: {
+        ...{ bytes: blocks * bsize, freeBytes: bavail * bsize },
+        isReadOnly: isReadOnly(dataDir),
+      },
       nowMs: Date.now(),
     });
   } catch (cause) {
     if (!(cause instanceof OperationalError || cause instanceof FormatError)) throw cause;
     const sentence = `the unit cannot be judged: ${cause.message}`;
     throw new UserError('HEALTH_UNKNOWN', sentence, { cause });
+  }
+}
+
+/** Not whether this user may write: whoever runs `health` need not be the agent's user. */
+function isReadOnly(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EROFS';
   }
 }
 

@@ -38,7 +38,7 @@ const WELL: HealthInputs = {
     unaccepted: 0,
     unreceipted: 2,
   },
-  disk: { bytes: 8_000_000_000, freeBytes: 5_000_000_000 },
+  disk: { bytes: 8_000_000_000, freeBytes: 5_000_000_000, isReadOnly: false },
   nowMs: NOW_MS,
 };
 
@@ -85,6 +85,16 @@ test.each<[string, Change, string]>([
   ['an agent that writes no more', { status: { writtenMs: NOW_MS - 31_000 } }, 'AGENT_NOT_RUNNING'],
   ['an agent of the future', { status: { writtenMs: NOW_MS + 31_000 } }, 'AGENT_NOT_RUNNING'],
   ['an agent that was stopped', { status: { phase: 'stopping' } }, 'AGENT_NOT_RUNNING'],
+  [
+    'an agent that waits for its disk',
+    { status: { phase: 'starting', startedMs: NOW_MS - 31_000 } },
+    'AGENT_STARTING',
+  ],
+  [
+    'a disk that became read-only under it',
+    { status: { writtenMs: NOW_MS - 31_000 }, disk: { isReadOnly: true } },
+    'STORAGE_READ_ONLY',
+  ],
   ['an interface that is down', { status: bus({ link: 'down' }) }, 'INTERFACE_DOWN'],
   ['one that is missing', { status: bus({ link: 'missing' }) }, 'INTERFACE_MISSING'],
   ['a controller off the bus', { status: bus({ link: 'bus_off' }) }, 'BUS_OFF'],

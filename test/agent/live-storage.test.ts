@@ -56,24 +56,27 @@ function expectWhole(unit: LiveUnit, durableAtFailure: number): void {
   expect(unit.headers().at(-1)?.state).toBe('shutdown');
 }
 
-test('a disk that fills up ends nothing that was durable, is told, and recording goes on when there is room', async () => {
-  if (!IS_ROOT) return;
-  using disk = mountSmallDisk(folder.path, 16);
-  await using unit = new LiveUnit(disk.path, source);
-  await unit.start({ chunkMs: 100 });
-  const sending = traffic();
-  await until(() => (unit.durable.at(-1)?.[0] ?? 0) > 50);
-  execFileSync('sh', ['-c', `cat /dev/zero > ${disk.path}/filler || true`], { stdio: 'ignore' });
-  await until(() => unit.agent.status.problems().length > 0);
-  expect(unit.agent.status.problems()[0]?.code).toBe('STORAGE_FULL');
-  const durable = unit.durable.at(-1)?.[0] ?? 0;
-  execFileSync('rm', [`${disk.path}/filler`]);
-  await until(() => unit.agent.status.problems().length === 0);
-  await sleep(300);
-  await sending.end();
-  await unit.stop();
-  expectWhole(unit, durable);
-});
+// Mounting takes root, which CI is: elsewhere the test shows as skipped.
+test.skipIf(!IS_ROOT)(
+  'a disk that fills up ends nothing that was durable, is told, and recording goes on when there is room',
+  async () => {
+    using disk = mountSmallDisk(folder.path, 16);
+    await using unit = new LiveUnit(disk.path, source);
+    await unit.start({ chunkMs: 100 });
+    const sending = traffic();
+    await until(() => (unit.durable.at(-1)?.[0] ?? 0) > 50);
+    execFileSync('sh', ['-c', `cat /dev/zero > ${disk.path}/filler || true`], { stdio: 'ignore' });
+    await until(() => unit.agent.status.problems().length > 0);
+    expect(unit.agent.status.problems()[0]?.code).toBe('STORAGE_FULL');
+    const durable = unit.durable.at(-1)?.[0] ?? 0;
+    execFileSync('rm', [`${disk.path}/filler`]);
+    await until(() => unit.agent.status.problems().length === 0);
+    await sleep(300);
+    await sending.end();
+    await unit.stop();
+    expectWhole(unit, durable);
+  },
+);
 
 test('a journal that fails to sync ends the session: what is not known to be durable is never called so', async () => {
   await using unit = new LiveUnit(folder.path, source);
