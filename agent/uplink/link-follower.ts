@@ -42,19 +42,24 @@ export class LinkFollower {
     const chainId = this.#chainId;
     const before = this.#shelf.newestAnchor(chainId);
     const own = { chainId, number: block.number, hash: block.hash };
-    const older = before !== undefined && before.number > block.number ? own : before;
-    const wanted = [older, named, ...this.#shelf.beaconsOf(statement)].flatMap((one) => one ?? []);
-    const unlinked = wanted.filter(
-      (one) =>
-        // A beacon of another service's chain is for the link of that chain.
-        one.chainId === chainId &&
-        one.number <= BigInt(Number.MAX_SAFE_INTEGER) &&
-        one.number !== block.number &&
-        !known.has(one.number) &&
-        !this.#isShownByOwn(one),
-    );
+    // A receipt that comes late, or again: its own link leads to its own anchor, and no newer one need.
+    const isLate = before !== undefined && before.number > block.number;
+    const isLed = ({ number }: NamedBlock): boolean =>
+      known.has(number) && !(isLate && number === block.number);
+    const wanted = [isLate ? own : before, named, ...this.#shelf.beaconsOf(statement)];
+    const unlinked = wanted
+      .flatMap((one) => one ?? [])
+      .filter(
+        (one) =>
+          // A beacon of another service's chain is for the link of that chain.
+          one.chainId === chainId &&
+          one.number <= BigInt(Number.MAX_SAFE_INTEGER) &&
+          !isLed(one) &&
+          !this.#isShownByOwn(one),
+      );
     if (unlinked.length > 0) this.#hurry();
-    return { unlinked, linked: [...known].map(([number, hash]) => ({ chainId, number, hash })) };
+    const linked = [...known].map(([number, hash]) => ({ chainId, number, hash })).filter(isLed);
+    return { unlinked, linked };
   }
 
   /** On a new connection: the service may know more. */

@@ -92,6 +92,23 @@ test('what no link leads to is asked for, and kept when it leads there', () => {
   expect(follower.request()).toBeUndefined();
 });
 
+test('a receipt behind a newer anchor is led to as well, and what was known to be unlinked stays so', () => {
+  const hops = hopsOf(new TestChain());
+  for (let i = 0; i < 3; i++) unit.addStatement();
+  const [first, second, again] = unit.spool.statements(0, 0, 2);
+  if (first === undefined || second === undefined || again === undefined) throw new Error('none');
+  receive(second, hops[0]);
+  expect(numbers()).toEqual([]);
+  receive(first, hops[4]);
+  expect(numbers()).toEqual([100n]);
+  receive(again, hops[4]);
+  expect(numbers()).toEqual([100n]);
+  const request = follower.request();
+  expect(decodeUnlinkedMessage(request ?? new Uint8Array())).toEqual([140n, 100n]);
+  follower.take(message(hops.slice(1, 4)));
+  expect(numbers()).toEqual([]);
+});
+
 test('nothing is taken that was not asked for', () => {
   const hops = parked();
   expect(codeOf(() => follower.take(message(hops)))).toBe('LINK_UNASKED');
