@@ -14,9 +14,9 @@ import type { Chain } from './chain/open-chain.ts';
 import { ChainClock } from './chain-clock.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig } from './config.ts';
+import { deviceKeys } from './configured-devices.ts';
 import { Admission } from './intake/admission.ts';
 import { startBrokerThread } from './intake/broker-thread.ts';
-import { deviceKeysFromFile, listedDeviceKeys } from './intake/device-keys.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { RateLimit } from './intake/rate-limit.ts';
@@ -196,8 +196,7 @@ function makeIntake(
   const { messagesPerSecond: perSecond, burst } = config.intake;
   // Not by the time of day, which may be set.
   const monotonic = { nowMs: () => performance.now() };
-  const { file, keys } = config.devices;
-  const devices = file === undefined ? listedDeviceKeys(keys) : deviceKeysFromFile(file);
+  const devices = deviceKeys(config, status);
   const { findSession } = stores.intake;
   return new Intake({
     ...config.intake,

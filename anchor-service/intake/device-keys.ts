@@ -14,14 +14,28 @@ export function listedDeviceKeys(keys: readonly string[]): DeviceKeys {
   return { find: (id) => byId.get(toHex(id)) };
 }
 
-/** @throws UserError DEVICE_KEYS_FILE, DEVICE_KEYS_MALFORMED */
-export function deviceKeysFromFile(path: string): DeviceKeys {
+/**
+ * Who edits the list while a vehicle knocks must not stop the service: what was read before stays, and the file is
+ * read again for the next key that is unknown.
+ * @param onRead after each reading but the first; the fault when the file is no list
+ * @throws UserError DEVICE_KEYS_FILE, DEVICE_KEYS_MALFORMED: at the start only
+ */
+export function deviceKeysFromFile(
+  path: string,
+  onRead: (fault: UserError | undefined) => void,
+): DeviceKeys {
   let { stamp, byId } = load(path);
   return {
     find: (id) => {
       const known = byId.get(toHex(id));
       if (known !== undefined || stampOf(path) === stamp) return known;
-      ({ stamp, byId } = load(path));
+      try {
+        ({ stamp, byId } = load(path));
+        onRead(undefined);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        onRead(error);
+      }
       return byId.get(toHex(id));
     },
   };

@@ -86,6 +86,8 @@ export class GroupQueue {
     const group = this.#waiting.splice(0, this.#options.maxGroup);
     this.#inFlight += 1;
     const admitted = this.#admit(group);
+    // It may fail while the group before is still being synced: whoever waits for it below is told then.
+    admitted.catch(() => undefined);
     this.#committed = this.#committed.then(async () => {
       try {
         await this.#commit(group, await admitted);

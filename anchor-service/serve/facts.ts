@@ -83,10 +83,10 @@ export function gatherFacts(sources: FactSources): Facts {
 }
 
 /**
- * What these do can wait without holding up a statement: a problem of theirs is a warning. A balancer that took the
- * service away for want of a time stamp would stop what goes on without one.
+ * What these do can wait without holding up a statement of a known vehicle: a problem of theirs is a warning. A balancer
+ * that took the service away for want of a time stamp would stop what goes on without one.
  */
-const BESIDE: ReadonlySet<string> = new Set(['stamp', 'retention']);
+const BESIDE: ReadonlySet<string> = new Set(['stamp', 'retention', 'devices']);
 
 export function isWarning({ where }: Problem): boolean {
   return BESIDE.has(where);

@@ -170,6 +170,36 @@ test('a device key that is added to the file is known without a restart', async 
   await vehicle.acceptance(statement);
 });
 
+test('a list of device keys that is half written stops nothing, and is read again when it is whole', async () => {
+  const file = join(dataDir, 'devices.json');
+  writeFileSync(file, JSON.stringify([vehicle.deviceKeyHex]));
+  const service = await start({ ...options(), devices: { file } });
+  const warnings = async () => {
+    const ready = await fetch(new URL('/readyz', service.httpUrl));
+    const body = (await ready.json()) as { warnings: { code: string }[] };
+    return { status: ready.status, codes: body.warnings.map(({ code }) => code) };
+  };
+  const stranger = new Vehicle(2);
+  for (const one of [vehicle, stranger]) {
+    await one.connect(service.mqttUrl);
+    cleanup.add(async () => await one.disconnect());
+  }
+  writeFileSync(file, `["${vehicle.deviceKeyHex}", "02`);
+  await stranger.sendSession();
+  expect((await stranger.refusal(stranger.sessionId)).code).toBe('DEVICE_UNKNOWN');
+  expect(await warnings()).toEqual({ status: 200, codes: ['DEVICE_KEYS_FILE'] });
+  await vehicle.sendSession();
+  const statement = vehicle.statement(0);
+  await vehicle.send('statement', statement.bytes);
+  await vehicle.acceptance(statement);
+  writeFileSync(file, JSON.stringify([vehicle.deviceKeyHex, stranger.deviceKeyHex]));
+  await stranger.sendSession();
+  const later = stranger.statement(0);
+  await stranger.send('statement', later.bytes);
+  await stranger.acceptance(later);
+  expect(await warnings()).toEqual({ status: 200, codes: [] });
+});
+
 function listen(server: Server): Promise<number> {
   return new Promise((resolve) => {
     server.listen(0, '127.0.0.1', () => {
