@@ -3,6 +3,7 @@
  * Implements spec/receipt.md. A receipt stays in the outbox until the broker has it, and may go out twice.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hash } from '../../core/hash.ts';
 import type { MerkleTree } from '../../core/merkle.ts';
 import { encodeInclusion } from '../../core/receipt.ts';
@@ -36,16 +37,18 @@ export class ReceiptPublisher {
     for (;;) {
       const owed = store.owedReceipts(BATCH);
       if (owed.length === 0) break;
-      const published: Promise<void>[] = [];
+      const messages: { readonly topic: string; readonly payload: Uint8Array }[] = [];
       for (const receipt of owed) {
         if (window?.seq !== receipt.windowSeq || tree === undefined) {
+          // A large window takes a second, and a vehicle may ask for receipts of many: the beat of the lease comes between.
+          await nextTurn();
           window = requireFinal(store.finalWindow(receipt.windowSeq), receipt.windowSeq);
           tree = windowTree(window.entries, sha256);
         }
         const payload = receiptPayload(receipt, window, tree);
-        published.push(publish(vehicleTopic(receipt.tag, 'receipt'), payload, false));
+        messages.push({ topic: vehicleTopic(receipt.tag, 'receipt'), payload });
       }
-      await Promise.all(published);
+      await Promise.all(messages.map(({ topic, payload }) => publish(topic, payload, false)));
       // Published, and still owed in the store: recovery publishes again, which a vehicle takes once.
       atCommitPoint('receipt-published');
       store.markReceiptsPublished(owed);
