@@ -37,6 +37,10 @@ describe('the demo', () => {
     const text = demo.stdout.toString();
     expect(demo.stderr).toBe('');
     expect(text).toMatch(/^Proven, as far as a demo can: 98,800 frames, 60 chunks, none missing/m);
+    expect(text).toMatch(/^ {2}Second anchor, by RFC 3161 time stamp: unaltered since 20/m);
+    expect(text).toMatch(
+      /^ {2}Chunks 0 to \d+ sealed not before 20.* UTC, not after 20.* UTC: within/m,
+    );
     expect(text).toContain('this convinces nobody but you');
     expect(text).toMatch(/1 byte changed at [\d,]+ → refused: LEAF_HASH_MISMATCH, chunk \d+, can/);
     expect(demo.status).toBe(0);
@@ -60,6 +64,7 @@ describe('the demo', () => {
     expect(verdicts.get('CAPTURE')).toBe('INDETERMINATE');
     expect(verdicts.get('ENROLMENT')).toBe('INDETERMINATE');
     expect(verdicts.get('NOT_BEFORE')).toBe('PASSED');
+    expect(verdicts.get('TIMESTAMP')).toBe('PASSED');
     expect([...verdicts.values()]).not.toContain('FAILED');
   });
 
