@@ -19,13 +19,23 @@ test('stopped three times, it loses nothing that was durable, and everything ver
   expect(report.causes).not.toContain('agent_crashed');
 }, 600_000);
 
-test('without fsync, frames that were called durable are missing', async () => {
+/** Of one machine that is stopped with syncs, and then without. */
+async function missingWithoutSyncs(): Promise<readonly string[]> {
   using folder = temporaryFolder();
   const machine = new MachineOnTrial(folder.path, ORDERS);
   await machine.stopAfter({ watermarks: 5, delayMs: 0 });
   await machine.stopAfter({ watermarks: 30, delayMs: 0 }, { syncs: false });
   await machine.bringHome();
   const { wrong } = await machine.unit.stopAndCompare();
+  return wrong;
+}
+
+test('without fsync, frames that were called durable are missing', async () => {
+  let wrong: readonly string[] = [];
+  // The kernel may have written everything by itself right before the stop, the slower the machine, the likelier.
+  for (let attempt = 0; attempt < 4 && wrong.length === 0; attempt++) {
+    wrong = await missingWithoutSyncs();
+  }
   // And only that run: the unit itself was on the disk.
   expect(wrong.join('\n')).toMatch(/^run 1: \d+ frames of can0 were durable, \d+ are left$/m);
   expect(wrong.filter((what) => what.startsWith('run 0'))).toEqual([]);
