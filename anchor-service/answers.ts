@@ -5,7 +5,7 @@ import type { VerifyDigest } from '../core/signature.ts';
 import { ANCHOR_LOG_CODE_HASH } from './chain/anchor-log-abi.ts';
 import type { Chain } from './chain/open-chain.ts';
 import type { AnchorServiceConfig } from './config.ts';
-import { deviceKeys } from './configured-devices.ts';
+import type { DeviceKeys } from './intake/device-keys.ts';
 import type { BrokerLink, Clock, FeeBudget, Signer } from './ports.ts';
 import type { Answer } from './serve/answer.ts';
 import { Challenges } from './serve/challenges.ts';
@@ -16,6 +16,7 @@ import type { Stores } from './store/open-stores.ts';
 
 export type AnswerParts = {
   readonly config: AnchorServiceConfig;
+  readonly devices: DeviceKeys;
   readonly stores: Stores;
   readonly signer: Signer;
   readonly chain: Chain;
@@ -32,8 +33,7 @@ export type AnswerParts = {
 
 export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Answer {
   const { config, stores, signer, chain, status, link, clock, sha256, verify } = parts;
-  const { feeBudget, prunedStatements, term } = parts;
-  const devices = deviceKeys(config, status);
+  const { devices, feeBudget, prunedStatements, term } = parts;
   const nowMs = (): number => clock.nowMs();
   const challenges = new Challenges(nowMs);
   const options = {

@@ -13,6 +13,7 @@ import { type Chain, openChain } from './chain/open-chain.ts';
 import { keystoreSenderKey, senderKeyOf } from './chain/sender-key.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig, ChainClass } from './config.ts';
+import { deviceKeys } from './configured-devices.ts';
 import { keepLease, waitForLease } from './lease.ts';
 import type { Clock, Lease, LeaseStore, Log, SenderKey } from './ports.ts';
 import { startHttpServer } from './serve/http-server.ts';
@@ -107,8 +108,9 @@ async function openParts(
   if (local !== undefined) parts.defer(async () => await local.close());
   const threads = await startVerifyThreads();
   parts.defer(async () => await threads.stop());
+  const devices = deviceKeys(config, status);
   const work = await startWork({
-    ...{ config, stores, signer, chain, status, clock, atCommitPoint },
+    ...{ config, devices, stores, signer, chain, status, clock, atCommitPoint },
     sha256: nativeSha256,
     verify: fastVerifyDigest,
     verifyAll: threads.verifyAll,
@@ -121,7 +123,7 @@ async function openParts(
   parts.defer(async () => await work.stop());
   const { link } = work;
   const answer = makeAnswers({
-    ...{ config, stores, signer, chain, status, link, clock, term },
+    ...{ config, devices, stores, signer, chain, status, link, clock, term },
     feeBudget: work.feeBudget,
     prunedStatements: work.prunedStatements,
     sha256: nativeSha256,

@@ -14,9 +14,9 @@ import type { Chain } from './chain/open-chain.ts';
 import { ChainClock } from './chain-clock.ts';
 import type { AtCommitPoint } from './commit-points.ts';
 import type { AnchorServiceConfig } from './config.ts';
-import { deviceKeys } from './configured-devices.ts';
 import { Admission } from './intake/admission.ts';
 import { startBrokerThread } from './intake/broker-thread.ts';
+import type { DeviceKeys } from './intake/device-keys.ts';
 import { connectExternalBroker } from './intake/external-broker.ts';
 import { Intake } from './intake/intake.ts';
 import { RateLimit } from './intake/rate-limit.ts';
@@ -42,6 +42,7 @@ import { sealWindow } from './window/seal-window.ts';
 
 export type WorkParts = {
   readonly config: AnchorServiceConfig;
+  readonly devices: DeviceKeys;
   readonly stores: Stores;
   readonly signer: Signer;
   readonly chain: Chain;
@@ -192,11 +193,10 @@ function makeIntake(
   onReceiptWanted: () => void,
   onStampSoon: () => void,
 ): Intake {
-  const { config, stores, signer, status, clock, sha256, verify, atCommitPoint } = parts;
+  const { config, devices, stores, signer, status, clock, sha256, verify, atCommitPoint } = parts;
   const { messagesPerSecond: perSecond, burst } = config.intake;
   // Not by the time of day, which may be set.
   const monotonic = { nowMs: () => performance.now() };
-  const devices = deviceKeys(config, status);
   const { findSession } = stores.intake;
   return new Intake({
     ...config.intake,
