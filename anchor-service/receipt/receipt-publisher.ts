@@ -6,10 +6,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hash } from '../../core/hash.ts';
 import type { MerkleTree } from '../../core/merkle.ts';
-import { encodeInclusion } from '../../core/receipt.ts';
 import { windowTree } from '../../core/window.ts';
 import { encodeReceiptMessage, vehicleTopic } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
+import { inclusionAt } from '../inclusion.ts';
 import type { OwedReceipt, PublishedWindow, ReceiptStore } from '../ports.ts';
 
 /** Published together, then settled in one transaction. */
@@ -65,13 +65,7 @@ function receiptPayload(
   window: PublishedWindow,
   tree: MerkleTree,
 ): Uint8Array {
-  const level = {
-    treeSize: tree.size,
-    leafIndex: windowIndex,
-    path: tree.inclusionProof(windowIndex),
-  };
-  const windowRecordHash = window.hash;
-  const inclusion = encodeInclusion({ statementId, windowRecordHash, levels: [level] });
+  const inclusion = inclusionAt(statementId, windowIndex, window.hash, tree);
   return encodeReceiptMessage({ inclusion, window: window.anchored, link: window.link });
 }
 

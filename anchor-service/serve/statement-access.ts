@@ -7,10 +7,10 @@ import { unverifiedPayload, verifySigned } from '../../core/cose.ts';
 import { FormatError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { MerkleTree } from '../../core/merkle.ts';
-import { encodeInclusion } from '../../core/receipt.ts';
 import { keyId, type PublicKey, type VerifyDigest } from '../../core/signature.ts';
 import { decodeStatementRequest, MAX_REQUEST_BYTES } from '../../core/statement-request.ts';
 import { windowTree } from '../../core/window.ts';
+import { inclusionAt } from '../inclusion.ts';
 import type { KeptStatement, StatementStore } from '../ports.ts';
 import type { Answer } from './answer.ts';
 import { refusal } from './answer.ts';
@@ -105,13 +105,7 @@ export class StatementAccess {
       this.#lastTree = { seq: window.seq, tree: windowTree(window.entries, sha256) };
     }
     const { tree } = this.#lastTree;
-    const { windowIndex: leafIndex } = place;
-    const level = { treeSize: tree.size, leafIndex, path: tree.inclusionProof(leafIndex) };
-    const inclusion = encodeInclusion({
-      statementId: id,
-      windowRecordHash: window.hash,
-      levels: [level],
-    });
+    const inclusion = inclusionAt(id, place.windowIndex, window.hash, tree);
     return {
       inclusion: toHex(inclusion),
       window: toHex(window.anchored),
