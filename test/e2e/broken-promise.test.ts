@@ -3,15 +3,12 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type ExportSelection, exportEvidence } from '../../agent/disclose/export-evidence.ts';
-import { MqttBroker } from '../../agent/uplink/mqtt-broker.ts';
-import { Uplink } from '../../agent/uplink/uplink.ts';
 import { Uplinks } from '../../agent/uplink/uplinks.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { run as monitor } from '../../cli/commands/monitor.ts';
 import { decodeBrokenPromise } from '../../core/broken-promise.ts';
 import { decodeBundle, encodeBundle } from '../../core/bundle.ts';
 import { toHex } from '../../core/bytes.ts';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import type { Report } from '../../verifier/report.ts';
 import { codeOf } from '../agent/support/coded-error.ts';
@@ -26,6 +23,7 @@ import {
   temporaryFolder,
 } from '../anchor-service/support/service.ts';
 import { RpcError, type RpcProxy, startRpcProxy } from '../chaos/rpc-proxy.ts';
+import { serviceUplink } from './service-uplink.ts';
 import { blockToCheck, serviceReport } from './service-verdicts.ts';
 
 const cleanup = new Cleanup();
@@ -88,32 +86,9 @@ async function startService(
 /** The agent's uplinks, as it wires them. */
 function connect({ services, unit, bad, clock }: Rig): Uplinks {
   const links = services.map((service, i) => {
-    const { servicePublicKey: key, chainId, contract, publisher } = service;
     const { tag, epoch } = unit.identity;
     const outbox = unit.spool.outboxOf(i);
-    const uplink = new Uplink(
-      new MqttBroker(service.mqttUrl, `${toHex(tag)}-${toHex(PRIMITIVES.random(6))}`),
-      outbox,
-      {
-        ...{ tag, epoch, deviceKey: device.key },
-        service: { key, chainId, contract, publishers: [publisher] },
-        resendEveryMs: 200,
-        beaconMaxAgeMs: 900_000,
-        clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
-        sha256: PRIMITIVES.sha256,
-        verify: fastVerifyDigest,
-        random: PRIMITIVES.random,
-        atCommitPoint: () => undefined,
-      },
-      {
-        onAccepted: () => undefined,
-        onReceipt: () => undefined,
-        onRefused: ({ code }) => bad.push(code),
-        onRolledBack: () => bad.push('rolled back'),
-        onBadAnswer: (topic, code) => bad.push(`${topic} ${code}`),
-        onFatal: (error) => bad.push(String(error)),
-      },
-    );
+    const uplink = serviceUplink(service, outbox, { tag, epoch, deviceKey: device.key }, bad);
     return { uplink, outbox, overdueAfterMs: 0 };
   });
   const [first, ...others] = links;

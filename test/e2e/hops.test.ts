@@ -2,15 +2,13 @@
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { exportEvidence } from '../../agent/disclose/export-evidence.ts';
-import { MqttBroker } from '../../agent/uplink/mqtt-broker.ts';
-import { Uplink } from '../../agent/uplink/uplink.ts';
+import type { Uplink } from '../../agent/uplink/uplink.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { toHex } from '../../core/bytes.ts';
 import { verifyHeaderLink } from '../../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../../core/evm/header-link-record.ts';
 import type { BeaconBlock } from '../../core/vehicle-log.ts';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
 import { TestUnit } from '../agent/support/unit.ts';
@@ -23,6 +21,7 @@ import {
   temporaryFolder,
 } from '../anchor-service/support/service.ts';
 import { Vehicle } from '../anchor-service/support/vehicle.ts';
+import { serviceUplink } from './service-uplink.ts';
 import { blockToCheck, serviceReport } from './service-verdicts.ts';
 
 const cleanup = new Cleanup();
@@ -59,30 +58,7 @@ async function start(epochBlocks: number): Promise<Rig> {
 
 function connect({ service, unit }: Rig, bad: string[] = []): Uplink {
   const { tag, epoch } = unit.identity;
-  const { servicePublicKey: key, chainId, contract, publisher } = service;
-  const uplink = new Uplink(
-    new MqttBroker(service.mqttUrl, `${toHex(tag)}-${toHex(PRIMITIVES.random(6))}`),
-    unit.spool,
-    {
-      ...{ tag, epoch, deviceKey: device.key },
-      service: { key, chainId, contract, publishers: [publisher] },
-      resendEveryMs: 200,
-      beaconMaxAgeMs: 900_000,
-      clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
-      sha256: PRIMITIVES.sha256,
-      verify: fastVerifyDigest,
-      random: PRIMITIVES.random,
-      atCommitPoint: () => undefined,
-    },
-    {
-      onAccepted: () => undefined,
-      onReceipt: () => undefined,
-      onRefused: ({ code }) => bad.push(code),
-      onRolledBack: () => bad.push('rolled back'),
-      onBadAnswer: (topic, code) => bad.push(`${topic} ${code}`),
-      onFatal: (error) => bad.push(String(error)),
-    },
-  );
+  const uplink = serviceUplink(service, unit.spool, { tag, epoch, deviceKey: device.key }, bad);
   uplink.start();
   return uplink;
 }

@@ -6,8 +6,7 @@ import { exportEvidence } from '../../agent/disclose/export-evidence.ts';
 import { exportFromUnit, prepareUnit, startAgent } from '../../agent/main.ts';
 import { Spool } from '../../agent/spool/spool.ts';
 import type { KnownService } from '../../agent/uplink/answers.ts';
-import { MqttBroker } from '../../agent/uplink/mqtt-broker.ts';
-import { Uplink } from '../../agent/uplink/uplink.ts';
+import type { Uplink } from '../../agent/uplink/uplink.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { decodeStatementItem } from '../../core/bundle-items.ts';
@@ -16,7 +15,6 @@ import { unverifiedPayload } from '../../core/cose.ts';
 import { decodeSessionRecord, type LogPredecessor } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement } from '../../core/statement.ts';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { type DigestSigner, ephemeralSigner } from '../../hw/keys/file-signer.ts';
 import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { MemoryCapture } from '../agent/support/memory-capture.ts';
@@ -26,6 +24,7 @@ import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporar
 import { TestUnit } from '../agent/support/unit.ts';
 import { until } from '../agent/support/until.ts';
 import { serviceOptions, startTestService } from '../anchor-service/support/service.ts';
+import { serviceUplink } from './service-uplink.ts';
 import { serviceVerdicts } from './service-verdicts.ts';
 
 let folder: TemporaryFolder;
@@ -54,30 +53,10 @@ function known(): KnownService {
 
 function connect(spool: Spool, deviceKey: PublicKey): Uplink {
   const { tag, epoch } = spool.identity() ?? { tag: new Uint8Array(16), epoch: 0 };
-  const name = `${toHex(tag)}-${toHex(PRIMITIVES.random(6))}`;
-  const uplink = new Uplink(
-    new MqttBroker(service.mqttUrl, name),
-    spool,
-    {
-      ...{ tag, epoch, deviceKey },
-      service: known(),
-      resendEveryMs: 200,
-      beaconMaxAgeMs: 900_000,
-      clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
-      sha256: PRIMITIVES.sha256,
-      verify: fastVerifyDigest,
-      random: PRIMITIVES.random,
-      atCommitPoint: () => undefined,
-    },
-    {
-      onAccepted: () => undefined,
-      onReceipt: () => undefined,
-      onRefused: ({ code }) => refused.push(code),
-      onRolledBack: (predecessor) => rolledBack.push(predecessor),
-      onBadAnswer: (_, code) => refused.push(code),
-      onFatal: (error) => refused.push(String(error)),
-    },
-  );
+  const uplink = serviceUplink(service, spool, { tag, epoch, deviceKey }, refused, {
+    onRolledBack: (predecessor) => rolledBack.push(predecessor),
+    onBadAnswer: (_, code) => refused.push(code),
+  });
   uplink.start();
   return uplink;
 }
