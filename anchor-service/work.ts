@@ -6,7 +6,7 @@ import type { Hash } from '../core/hash.ts';
 import type { VerifyDigest } from '../core/signature.ts';
 import { BeaconPublisher } from './chain/beacon.ts';
 import { ChainWriter } from './chain/chain-writer.ts';
-import { timestampOf } from './chain/endpoints.ts';
+import { type Head, timestampOf } from './chain/endpoints.ts';
 import { DAY_S, FeeBudget } from './chain/fee-budget.ts';
 import { Finalizer } from './chain/finalizer.ts';
 import { HopMaker } from './chain/hop-maker.ts';
@@ -84,6 +84,7 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   const clock = new ChainClock(parts.clock);
   let beacons: BeaconPublisher | undefined;
   let stamper: Stamper | undefined;
+  let newestHead: number | undefined;
   const intake = makeIntake(
     { ...parts, clock },
     budget,
@@ -121,12 +122,23 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop(
     'chain',
     config.chain.pollMs,
-    chainStep(parts, budget, clock, () => {
-      running.get('publish')?.wake();
-      running.get('retention')?.wake();
-      running.get('receipts')?.wake();
+    chainStep(parts, budget, clock, {
+      onHead: (head) => {
+        newestHead = head.number;
+        running.get('hops')?.wake();
+      },
+      onFinal: () => {
+        running.get('publish')?.wake();
+        running.get('retention')?.wake();
+        running.get('receipts')?.wake();
+      },
     }),
   );
+  // By itself: what holds a transaction back, as fees above their cap, must not hold back what proves older ones.
+  const hops = makeHopMaker(parts);
+  loop('hops', config.chain.pollMs, async () => {
+    if (newestHead !== undefined) await hops.step(newestHead);
+  });
   loop(
     'publish',
     PUBLISH_EVERY_MS,
@@ -284,7 +296,7 @@ function chainStep(
   parts: WorkParts,
   budget: FeeBudget,
   promised: ChainClock,
-  onFinal: () => void,
+  { onHead, onFinal }: { readonly onHead: (head: Head) => void; readonly onFinal: () => void },
 ): () => Promise<void> {
   const { config, stores, chain, atCommitPoint } = parts;
   const { endpoints, identity, sender } = chain;
@@ -301,33 +313,33 @@ function chainStep(
   });
   const { beacons, hops } = stores;
   const finalizer = new Finalizer({ endpoints, store, beacons, hops, identity, atCommitPoint });
-  const hopMaker = new HopMaker({
-    endpoints,
-    store: hops,
-    chainId: identity.chainId,
-    everyBlocks: config.chain.hopEveryBlocks,
-    atCommitPoint,
-  });
   return async () => {
     await chain.ensureBound();
     const head = await endpoints.head();
+    onHead(head);
     await writer.observe(head);
     const final = await unlessPassing(finalizer.step());
     if (!(final instanceof OperationalError)) {
       promised.sawFinal(timestampOf(final.block));
       if (final.isAnyFinal) onFinal();
     }
-    try {
-      // What is signed goes on without a quorum; nothing new is signed without one.
-      await writer.sendAgain(head);
-      if (final instanceof OperationalError) throw final;
-      budget.advanceTo(timestampOf(final.block));
-      await writer.sendNext(head, final.block);
-    } finally {
-      // What holds a transaction back, as fees above their cap, must not hold back what proves the older ones.
-      await hopMaker.step(head.number);
-    }
+    // What is signed goes on without a quorum; nothing new is signed without one.
+    await writer.sendAgain(head);
+    if (final instanceof OperationalError) throw final;
+    budget.advanceTo(timestampOf(final.block));
+    await writer.sendNext(head, final.block);
   };
+}
+
+function makeHopMaker({ config, stores, chain, atCommitPoint }: WorkParts): HopMaker {
+  const { endpoints, identity } = chain;
+  return new HopMaker({
+    endpoints,
+    store: stores.hops,
+    chainId: identity.chainId,
+    everyBlocks: config.chain.hopEveryBlocks,
+    atCommitPoint,
+  });
 }
 
 function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<void> {
