@@ -31,7 +31,7 @@ export type AnswerParts = {
   readonly verify: VerifyDigest;
 };
 
-export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Answer {
+export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Promise<Answer> {
   const { config, stores, signer, chain, status, link, clock, sha256, verify } = parts;
   const { devices, feeBudget, prunedStatements, term } = parts;
   const nowMs = (): number => clock.nowMs();
@@ -68,8 +68,8 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => A
       sha256,
     }),
   };
-  return ({ method = 'GET', url = '/', headers }) =>
-    route(
+  return async ({ method = 'GET', url = '/', headers }) =>
+    await route(
       {
         method,
         url,

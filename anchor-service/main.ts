@@ -161,7 +161,7 @@ async function leadingTerm(
   const onStandby = async (seen: Lease): Promise<void> => {
     const http = await startHttpServer({
       listen: config.http,
-      answer: ({ url = '/' }) => standbyAnswer(url, store.look()),
+      answer: async ({ url = '/' }) => await Promise.resolve(standbyAnswer(url, store.look())),
       onFailure: () => undefined, // the row that cannot be read is looked at again anyway
     });
     waiting.defer(async () => await http.close());

@@ -431,13 +431,14 @@ export type ReceiptStore = {
   /** In the order of windows and places. */
   owedReceipts(limit: number): readonly OwedReceipt[];
   finalWindow(seq: number): PublishedWindow | undefined;
+  entries: WindowEntries;
   /** Removes the receipts from the outbox. */
   markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n'>[]): void;
   /** FINAL windows without owed receipts whose files are written become PUBLISHED. @returns how many did */
   markWindowsPublished(): number;
 };
 
-/** A FINAL window with all that is published of it. */
+/** What is published of a FINAL window, but for its list of entries, which grows with it. */
 export type PublishedWindow = {
   readonly seq: number;
   readonly state: WindowState;
@@ -450,9 +451,13 @@ export type PublishedWindow = {
   readonly blockHash: Uint8Array;
   readonly transactionHash: Uint8Array | undefined;
   readonly gasUsed: number | undefined;
-  /** `label ‖ hash`, ascending. */
-  readonly entries: readonly Uint8Array[];
 };
+
+/**
+ * A part of the list of a sealed window: `label ‖ hash` of the places from `from` on, ascending, so many or as many as
+ * there are. Whoever wants a whole list reads it in parts (window-list.ts).
+ */
+export type WindowEntries = (seq: number, from: number, count: number) => readonly Uint8Array[];
 
 /** How a chain endpoint answered lately. */
 export type EndpointHealth = {
@@ -484,6 +489,7 @@ export type Backlog = {
 /** Which FINAL windows are in the folder of published windows. */
 export type PublishStore = {
   finalWindow(seq: number): PublishedWindow | undefined;
+  entries: WindowEntries;
   /** FINAL windows from `from` on, ascending. */
   listWindows(from: number, limit: number): readonly ListedWindow[];
   /** The first FINAL window whose files may not all be there. */
@@ -546,6 +552,7 @@ export type StatementStore = {
   /** All statement ids of a group commit, in order. */
   groupIds(group: number): readonly Uint8Array[];
   finalWindow(seq: number): PublishedWindow | undefined;
+  entries: WindowEntries;
 };
 
 export type LastFinal = {

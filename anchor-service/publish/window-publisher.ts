@@ -17,6 +17,7 @@ import {
 } from '../../core/published.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type { Clock, PublishedWindow, PublishStore, ServiceIdentity } from '../ports.ts';
+import { entriesInParts } from '../window-list.ts';
 import { writeDurably } from './durable-file.ts';
 
 export type WindowPublisherOptions = {
@@ -62,9 +63,10 @@ export class WindowPublisher {
   }
 
   async #write(window: PublishedWindow): Promise<void> {
-    const { folder } = this.#options;
+    const { folder, store } = this.#options;
     const name = { seq: window.seq, recordHash: window.hash };
-    await writeDurably(folder, windowFile(name, 'entries'), window.entries);
+    const list = entriesInParts(store.entries, window);
+    await writeDurably(folder, windowFile(name, 'entries'), list);
     await writeDurably(folder, windowFile(name, 'anchored'), window.anchored);
     await writeDurably(folder, windowFile(name, 'link'), window.link);
     await writeDurably(folder, windowFile(name, 'json'), description(window));

@@ -10,7 +10,7 @@ const MAX_CONNECTIONS = 512;
 
 export type HttpOptions = {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly answer: (request: IncomingMessage) => Answer;
+  readonly answer: (request: IncomingMessage) => Promise<Answer>;
   /** What is no request's fault, such as a store that cannot be read. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -21,7 +21,9 @@ export type RunningHttp = { readonly url: string; close(): Promise<void> };
 export async function startHttpServer(options: HttpOptions): Promise<RunningHttp> {
   const { host, port } = options.listen;
   const server = createServer((request, response) => {
-    reply(response, answerTo(request, options)).catch(() => response.destroy());
+    answerTo(request, options)
+      .then(async (answer) => await reply(response, answer))
+      .catch(() => response.destroy());
   });
   server.headersTimeout = 5000;
   server.requestTimeout = 5000;
@@ -44,9 +46,12 @@ export async function startHttpServer(options: HttpOptions): Promise<RunningHttp
 }
 
 /** A store that cannot be read must not end the process that still has statements in flight. */
-function answerTo(request: IncomingMessage, { answer, onFailure }: HttpOptions): Answer {
+async function answerTo(
+  request: IncomingMessage,
+  { answer, onFailure }: HttpOptions,
+): Promise<Answer> {
   try {
-    return answer(request);
+    return await answer(request);
   } catch (error) {
     onFailure(error);
     return { code: 500, body: { code: 'INTERNAL' } };

@@ -16,7 +16,7 @@ type KeptRow = {
 export function statementStore(
   db: Database.Database,
   { findSession, groupIds }: Pick<IntakeStore, 'findSession' | 'groupIds'>,
-  { finalWindow }: Pick<ReceiptStore, 'finalWindow'>,
+  { finalWindow, entries }: Pick<ReceiptStore, 'finalWindow' | 'entries'>,
 ): StatementStore {
   const kept = db.prepare<[Uint8Array], KeptRow>(
     `SELECT statement.id, bytes, session_id, acceptance, signed, leaf_index, window_seq, window_index
@@ -38,5 +38,6 @@ export function statementStore(
     },
     groupIds,
     finalWindow,
+    entries,
   };
 }
