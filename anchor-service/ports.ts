@@ -225,13 +225,17 @@ export type SealedWindow = {
 };
 
 export type WindowStore = {
-  /** The oldest, ascending by label, as the tree wants them. */
-  openStatements(limit: number): readonly OpenStatement[];
+  /** In the order in which they were accepted, from behind this one of the store's own numbers on. */
+  openStatements(afterN: number, limit: number): readonly OpenStatement[];
   /** Windows that are not in a block yet. */
   countUnmined(): number;
   lastWindow(): { readonly seq: number; readonly hash: Uint8Array } | undefined;
-  /** The window and the places of its statements, in one transaction. */
-  seal(window: SealedWindow, statements: readonly OpenStatement[], sealedAtMs: number): void;
+  /** Places in a window that has no record yet, in one transaction, which is durable with the next one of `seal`. */
+  place(seq: number, places: readonly { readonly n: number; readonly index: number }[]): void;
+  /** Opens up to so many statements again whose window never got its record, in one transaction. @returns how many */
+  takeBack(limit: number): number;
+  /** The record, after all places, in one transaction: from then on they are for good. */
+  seal(window: SealedWindow, sealedAtMs: number): void;
 };
 
 /** One signed form of a transaction. All forms of a nonce carry the same call. */
@@ -330,7 +334,7 @@ export type BeaconStore = {
   beaconsToLink(
     windowSeq: number,
     oldest: number,
-  ): { readonly recent: readonly StoredBeacon[]; readonly named: readonly StoredBeacon[] };
+  ): Promise<{ readonly recent: readonly StoredBeacon[]; readonly named: readonly StoredBeacon[] }>;
 };
 
 export type ChainBlock = { readonly number: number; readonly hash: Uint8Array };

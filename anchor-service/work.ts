@@ -284,11 +284,10 @@ function sealStep(parts: WorkParts, budget: FeeBudget, onSealed: () => void): ()
   const { maxStatements, maxUnmined } = config.window;
   const store = stores.windows;
   const options = { store, identity, clock, sha256, atCommitPoint, maxStatements };
-  return () => {
+  return async () => {
     // Without budget for the window that waits, what comes now goes into one window with what comes later.
     const limit = budget.state.isReached ? 1 : maxUnmined;
-    if (sealWindow({ ...options, maxUnmined: limit }) !== undefined) onSealed();
-    return Promise.resolve();
+    if ((await sealWindow({ ...options, maxUnmined: limit })) !== undefined) onSealed();
   };
 }
 

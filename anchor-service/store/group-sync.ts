@@ -34,7 +34,8 @@ export function groupSync(db: Database.Database): GroupSync {
   };
 }
 
-function withoutSync<T>(db: Database.Database, work: () => T): T {
+/** The next transaction with a sync, or the next sync of the log, makes it durable; a power cut before takes all of it. */
+export function withoutSync<T>(db: Database.Database, work: () => T): T {
   db.pragma('synchronous = NORMAL');
   try {
     return db.transaction(work).immediate();
