@@ -552,7 +552,10 @@ export type KeptStatement = {
 };
 
 export type StatementStore = {
+  /** Also one whose group is not durable yet, which nobody may be told of. */
   keptStatement(id: Uint8Array): KeptStatement | undefined;
+  /** Resolves when all that could be read before is durable; rejects once it is unknown what is. */
+  durable(): Promise<void>;
   /** All statement ids of a group commit, in order. */
   groupIds(group: number): readonly Uint8Array[];
   finalWindow(seq: number): PublishedWindow | undefined;

@@ -71,6 +71,8 @@ export class StatementAccess {
     }
     const statement = this.#options.store.keptStatement(fromHex(id));
     if (statement === undefined || !this.#isSignedFor(statement, signed)) return NOT_YOURS;
+    // An acceptance binds the service: it goes out when a power cut cannot take its statement away any more.
+    await this.#options.store.durable();
     return { code: 200, body: await this.#json(statement) };
   }
 
