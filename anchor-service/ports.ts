@@ -511,11 +511,16 @@ export type KeptFork = {
   readonly proof: Uint8Array;
 };
 
+/** Which fork proofs are in the folder of published files: one for each place, numbered in the order of their writing. */
 export type ForkStore = {
-  /** Places of logs with a proof. */
-  countPlaces(): number;
-  /** One for each place, ascending by statement id. */
-  forks(): readonly KeptFork[];
+  unwrittenForks(limit: number): readonly KeptFork[];
+  countWrittenForks(): number;
+  /** From this number on. */
+  writtenForks(from: number, limit: number): readonly KeptFork[];
+  /** The next numbers, in one transaction. */
+  markForksWritten(forks: readonly Pick<KeptFork, 'statementId'>[]): void;
+  /** All are to be written again: the folder is not what it was. */
+  forgetWrittenForks(): void;
 };
 
 export type ListedWindow = {

@@ -1,7 +1,8 @@
 /** The folder of published windows over HTTP: the same bytes under the same names (spec/published-windows.md). */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { FORKS_FILE, isForkPath, isPublishedPath, NEWEST_FILE } from '../../core/published.ts';
+import { isPublishedPath, NEWEST_FILE } from '../../core/published.ts';
+import { FORKS_FILE, isForkPath } from '../../core/published-forks.ts';
 import { type Answer, IMMUTABLE, refusal } from './answer.ts';
 
 export type PublishedFolder = {

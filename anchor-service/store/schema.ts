@@ -278,6 +278,13 @@ WHERE settled_at_s = 0 AND abandoned = 0
   AND window_seq IN (SELECT seq FROM window WHERE anchored IS NOT NULL);
 `;
 
+/** Which fork proofs have their files in the folder of published ones: by number, in the order in which they were written. */
+const FORKS_WRITTEN = `
+ALTER TABLE fork ADD COLUMN number INTEGER;
+CREATE UNIQUE INDEX fork_number ON fork (number) WHERE number IS NOT NULL;
+CREATE INDEX fork_unwritten ON fork (first_id) WHERE number IS NULL;
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -289,4 +296,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   RETENTION,
   HOPS_KEPT,
   SETTLED,
+  FORKS_WRITTEN,
 ];
