@@ -25,6 +25,8 @@ export type AnswerParts = {
   readonly clock: Clock;
   readonly feeBudget: () => FeeBudget;
   readonly prunedStatements: () => number | undefined;
+  /** Of a published file, by its name. */
+  readonly onMissingFile: (name: string) => void;
   /** Of the lease that this service leads under. */
   readonly term: number;
   readonly sha256: Hash;
@@ -55,7 +57,7 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => P
       newestStampMs: () => stores.stamps.lastStampedAtMs(),
     },
     stamps: stores.stamps,
-    published: config.publish,
+    published: { ...config.publish, onMissing: parts.onMissingFile },
     codeHash: ANCHOR_LOG_CODE_HASH,
     servicePublicKey: signer.key,
     challenges,

@@ -126,6 +126,7 @@ async function openParts(
     ...{ config, devices, stores, signer, chain, status, link, clock, term },
     feeBudget: work.feeBudget,
     prunedStatements: work.prunedStatements,
+    onMissingFile: work.onMissingFile,
     sha256: nativeSha256,
     verify: fastVerifyDigest,
   });

@@ -62,6 +62,8 @@ export type Work = {
   readonly feeBudget: () => FeeBudgetState;
   /** Statements, since the start; undefined where they are kept for ever. */
   readonly prunedStatements: () => number | undefined;
+  /** A published file that somebody asked for, by its name, and that is not there. */
+  readonly onMissingFile: (name: string) => void;
   stop(): Promise<void>;
 };
 
@@ -139,10 +141,11 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   loop('hops', config.chain.pollMs, async () => {
     if (newestHead !== undefined) await hops.step(newestHead);
   });
+  const publisher = makePublisher(parts);
   loop(
     'publish',
     PUBLISH_EVERY_MS,
-    publishStep(parts, () => running.get('receipts')?.wake()),
+    publishStep(parts, publisher, () => running.get('receipts')?.wake()),
   );
   loop('receipts', RECEIPTS_EVERY_MS, receiptsStep(parts, link));
   loop('beacon', config.beacon.everyMs, async () => await made.step());
@@ -171,6 +174,11 @@ export async function startWork(parts: WorkParts): Promise<Work> {
     link,
     feeBudget: () => budget.state,
     prunedStatements: () => pruner?.pruned,
+    onMissingFile: (name) => {
+      if (!publisher.noticeMissing(name)) return;
+      parts.log('published-file-lost', { name });
+      running.get('publish')?.wake();
+    },
     stop: async () => {
       stopped ??= stop();
       await stopped;
@@ -341,15 +349,28 @@ function makeHopMaker({ config, stores, chain, atCommitPoint }: WorkParts): HopM
   });
 }
 
-function publishStep(parts: WorkParts, onWritten: () => void): () => Promise<void> {
-  const { config, stores, chain, clock, sha256, atCommitPoint } = parts;
-  const publisher = new WindowPublisher({
+function makePublisher({
+  config,
+  stores,
+  chain,
+  clock,
+  atCommitPoint,
+}: WorkParts): WindowPublisher {
+  return new WindowPublisher({
     folder: config.publish.folder,
     store: stores.published,
     identity: chain.identity,
     clock,
     atCommitPoint,
   });
+}
+
+function publishStep(
+  parts: WorkParts,
+  publisher: WindowPublisher,
+  onWritten: () => void,
+): () => Promise<void> {
+  const { config, stores, sha256, atCommitPoint } = parts;
   const forks = new ForkPublisher({
     folder: config.publish.folder,
     store: stores.forks,

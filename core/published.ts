@@ -15,6 +15,8 @@ export const ENTRY_BYTES = 64;
 export const MAX_INDEX_BYTES = 1 << 16;
 
 const FORMAT = 'witnessmark-published/0';
+const WINDOW_FILE = /^windows\/(0|[1-9]\d{0,14})-([0-9a-f]{64})\.(?:json|entries|anchored|link)$/;
+const PAGE_FILE = /^index\/(0|[1-9]\d{0,12})\.json$/;
 
 /** By the end of their names: the description, the entries one behind the other, and the two shared parts of a receipt. */
 export const WINDOW_PARTS = ['json', 'entries', 'anchored', 'link'] as const;
@@ -50,14 +52,21 @@ export function pageFile(page: number): string {
   return `index/${page}.json`;
 }
 
+/** @returns which window a path names a file of; undefined: of none */
+export function windowOfFile(path: string): Pick<IndexedWindow, 'seq' | 'recordHash'> | undefined {
+  const [, seq, hash] = WINDOW_FILE.exec(path) ?? [];
+  return hash === undefined ? undefined : { seq: Number(seq), recordHash: fromHex(hash) };
+}
+
+/** @returns which index page a path names; undefined: none */
+export function pageOfFile(path: string): number | undefined {
+  const page = PAGE_FILE.exec(path)?.[1];
+  return page === undefined ? undefined : Number(page);
+}
+
 /** Whether a path could name a file of such a folder: it has no other characters, so it leads nowhere else. */
 export function isPublishedPath(path: string): boolean {
-  return (
-    path === NEWEST_FILE ||
-    /^index\/(0|[1-9]\d{0,12})\.json$/.test(path) ||
-    isForkPath(path) ||
-    /^windows\/(0|[1-9]\d{0,14})-[0-9a-f]{64}\.(json|entries|anchored|link)$/.test(path)
-  );
+  return path === NEWEST_FILE || PAGE_FILE.test(path) || isForkPath(path) || WINDOW_FILE.test(path);
 }
 
 export function encodePage(windows: readonly IndexedWindow[]): string {

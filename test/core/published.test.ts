@@ -7,8 +7,10 @@ import {
   isPublishedPath,
   PAGE_WINDOWS,
   pageFile,
+  pageOfFile,
   WINDOW_PARTS,
   windowFile,
+  windowOfFile,
 } from '../../core/published.ts';
 import {
   decodeForkCount,
@@ -112,6 +114,11 @@ test('every file of the folder has a name of its own kind, and nothing else has'
     `${names[2]}.part`,
   ];
   expect(others.filter(isPublishedPath)).toEqual([]);
+  const { seq, recordHash } = window(3);
+  expect(names.map(windowOfFile).filter((named) => named !== undefined)).toEqual(
+    WINDOW_PARTS.map(() => ({ seq, recordHash })),
+  );
+  expect(names.map(pageOfFile).filter((named) => named !== undefined)).toEqual([7]);
 });
 
 test('an index of fork proofs says how many there are, and nothing else passes for one', () => {
