@@ -20,10 +20,15 @@ export type RunningHttp = { readonly url: string; close(): Promise<void> };
 /** @throws OperationalError PORT_IN_USE, LISTEN_FAILED */
 export async function startHttpServer(options: HttpOptions): Promise<RunningHttp> {
   const { host, port } = options.listen;
+  const answering = new Set<Promise<void>>();
   const server = createServer((request, response) => {
-    answerTo(request, options)
+    const answered = answerTo(request, options)
       .then(async (answer) => await reply(response, answer))
-      .catch(() => response.destroy());
+      .catch(() => {
+        response.destroy();
+      });
+    answering.add(answered);
+    void answered.then(() => answering.delete(answered));
   });
   server.headersTimeout = 5000;
   server.requestTimeout = 5000;
@@ -41,6 +46,8 @@ export async function startHttpServer(options: HttpOptions): Promise<RunningHttp
       server.close();
       server.closeAllConnections();
       await closed;
+      // One that still reads the store must not find it closed.
+      await Promise.all(answering);
     },
   };
 }

@@ -18,6 +18,8 @@ const DAY_S = 86_400;
 const NOW_S = 1_790_000_000;
 /** Before nonces had a sender and a time at which they were settled. */
 const BEFORE_SENDERS = 5;
+/** With that time, which was 0 for what was settled before. */
+const BEFORE_SETTLED = 9;
 
 /** A real anchored window, its block at another time. */
 function anchoredAt(timeS: number): Uint8Array {
@@ -108,13 +110,12 @@ test('so is a store that was brought further before there was that step', () => 
   const folder = temporaryFolder();
   cleanup.add(() => folder.remove());
   oldStore(folder.path, BEFORE_SENDERS, [NOW_S - 40 * DAY_S, NOW_S - 5 * DAY_S]);
-  const path = join(folder.path, 'anchor-service.sqlite');
-  const first = leadingStores(folder.path);
-  first.close();
-  // As the step that made the column left them.
-  const db = new Database(path);
-  db.exec('UPDATE nonce SET settled_at_s = 0');
-  db.pragma(`user_version = ${SCHEMA_STEPS.length - 1}`);
+  const db = new Database(join(folder.path, 'anchor-service.sqlite'));
+  for (const name of ['statement_first_chunk', 'statement_end_chunk']) {
+    db.function(name, (_bytes: unknown) => null);
+  }
+  for (const step of SCHEMA_STEPS.slice(BEFORE_SENDERS, BEFORE_SETTLED)) db.exec(step);
+  db.pragma(`user_version = ${BEFORE_SETTLED}`);
   db.close();
   const { stores, close } = leadingStores(folder.path);
   cleanup.add(close);
