@@ -118,8 +118,7 @@ export class StatementAccess {
 
   async #treeOf(window: PublishedWindow): Promise<MerkleTree> {
     if (this.#lastTree?.seq === window.seq) return await this.#lastTree.tree;
-    const { store, sha256 } = this.#options;
-    const grown = { seq: window.seq, tree: readWindowTree(store.entries, window, sha256) };
+    const grown = { seq: window.seq, tree: this.#grow(window, this.#lastTree?.tree) };
     this.#lastTree = grown;
     try {
       return await grown.tree;
@@ -128,5 +127,15 @@ export class StatementAccess {
       if (this.#lastTree === grown) this.#lastTree = undefined;
       throw error;
     }
+  }
+
+  /** One at a time: whoever asks for statements of many windows at once must not fill the memory with their lists. */
+  async #grow(
+    window: PublishedWindow,
+    before: Promise<MerkleTree> | undefined,
+  ): Promise<MerkleTree> {
+    const { store, sha256 } = this.#options;
+    await before?.catch(() => undefined);
+    return await readWindowTree(store.entries, window, sha256);
   }
 }
