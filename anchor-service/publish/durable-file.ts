@@ -28,6 +28,8 @@ export async function writeDurably(
     await rename(part, path);
     await syncFolder(dirname(path));
   } catch (cause) {
+    // What the content comes from may fail as well, such as the store: that is no folder that waiting can heal.
+    if ((cause as { syscall?: unknown }).syscall === undefined) throw cause;
     throw new OperationalError('PUBLISH_UNWRITABLE', `${path} cannot be written`, {
       retryable: true,
       cause,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { PublishStore } from '../../../anchor-service/ports.ts';
 import { WindowPublisher } from '../../../anchor-service/publish/window-publisher.ts';
 import type { Stores } from '../../../anchor-service/store/open-stores.ts';
 import { sha256 } from '../../../core/hash.ts';
@@ -41,10 +42,10 @@ beforeEach(async () => {
 });
 
 /** As one of another run: it knows nothing but what store and folder say. */
-function newPublisher(): WindowPublisher {
+function newPublisher(store: PublishStore = stores.published): WindowPublisher {
   const clock = { nowMs: () => 0 };
   const atCommitPoint = (): void => undefined;
-  return new WindowPublisher({ folder, store: stores.published, identity, clock, atCommitPoint });
+  return new WindowPublisher({ folder, store, identity, clock, atCommitPoint });
 }
 
 function attempt(n: number) {
@@ -99,16 +100,17 @@ test('so are a page and the index itself', async () => {
   expect(decodeNewest(read(NEWEST_FILE)).windows).toBe(WINDOWS);
 });
 
-test.each([
-  ['a window that is not there yet', windowFile(name(WINDOWS), 'link')],
-  [
-    'another record of a window',
-    windowFile({ ...name(4), recordHash: new Uint8Array(32) }, 'link'),
-  ],
-  ['a page that is not full', pageFile(1)],
-  ['no file of the folder', 'windows/x'],
-])('nothing is written for %s', (_, path) => {
-  expect(publisher.noticeMissing(path)).toBe(false);
+test('nothing is written for what was never there', () => {
+  const [here, notYet] = [name(4), name(WINDOWS)];
+  for (const path of [
+    windowFile(notYet, 'link'),
+    windowFile({ ...here, recordHash: new Uint8Array(32) }, 'link'),
+    // Not full: what stands behind the full ones is in the index.
+    pageFile(1),
+    'windows/x',
+  ]) {
+    expect(publisher.noticeMissing(path), path).toBe(false);
+  }
 });
 
 test.each([
@@ -118,6 +120,18 @@ test.each([
   rmSync(join(folder, path));
   await newPublisher().step();
   expect(isThere(path)).toBe(true);
+});
+
+test('a store that cannot be read is no folder that cannot be written', async () => {
+  makeFinal(WINDOWS);
+  const broken = new Error('the store is damaged');
+  const entries = (): never => {
+    throw broken;
+  };
+  publisher = newPublisher({ ...stores.published, entries });
+  await expect(publisher.step()).rejects.toBe(broken);
+  await newPublisher().step();
+  expect(isThere(windowFile(name(WINDOWS), 'entries'))).toBe(true);
 });
 
 test('a folder that was put back from a copy has what came after it', async () => {

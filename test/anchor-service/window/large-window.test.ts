@@ -19,8 +19,8 @@ import { leadingStores } from '../support/leading-stores.ts';
 import { serviceOptions, temporaryFolder } from '../support/service.ts';
 import { Vehicle } from '../support/vehicle.ts';
 
-const HOLD_MS = 1200;
-const STATEMENTS = 80_000;
+const HOLD_MS = 1000;
+const STATEMENTS = 60_000;
 const GROUP = 2000;
 
 const cleanup = new Cleanup();
