@@ -200,6 +200,13 @@ function ofAnchoring({ status, facts, nowMs, isIndexUnread }: HealthInputs): rea
   if (!isIndexUnread) {
     items.push(isLate ? attention('anchor', 'ANCHORING_LATE', sentence) : ok('anchor', sentence));
   }
+  for (const { code, count: refused } of facts?.aside ?? []) {
+    const aside =
+      code === 'STATEMENT_PRUNED'
+        ? `${count(refused, 'statement')} refused by the service (STATEMENT_PRUNED): what stood there was anchored so long ago that it is kept no longer. The published windows have what a receipt is made of; the recordings are all there.`
+        : `${count(refused, 'statement')} refused by the service (${code}): not anchored, and the recordings are all there. See the agent’s log.`;
+    items.push(attention('anchor', 'STATEMENTS_ASIDE', aside));
+  }
   if ((status?.uplink.refused ?? 0) > 0) {
     const refused = count(status?.uplink.refused ?? 0, 'record');
     items.push(
