@@ -7,7 +7,7 @@ import type { HeaderTrail, SessionTrail } from '../trail.ts';
 
 type Header = HeaderTrail['header'];
 
-/** An end without a shutdown that the session recorded. */
+/** An end without a shutdown that the session recorded, or behind which a session left nothing. */
 type OpenEnd = {
   /** Of the last chunk that the session sealed, or that was recovered from it. */
   readonly header: Header;
@@ -92,12 +92,22 @@ function openEnds({ trail, bounds, acceptances }: Context): readonly OpenEnd[] {
     const next = headers[at + 1];
     const nextSession = contentsOf(next, session);
     const isEnd = next?.header.log !== header.log || nextSession !== session;
+    const isOrderly =
+      header.state === 'shutdown' && header.recovered === undefined && !skips(session, nextSession);
     session = nextSession;
-    if (!isEnd || (header.state === 'shutdown' && header.recovered === undefined)) return;
+    if (!isEnd || isOrderly) return;
     const isFollowed = next !== undefined || header.recovered !== undefined;
     ends.push({ header, outside, accepted, isFollowed });
   });
   return ends;
+}
+
+/** A session in between left nothing here: it sealed nothing, or what it had was cut. */
+function skips(before: SessionTrail | undefined, after: SessionTrail | undefined): boolean {
+  if (before === undefined || after === undefined || before.record.log !== after.record.log) {
+    return false;
+  }
+  return after.record.number > before.record.number + 1;
 }
 
 /** A recovered chunk belongs to the session that died; while it is closed, to the one before it, as a rule. */
