@@ -56,6 +56,9 @@ export type Enrolment = {
   readonly vouchers: readonly Voucher[];
   /** Unix seconds, by the owner's machine. */
   readonly enrolledAtS: number;
+  /** What the registry calls the vehicle (`registeredVehicle`), and the salt of `enrolmentCommitment`: 32 bytes each. */
+  readonly vehicleNumber: Uint8Array;
+  readonly registrySalt: Uint8Array;
 };
 
 export type SignedEnrolment = { readonly enrolment: Enrolment; readonly signature: OwnerSignature };
@@ -81,6 +84,8 @@ export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
     ['string', 'keyProtection', enrolment.keyProtection],
     ['bytes32', 'vouchers', sha256(encodeCbor(voucherFields(enrolment.vouchers)))],
     ['uint64', 'enrolledAt', BigInt(enrolment.enrolledAtS)],
+    ['bytes32', 'vehicleNumber', enrolment.vehicleNumber],
+    ['bytes32', 'registrySalt', enrolment.registrySalt],
   ]);
 }
 
@@ -107,6 +112,8 @@ export function encodeEnrolment({ enrolment, signature }: SignedEnrolment): Uint
     enrolment.keyProtection,
     voucherFields(enrolment.vouchers),
     enrolment.enrolledAtS,
+    enrolment.vehicleNumber,
+    enrolment.registrySalt,
     ownerSignatureFields(signature),
   ]);
 }
@@ -136,6 +143,8 @@ function readSignedEnrolment(fields: Fields): SignedEnrolment {
       evidence: voucher.bytesUpTo('evidence', MAX_EVIDENCE_BYTES),
     })),
     enrolledAtS: fields.uint('enrolled at'),
+    vehicleNumber: fields.bytes('vehicle number', 32),
+    registrySalt: fields.bytes('registry salt', 32),
   };
   return { enrolment, signature: fields.nested('signature', readOwnerSignature) };
 }
