@@ -18,7 +18,7 @@ import {
 import { RECORD } from './record-type.ts';
 import { readPublicKey, readWord } from './session-record.ts';
 import { COSE_ALGORITHM, keyId, type PublicKey, type VerifyDigest } from './signature.ts';
-import { typedDataDigest } from './typed-data.ts';
+import { type TypedData, type TypedField, typedDataDigest } from './typed-data.ts';
 import { TAG_BYTES } from './vehicle-log.ts';
 import { ADDRESS_BYTES } from './window.ts';
 
@@ -68,10 +68,10 @@ export function vinCommitment(salt: Uint8Array, vin: string): Uint8Array {
   return sha256(concatBytes(VIN_PREFIX, salt, asciiBytes(vin)));
 }
 
-/** EIP-712 digest, 32 bytes: what the owner signs. */
-export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
+/** What a wallet shows to the owner, who signs it. */
+export function enrolmentTypedData(enrolment: Enrolment): TypedData {
   const { chainId, contract, odometerKm } = enrolment;
-  return typedDataDigest({ chainId, verifyingContract: contract }, 'Enrolment', [
+  const fields: readonly TypedField[] = [
     ['address', 'owner', enrolment.owner],
     ['bytes16', 'vehicle', enrolment.tag],
     ['uint64', 'epoch', BigInt(enrolment.epoch)],
@@ -86,7 +86,13 @@ export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
     ['uint64', 'enrolledAt', BigInt(enrolment.enrolledAtS)],
     ['bytes32', 'vehicleNumber', enrolment.vehicleNumber],
     ['bytes32', 'registrySalt', enrolment.registrySalt],
-  ]);
+  ];
+  return { domain: { chainId, verifyingContract: contract }, structName: 'Enrolment', fields };
+}
+
+/** EIP-712 digest, 32 bytes. */
+export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
+  return typedDataDigest(enrolmentTypedData(enrolment));
 }
 
 function voucherFields(vouchers: readonly Voucher[]): readonly CborValue[] {
