@@ -57,13 +57,13 @@ module.exports = {
     rule(
       'stages-do-not-import-hardware',
       'main.ts hands them a port',
-      { path: '^(agent|anchor-service)/[^/]+/' },
+      { path: '^(agent|anchor-service|owner)/[^/]+/' },
       { path: '^hw/' },
     ),
     rule(
       'only-roots-import-hardware',
       'the composition roots choose the adapters',
-      { pathNot: ['^(agent|anchor-service)/main[.]ts$', '^(cli|hw|test)/'] },
+      { pathNot: ['^(agent|anchor-service|owner)/main[.]ts$', '^(cli|hw|test)/'] },
       { path: '^hw/' },
     ),
     rule(

@@ -20,6 +20,11 @@ export const COMMANDS = {
     summary: 'is the evidence healthy: health --data DIR',
     load: () => import('./commands/health.ts'),
   },
+  did: {
+    person: 'Owner',
+    summary: 'who an owner is: did --owner DIR',
+    load: () => import('./commands/did.ts'),
+  },
   export: {
     person: 'Owner',
     summary: 'make an evidence bundle: export --data DIR --out FILE',
