@@ -7,12 +7,13 @@ import { type Io, print } from '../io.ts';
 import { readPassword } from '../password.ts';
 
 const HELP = `usage: witnessmark did --owner DIR | ADDRESS [--chain ID | --rpc URL [--registry ADDRESS]] [--json]
-       witnessmark did --owner DIR --new [--password-file FILE]
+       witnessmark did --owner DIR --new [--address ADDRESS] [--password-file FILE]
 
 Prints an owner's address as did:ethr and did:pkh, which need no registration, and with an endpoint resolves both.
 
   --owner DIR           the owner's folder: a wallet and a recovery key, best one for each vehicle
   --new                 makes it; the password opens both keys, and nobody can replace it
+  --address ADDRESS     of a wallet elsewhere: then only the recovery key is made
   --password-file FILE  its first line; else the environment variable WITNESSMARK_PASSWORD, else asked for
   --chain ID            of an EVM chain; 1 by default
   --rpc URL             an endpoint of that chain: the documents are resolved there
@@ -25,6 +26,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     options: {
       owner: { type: 'string' },
       new: { type: 'boolean' },
+      address: { type: 'string' },
       'password-file': { type: 'string' },
       chain: { type: 'string' },
       rpc: { type: 'string' },
@@ -50,7 +52,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
   if (values.new === true) {
     if (owner === undefined) throw new UserError('ARGUMENTS', 'expected --owner DIR with --new');
-    await createOwner(owner, await readPassword(values['password-file'], io));
+    const elsewhere = values.address === undefined ? undefined : readAddress(values.address);
+    await createOwner(owner, await readPassword(values['password-file'], io), elsewhere);
   }
   const address = owner === undefined ? readAddress(text ?? '') : addressOfOwner(owner);
   const identity = await identify({

@@ -3,11 +3,19 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { renderUnicodeCompact } from 'uqr';
 import { acceptUnitEnrolment, requestUnitEnrolment } from '../../agent/main.ts';
-import { toHex } from '../../core/bytes.ts';
+import { fromHex, toHex } from '../../core/bytes.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
 import { UserError } from '../../core/errors.ts';
+import {
+  draftEnrolment,
+  type EnrolmentOrder,
+  enrolUnit,
+  finishEnrolment,
+  registerVehicle,
+  registrationCalls,
+  type SignedByOwner,
+} from '../../owner/enrolment.ts';
 import { readAddress } from '../../owner/identity/did.ts';
-import { enrolUnit, registerVehicle } from '../../owner/main.ts';
 import { type Io, print } from '../io.ts';
 import { readPassword } from '../password.ts';
 
@@ -16,11 +24,13 @@ const HELP = `usage: witnessmark enrol --data DIR --serial TEXT [--out FILE]
                          (--chain ID | --rpc URL) --out FILE [--odometer KM] [--password-file FILE]
        witnessmark enrol --data DIR --accept FILE
        witnessmark enrol --owner DIR --register --rpc URL [--password-file FILE]
+       witnessmark enrol --owner DIR --request … --typed-data FILE; then --owner DIR --signature HEX --out FILE
 
 Gives a unit its owner. On the unit, the first makes its keys and shows a request, as text and QR code, with a pairing code.
 On the owner's machine, the second signs it, with the recovery key to which the unit will seal what only the owner can read;
 with --rpc it also registers vehicle and key. On the unit, the third takes the answer; the agent's next start is enrolled.
-The fourth registers later, or again when its fate was not known.
+The fourth registers later, or again when its fate was not known. For a wallet elsewhere the fifth writes what it is to sign,
+as eth_signTypedData_v4 takes it, and then takes its signature and shows the calls that register.
 
   --data DIR            the unit's data folder
   --serial TEXT         what is printed on the unit
@@ -31,7 +41,10 @@ The fourth registers later, or again when its fate was not known.
   --vin VIN             stays here: the enrolment has only a salted commitment
   --odometer KM
   --registry ADDRESS    of VehicleRegistry on the chain
-  --chain ID, --rpc URL which chain; with an endpoint the vehicle is registered at once`;
+  --chain ID, --rpc URL which chain; with an endpoint the vehicle is registered at once
+  --typed-data FILE     what a wallet elsewhere is to sign; is not written over
+  --signature HEX       what it signed: 65 bytes
+  --contract-signature HEX  of a wallet that is a contract (ERC-1271)`;
 
 const TEXT_PREFIX = 'witnessmark:enrol:';
 
@@ -52,6 +65,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       chain: { type: 'string' },
       rpc: { type: 'string' },
       register: { type: 'boolean' },
+      'typed-data': { type: 'string' },
+      signature: { type: 'string' },
+      'contract-signature': { type: 'string' },
       'password-file': { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -72,20 +88,56 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     else ask(data, need(values.serial, '--serial TEXT or --accept FILE'), values.out, io);
     return 0;
   }
-  const folder = need(owner, '--owner DIR');
-  if (values.register !== true) await sign(folder, values, io);
-  if (values.rpc === undefined) {
-    if (values.register === true)
-      throw new UserError('ARGUMENTS', 'expected --rpc URL with --register');
-    return 0;
-  }
-  const password = await readPassword(values['password-file'], io);
-  const { vehicleNumber, blockNumber } = await registerVehicle(folder, password, values.rpc);
-  print(
-    io.stdout,
-    `vehicle ${toHex(vehicleNumber)} and its device key are registered in block ${blockNumber}`,
-  );
+  await ofOwner(need(owner, '--owner DIR'), values, io);
   return 0;
+}
+
+type Values = Partial<
+  Record<
+    | 'request'
+    | 'code'
+    | 'vin'
+    | 'odometer'
+    | 'registry'
+    | 'chain'
+    | 'rpc'
+    | 'out'
+    | 'password-file'
+    | 'typed-data'
+    | 'signature'
+    | 'contract-signature',
+    string
+  >
+> & { readonly register?: boolean };
+
+async function ofOwner(folder: string, values: Values, io: Io): Promise<void> {
+  const { rpc, signature, 'contract-signature': contractSignature } = values;
+  const elsewhere = signature ?? contractSignature;
+  if (elsewhere !== undefined) {
+    const kind = signature === undefined ? 'contract' : 'key';
+    answer(finishEnrolment(folder, { kind, bytes: fromHex(elsewhere) }), values.out, io);
+    print(io.stdout, 'to register it, send from the same wallet:');
+    for (const { to, data } of registrationCalls(folder)) {
+      print(io.stdout, `  to 0x${toHex(to)} data 0x${toHex(data)}`);
+    }
+    return;
+  }
+  if (values['typed-data'] !== undefined) {
+    const typedData = await draftEnrolment(orderOf(folder, values));
+    writeNew(values['typed-data'], new TextEncoder().encode(typedData));
+    return;
+  }
+  if (values.register === true && rpc === undefined) {
+    throw new UserError('ARGUMENTS', 'expected --rpc URL with --register');
+  }
+  const order = values.register === true ? undefined : orderOf(folder, values);
+  if (order !== undefined) need(values.out, '--out FILE');
+  const password = await readPassword(values['password-file'], io);
+  if (order !== undefined) answer(await enrolUnit(order, password), values.out, io);
+  if (rpc === undefined) return;
+  const { vehicleNumber, blockNumber } = await registerVehicle(folder, password, rpc);
+  const vehicle = `vehicle ${toHex(vehicleNumber)}`;
+  print(io.stdout, `${vehicle} and its device key are registered in block ${blockNumber}`);
 }
 
 function ask(data: string, serial: string, out: string | undefined, io: Io): void {
@@ -97,39 +149,26 @@ function ask(data: string, serial: string, out: string | undefined, io: Io): voi
   print(io.stdout, `pairing code: ${pairingCode(request)}`);
 }
 
-type SignValues = Partial<
-  Record<
-    | 'request'
-    | 'code'
-    | 'vin'
-    | 'odometer'
-    | 'registry'
-    | 'chain'
-    | 'rpc'
-    | 'out'
-    | 'password-file',
-    string
-  >
->;
-
-async function sign(folder: string, values: SignValues, io: Io): Promise<void> {
+function orderOf(folder: string, values: Values): EnrolmentOrder {
   const { chain, rpc, odometer } = values;
   if ((chain === undefined) === (rpc === undefined)) {
     throw new UserError('ARGUMENTS', 'expected either --chain ID or --rpc URL');
   }
-  const out = need(values.out, '--out FILE');
-  const request = readRequestArgument(need(values.request, '--request FILE|TEXT'));
-  const code = need(values.code, '--code CODE');
-  const vin = need(values.vin, '--vin VIN');
-  const registry = readAddress(need(values.registry, '--registry ADDRESS'));
-  const signed = await enrolUnit({
-    ...{ folder, request, code, vin, registry },
-    password: await readPassword(values['password-file'], io),
+  return {
+    folder,
+    request: readRequestArgument(need(values.request, '--request FILE|TEXT')),
+    code: need(values.code, '--code CODE'),
+    vin: need(values.vin, '--vin VIN'),
+    registry: readAddress(need(values.registry, '--registry ADDRESS')),
     odometerKm: odometer === undefined ? undefined : Number(toDigits('--odometer', odometer)),
     chain: rpc === undefined ? { id: BigInt(toDigits('--chain', chain ?? '')) } : { rpc },
-  });
-  writeNew(out, signed.payload);
-  print(io.stdout, `${out}: enrolment ${toHex(signed.enrolmentId)}, for the unit`);
+  };
+}
+
+function answer({ payload, enrolmentId }: SignedByOwner, file: string | undefined, io: Io): void {
+  const out = need(file, '--out FILE');
+  writeNew(out, payload);
+  print(io.stdout, `${out}: enrolment ${toHex(enrolmentId)}, for the unit`);
 }
 
 function accept(data: string, file: string, io: Io): void {

@@ -157,5 +157,3 @@ export const VEHICLE_REGISTRY_CODE_HASH =
 /** Slots of its mappings: an entry lies at keccak256(key . slot), once more for each further key. */
 export const VEHICLE_REGISTRY_EPOCHS_SLOT = 0n;
 export const VEHICLE_REGISTRY_KEYS_SLOT = 1n;
-export const VEHICLE_REGISTRY_EPOCH_OF_SLOT = 2n;
-export const VEHICLE_REGISTRY_OFFERS_SLOT = 3n;

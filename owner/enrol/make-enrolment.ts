@@ -1,10 +1,5 @@
 /** What an owner signs for a unit that asked to be enrolled. Implements spec/enrolment.md, "Bytes". */
-import {
-  type Enrolment,
-  encodeEnrolment,
-  enrolmentDigest,
-  vinCommitment,
-} from '../../core/enrolment.ts';
+import { type Enrolment, vinCommitment } from '../../core/enrolment.ts';
 import {
   decodeEnrolmentRequest,
   normalPairingCode,
@@ -12,7 +7,6 @@ import {
 } from '../../core/enrolment-request.ts';
 import { UserError } from '../../core/errors.ts';
 import { registeredVehicle } from '../../core/registry-words.ts';
-import type { OwnerKey } from '../ports.ts';
 
 /** What only the owner knows; each salt 32 random bytes. */
 export type OwnerSecrets = {
@@ -65,10 +59,4 @@ export function makeEnrolment(owner: Uint8Array, facts: EnrolmentFacts): Enrolme
     vehicleNumber: registeredVehicle(owner, secrets.vehicleSalt),
     registrySalt: secrets.registrySalt,
   };
-}
-
-/** @returns the payload that the unit's device key is to sign */
-export async function signEnrolment(enrolment: Enrolment, key: OwnerKey): Promise<Uint8Array> {
-  const bytes = await key.signDigest(enrolmentDigest(enrolment));
-  return encodeEnrolment({ enrolment, signature: { kind: 'key', bytes } });
 }

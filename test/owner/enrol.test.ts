@@ -12,7 +12,13 @@ import { decodeEnrolment, encodeEnrolment, verifyEnrolment } from '../../core/en
 import { pairingCode } from '../../core/enrolment-request.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { verifyRegistryFacts } from '../../core/registry-facts.ts';
-import { enrolmentCommitment, keySlot, readKeyWord } from '../../core/registry-words.ts';
+import {
+  enrolmentCommitment,
+  epochSlot,
+  keySlot,
+  readEpochWord,
+  readKeyWord,
+} from '../../core/registry-words.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { deployRegistries } from '../../owner/chain/deploy-registries.ts';
@@ -21,8 +27,9 @@ import {
   openEthereumEndpoint,
 } from '../../owner/chain/ethereum-endpoint.ts';
 import { wordProver } from '../../owner/chain/prove-words.ts';
+import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
-import { addressOfOwner, createOwner, enrolUnit, registerVehicle } from '../../owner/main.ts';
+import { addressOfOwner, createOwner } from '../../owner/main.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
@@ -95,17 +102,16 @@ async function run(...args: readonly string[]): Promise<string> {
 }
 
 async function sign(request: Uint8Array, change: { code?: string; vin?: string } = {}) {
-  return await enrolUnit({
+  const order = {
     folder: ownerPath,
-    password: 'secret',
     request,
     code: pairingCode(request),
     vin: VIN,
     odometerKm: 12,
     registry,
     chain: { id: endpoint.chainId },
-    ...change,
-  });
+  };
+  return await enrolUnit({ ...order, ...change }, 'secret');
 }
 
 /** Of every session in the evidence, the enrolment that it names. */
@@ -260,4 +266,53 @@ test('neither tag nor device key nor VIN is anywhere on the chain', async () => 
   for (const secret of [tag, deviceKey.bytes, new TextEncoder().encode(VIN)]) {
     expect(everything).not.toContain(toHex(secret));
   }
+});
+
+test('a wallet elsewhere signs what it is shown, and its calls register the same', async () => {
+  const wallet = new Wallet(Wallet.createRandom().privateKey, endpoint.provider);
+  await fund(wallet.address);
+  const [password, shown, out] = ['password', 'shown.json', 'answer.wme'].map((name) =>
+    join(home.path, name),
+  ) as [string, string, string];
+  writeFileSync(password, 'secret\n');
+  const owner = join(home.path, 'elsewhere');
+  await run(
+    ...['did', '--owner', owner, '--new', '--address', wallet.address],
+    ...['--password-file', password],
+  );
+  const request = requestUnitEnrolment(unit(), 'WMK-7');
+  const asked = `witnessmark:enrol:${Buffer.from(request).toString('base64url')}`;
+  await run(
+    ...['enrol', '--owner', owner, '--request', asked, '--code', pairingCode(request)],
+    ...['--vin', VIN, '--registry', `0x${toHex(registry)}`, '--rpc', chain.url],
+    ...['--typed-data', shown],
+  );
+  const { domain, types, message } = JSON.parse(readFileSync(shown, 'utf8')) as {
+    domain: object;
+    types: Record<string, { name: string; type: string }[]>;
+    message: Record<string, unknown>;
+  };
+  const { EIP712Domain: _, ...own } = types;
+  const forged = await wallet.signTypedData(domain, own, { ...message, odometerKm: '5' });
+  await expect(run('enrol', '--owner', owner, '--signature', forged, '--out', out)).rejects.toThrow(
+    'OWNER_SIGNATURE_INVALID',
+  );
+  const signature = await wallet.signTypedData(domain, own, message);
+  const said = await run('enrol', '--owner', owner, '--signature', signature, '--out', out);
+  const calls = [...said.matchAll(/to (0x\S+) data (0x\S+)/g)].map(([, to, data]) => ({
+    to,
+    data,
+  }));
+  expect(calls).toHaveLength(2);
+  for (const call of calls) await (await wallet.sendTransaction(call as never)).wait();
+  expect(acceptUnitEnrolment(unit(), readFileSync(out)).owner).toBe('verified');
+  const { enrolment } = decodeEnrolment(readFileSync(out));
+  const slot = epochSlot(enrolment.vehicleNumber, 0);
+  const facts = await wordProver(endpoint)(
+    registry,
+    [slot],
+    BigInt(await endpoint.provider.getBlockNumber()),
+  );
+  const word = facts.words[0]?.value ?? new Uint8Array(32);
+  expect(readEpochWord(word)?.owner).toEqual(enrolment.owner);
 });

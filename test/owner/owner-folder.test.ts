@@ -25,11 +25,11 @@ test('both keys open by the password, are readable by their owner only, and sign
   const path = join(folder, 'owner');
   await createOwner(path, 'correct horse');
   const owner = openOwnerFolder(path);
-  for (const name of ['wallet.json', 'recovery.age', 'recovery.pub']) {
+  for (const name of ['address', 'wallet.json', 'recovery.age', 'recovery.pub']) {
     expect(statSync(join(path, name)).mode & 0o777, name).toBe(0o600);
   }
-  const { key, wallet } = await decryptWallet(owner.wallet, 'correct horse');
-  expect(addressOfWallet(owner.wallet)).toEqual(key.address);
+  const { key, wallet } = await decryptWallet(owner.wallet ?? '', 'correct horse');
+  expect(addressOfWallet(owner.wallet ?? '')).toEqual(key.address);
   const digest = fromHex(hashMessage('anything'));
   const bytes = await key.signDigest(digest);
   expect(verifyOwnerSignature(digest, key.address, { kind: 'key', bytes })).toBe('verified');
@@ -37,7 +37,7 @@ test('both keys open by the password, are readable by their owner only, and sign
   const secret = await decryptRecoveryKey(owner.recoveryKey, 'correct horse');
   expect(recoveryPublicKey(secret)).toEqual(owner.recoveryPublicKey);
   // As another wallet opens it.
-  const elsewhere = await Wallet.fromEncryptedJson(owner.wallet, 'correct horse');
+  const elsewhere = await Wallet.fromEncryptedJson(owner.wallet ?? '', 'correct horse');
   expect(elsewhere.address).toBe(wallet.address);
 });
 
@@ -46,7 +46,7 @@ test('another password opens neither, and no error tells of the secret', async (
   await createOwner(path, 'correct horse');
   const owner = openOwnerFolder(path);
   for (const [code, opened] of [
-    ['WALLET_PASSWORD', decryptWallet(owner.wallet, 'wrong')],
+    ['WALLET_PASSWORD', decryptWallet(owner.wallet ?? '', 'wrong')],
     ['RECOVERY_KEY', decryptRecoveryKey(owner.recoveryKey, 'wrong')],
   ] as const) {
     const error: unknown = await opened.catch((reason: unknown) => reason);
@@ -62,7 +62,7 @@ test('an owner is never made over another, nor over the rest of one', async () =
   const before = openOwnerFolder(path);
   await expect(createOwner(path, 'two')).rejects.toMatchObject({ code: 'OWNER_FOLDER_EXISTS' });
   expect(openOwnerFolder(path)).toEqual(before);
-  rmSync(join(path, 'wallet.json'));
+  rmSync(join(path, 'address'));
   expect(() => openOwnerFolder(path)).toThrow(expect.objectContaining({ code: 'OWNER_FOLDER' }));
   await expect(createOwner(path, 'two')).rejects.toMatchObject({ code: 'OWNER_FOLDER_EXISTS' });
 });

@@ -1,5 +1,5 @@
 /** Both registries on a real chain: what an owner sends, and what a proof of it shows to a stranger. */
-import { parseEther, toBeHex, Wallet } from 'ethers';
+import { AbiCoder, keccak256, parseEther, toBeHex, Wallet } from 'ethers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fromHex, toHex } from '../../core/bytes.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
@@ -24,11 +24,18 @@ import {
   type EthereumEndpoint,
   openEthereumEndpoint,
 } from '../../owner/chain/ethereum-endpoint.ts';
-import { GRANT_REGISTRY_CODE_HASH } from '../../owner/chain/grant-registry-abi.ts';
+import {
+  GRANT_REGISTRY_CODE_HASH,
+  GRANT_REGISTRY_REVOCATIONS_SLOT,
+} from '../../owner/chain/grant-registry-abi.ts';
 import { wordProver } from '../../owner/chain/prove-words.ts';
 import { revokeGrantCall, vehicleCalls } from '../../owner/chain/registry-calls.ts';
 import { callSender } from '../../owner/chain/send-call.ts';
-import { VEHICLE_REGISTRY_CODE_HASH } from '../../owner/chain/vehicle-registry-abi.ts';
+import {
+  VEHICLE_REGISTRY_CODE_HASH,
+  VEHICLE_REGISTRY_EPOCHS_SLOT,
+  VEHICLE_REGISTRY_KEYS_SLOT,
+} from '../../owner/chain/vehicle-registry-abi.ts';
 import { type LocalChain, startLocalChain } from '../contracts/local-chain.ts';
 
 let chain: LocalChain;
@@ -110,6 +117,23 @@ test('a vehicle’s life can be proven word by word, each with the blocks that i
 
   const before = proven(await prove(at.vehicleRegistry, slots, offered.blockNumber));
   expect(readEpochWord(before.get(toHex(slots[1])) ?? bytes32(1))).toBeUndefined();
+});
+
+test('the slots of core are those of the compiled contracts', () => {
+  const coder = AbiCoder.defaultAbiCoder();
+  const entry = (type: string, key: unknown, slot: unknown): string =>
+    keccak256(coder.encode([type, 'uint256'], [key, slot]));
+  const vehicle = `0x${toHex(bytes32(5))}`;
+  const epochs = entry('uint64', 6n, entry('bytes32', vehicle, VEHICLE_REGISTRY_EPOCHS_SLOT));
+  expect(`0x${toHex(epochSlot(bytes32(5), 6))}`).toBe(epochs);
+  const ofEpoch = entry('uint64', 6n, entry('bytes32', vehicle, VEHICLE_REGISTRY_KEYS_SLOT));
+  const key = entry('bytes32', `0x${toHex(bytes32(7))}`, ofEpoch);
+  expect(`0x${toHex(keySlot(bytes32(5), 6, bytes32(7)))}`).toBe(key);
+  const owner = `0x${'0b'.repeat(20)}`;
+  const ofOwner = entry('address', owner, GRANT_REGISTRY_REVOCATIONS_SLOT);
+  expect(`0x${toHex(revocationSlot(fromHex(owner), bytes32(8)))}`).toBe(
+    entry('bytes32', `0x${toHex(bytes32(8))}`, ofOwner),
+  );
 });
 
 test('a grant is not revoked up to one block, and revoked from the next on', async () => {
