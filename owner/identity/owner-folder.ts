@@ -49,15 +49,14 @@ export async function createOwnerFolder(folder: string, owner: NewOwner): Promis
     if (owner.wallet !== undefined) write(WALLET, `${owner.wallet}\n`);
     write(ADDRESS, `${checksumAddress(owner.address)}\n`);
   } catch (cause) {
-    const isThere = (cause as { code?: unknown }).code === 'EEXIST';
-    throw new UserError(
-      isThere ? 'OWNER_FOLDER_EXISTS' : 'OWNER_FOLDER',
-      isThere
-        ? `${folder} has an owner already, or the rest of one`
-        : `${folder} cannot be written`,
-      { cause },
-    );
+    if ((cause as { code?: unknown }).code === 'EEXIST') throw exists(folder, cause);
+    throw new UserError('OWNER_FOLDER', `${folder} cannot be written`, { cause });
   }
+}
+
+function exists(folder: string, cause?: unknown): UserError {
+  const message = `${folder} has an owner already, or the rest of one`;
+  return new UserError('OWNER_FOLDER_EXISTS', message, { cause });
 }
 
 /** @throws UserError OWNER_FOLDER */
