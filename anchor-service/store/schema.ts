@@ -182,7 +182,7 @@ CREATE INDEX time_stamp_unpublished ON time_stamp (last_seq) WHERE published = 0
 /**
  * Nonces belong to a sender, since the sender key may change (spec/window.md, "Another sender key"). When a nonce
  * was settled, in the chain's own time, is what the fee budget counts by (spec/finality.md, "Fee budget").
- * What was settled before this version counts as settled long ago.
+ * What was settled before this version has 0 here, and its time by a later step (SETTLED).
  */
 const SENDERS = `
 -- A nonce of a sender is for one payload, for ever. Without a window it deploys the contract, or, abandoned,
@@ -268,6 +268,23 @@ CREATE TRIGGER hop_kept BEFORE DELETE ON hop BEGIN SELECT RAISE(ABORT, 'hops are
 CREATE TRIGGER link_page_kept BEFORE DELETE ON link_page BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
 `;
 
+/**
+ * When windows were settled that were FINAL before there was a column for it: what retention counts from, so that 0 would
+ * have pruned them all at once.
+ */
+const SETTLED = `
+UPDATE nonce SET settled_at_s = (SELECT anchored_time_s(anchored) FROM window WHERE seq = window_seq)
+WHERE settled_at_s = 0 AND abandoned = 0
+  AND window_seq IN (SELECT seq FROM window WHERE anchored IS NOT NULL);
+`;
+
+/** Which fork proofs have their files in the folder of published ones: by number, in the order in which they were written. */
+const FORKS_WRITTEN = `
+ALTER TABLE fork ADD COLUMN number INTEGER;
+CREATE UNIQUE INDEX fork_number ON fork (number) WHERE number IS NOT NULL;
+CREATE INDEX fork_unwritten ON fork (first_id) WHERE number IS NULL;
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -278,4 +295,6 @@ export const SCHEMA_STEPS: readonly string[] = [
   SPANS,
   RETENTION,
   HOPS_KEPT,
+  SETTLED,
+  FORKS_WRITTEN,
 ];
