@@ -3,7 +3,12 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEther, toBeHex, Wallet } from 'ethers';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { acceptUnitEnrolment, exportFromUnit, requestUnitEnrolment } from '../../agent/main.ts';
+import {
+  acceptUnitEnrolment,
+  exportFromUnit,
+  prepareUnit,
+  requestUnitEnrolment,
+} from '../../agent/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { decodeEnrolmentItem } from '../../core/bundle-items.ts';
 import { toHex } from '../../core/bytes.ts';
@@ -20,6 +25,7 @@ import {
   readKeyWord,
 } from '../../core/registry-words.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
+import type { PublicKey } from '../../core/signature.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { deployRegistries } from '../../owner/chain/deploy-registries.ts';
 import {
@@ -30,6 +36,8 @@ import { wordProver } from '../../owner/chain/prove-words.ts';
 import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
 import { addressOfOwner, createOwner } from '../../owner/main.ts';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
+import { verifyEvidence } from '../../verifier/verify.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
@@ -122,6 +130,23 @@ function enrolments(bundle: Uint8Array): readonly (string | undefined)[] {
   });
 }
 
+/** Of ENROLMENT, by a policy that knows the device and no chain. */
+function verdictOf(bundle: Uint8Array, deviceKey: PublicKey): string | undefined {
+  const { algorithm, bytes } = deviceKey;
+  const policy = parseTrustPolicy(
+    JSON.stringify({
+      'witnessmark-trust': 0,
+      suppliedBy: 'a test',
+      deviceKeys: [{ algorithm, key: toHex(bytes) }],
+      chains: [],
+      timestampAuthorities: [],
+    }),
+  );
+  const { checks } = verifyEvidence(bundle, policy, { verifyDigest: fastVerifyDigest });
+  const found = checks.find(({ code }) => code === 'ENROLMENT');
+  return found?.reason ?? found?.verdict;
+}
+
 test('request, signature, registration and acceptance, by the commands that people type', async () => {
   const password = join(home.path, 'password');
   writeFileSync(password, 'secret\n');
@@ -155,6 +180,7 @@ test('request, signature, registration and acceptance, by the commands that peop
   const bundle = exportFromUnit(unit(), {}, () => undefined);
   // What was recorded before says that it was not enrolled.
   expect(enrolments(bundle)).toEqual([undefined, id]);
+  expect(verdictOf(bundle, prepareUnit(unit()))).toBe('unenrolled');
   const [item, ...others] = decodeBundle(bundle).sections.enrolments;
   expect(others).toEqual([]);
   const { enrolment: recorded, vin } = decodeEnrolmentItem(item ?? new Uint8Array(0));
@@ -183,6 +209,7 @@ test('a unit that asks before it ever recorded records under the tag that was en
   await record(configFor(unit(), LOG));
   const bundle = exportFromUnit(unit(), {}, () => undefined);
   expect(enrolments(bundle)).toEqual([toHex(enrolmentId)]);
+  expect(verdictOf(bundle, decodeEnrolment(payload).enrolment.deviceKey)).toBe('PASSED');
   const [session = new Uint8Array(0)] = decodeBundle(bundle).sections.sessions;
   expect(decodeSessionRecord(unverifiedPayload(session)).tag).toEqual(
     decodeEnrolment(payload).enrolment.tag,
@@ -194,6 +221,7 @@ test('a unit that nobody enrolled names none, and carries none', async () => {
   const bundle = exportFromUnit(unit(), {}, () => undefined);
   expect(enrolments(bundle)).toEqual([undefined]);
   expect(decodeBundle(bundle).sections.enrolments).toEqual([]);
+  expect(verdictOf(bundle, prepareUnit(unit()))).toBe('unenrolled');
 });
 
 test('an owner signs only what the code on the unit’s screen stands for, and a VIN that can be one', async () => {
