@@ -268,6 +268,12 @@ CREATE TRIGGER hop_kept BEFORE DELETE ON hop BEGIN SELECT RAISE(ABORT, 'hops are
 CREATE TRIGGER link_page_kept BEFORE DELETE ON link_page BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
 `;
 
+/** The next statement has to name it: looked up for each that comes. NULL where it is not kept any more. */
+const NEWEST_IDS = `
+ALTER TABLE newest_statement ADD COLUMN statement_id BLOB;
+UPDATE newest_statement SET statement_id = (SELECT id FROM statement WHERE n = statement_n);
+`;
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -278,4 +284,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   SPANS,
   RETENTION,
   HOPS_KEPT,
+  NEWEST_IDS,
 ];
