@@ -76,7 +76,7 @@ export function publishedStore(
   );
   const oldestOpen = db.prepare<[], SignedRow>(
     `SELECT signed FROM acceptance WHERE n =
-       (SELECT min(acceptance) FROM statement WHERE window_seq IS NULL)`,
+       (SELECT acceptance FROM statement WHERE window_seq IS NULL ORDER BY n LIMIT 1)`,
   );
   const firstPending = db.prepare<[], { readonly seq: number }>(
     `SELECT seq FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT', 'MINED')

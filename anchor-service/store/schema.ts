@@ -274,6 +274,9 @@ ALTER TABLE newest_statement ADD COLUMN statement_id BLOB;
 UPDATE newest_statement SET statement_id = (SELECT id FROM statement WHERE n = statement_n);
 `;
 
+/** The oldest that waits is the first of statement_open: whoever comes earlier has the lower number, and the older acceptance. */
+const ONE_INDEX_LESS = 'DROP INDEX statement_waiting;';
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -285,4 +288,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   RETENTION,
   HOPS_KEPT,
   NEWEST_IDS,
+  ONE_INDEX_LESS,
 ];
