@@ -42,6 +42,24 @@ test('once it is closed it takes no message and is not connected', async () => {
   await expect(late).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE', retryable: true });
 });
 
+test('a message that is kept keeps nothing of the batch that it came in', async () => {
+  const { port1, port2 } = new MessageChannel();
+  const kept: Uint8Array[] = [];
+  const there = new ThreadLine(port2, async (_topic, payload) => {
+    kept.push(payload);
+    await nothing();
+  });
+  const here = new ThreadLine(port1, nothing);
+  cleanup.add(() => {
+    here.close();
+    there.close();
+  });
+  const payloads = [new Uint8Array(100_000), Uint8Array.of(1, 2, 3)];
+  await Promise.all(payloads.map(async (payload) => await here.send('x', payload, false)));
+  expect(kept).toEqual(payloads);
+  expect(kept.map(({ buffer }) => buffer.byteLength)).toEqual([100_000, 3]);
+});
+
 test('messages cross in order with their bytes, and each is answered by itself', async () => {
   const { port1, port2 } = new MessageChannel();
   const got: string[] = [];
