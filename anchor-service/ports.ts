@@ -191,7 +191,7 @@ export type IntakeStore = {
   acceptanceOf(statementId: Uint8Array, tag: Uint8Array): GivenAcceptance | undefined;
   /** All statement ids of a group commit, in order: what the paths are computed from. */
   groupIds(group: number): readonly Uint8Array[];
-  /** Queues the receipt again when the statement's window is final. */
+  /** Queues the receipt again when the statement's window is final, also one that is being published. */
   wantReceipt(statementId: Uint8Array): boolean;
 };
 
@@ -425,14 +425,16 @@ export type OwedReceipt = {
   readonly tag: Uint8Array;
   readonly windowSeq: number;
   readonly windowIndex: number;
+  /** How often it was asked for since it is owed. */
+  readonly asked: number;
 };
 
 export type ReceiptStore = {
   /** In the order of windows and places. */
   owedReceipts(limit: number): readonly OwedReceipt[];
   finalWindow(seq: number): PublishedWindow | undefined;
-  /** Removes the receipts from the outbox. */
-  markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n'>[]): void;
+  /** Removes the receipts from the outbox, but for those that were asked for again meanwhile. */
+  markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n' | 'asked'>[]): void;
   /** FINAL windows without owed receipts whose files are written become PUBLISHED. @returns how many did */
   markWindowsPublished(): number;
 };

@@ -109,7 +109,7 @@ export function intakeStore(db: Database.Database, group: GroupSync): IntakeStor
      SELECT statement.n, statement.window_seq
      FROM statement JOIN window ON window.seq = statement.window_seq
      WHERE statement.id = ? AND window.state IN ('FINAL', 'PUBLISHED')
-     ON CONFLICT (statement_n) DO NOTHING`,
+     ON CONFLICT (statement_n) DO UPDATE SET asked = asked + 1`,
   );
 
   return {

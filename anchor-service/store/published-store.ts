@@ -16,6 +16,7 @@ type OwedRow = {
   readonly tag: Uint8Array;
   readonly window_seq: number;
   readonly window_index: number;
+  readonly asked: number;
 };
 
 type WindowRow = {
@@ -42,7 +43,8 @@ export function publishedStore(
   lastBeacon: ServeStore['lastBeacon'],
 ): ReceiptStore & Omit<ServeStore, 'hop' | 'listHops'> & PublishStore {
   const owed = db.prepare<[number], OwedRow>(
-    `SELECT statement.n, statement.id, statement.tag, statement.window_seq, statement.window_index
+    `SELECT statement.n, statement.id, statement.tag, statement.window_seq, statement.window_index,
+       receipt_outbox.asked
      FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n
      ORDER BY receipt_outbox.window_seq, receipt_outbox.statement_n LIMIT ?`,
   );
@@ -50,7 +52,7 @@ export function publishedStore(
     "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
   );
   const entries = windowEntries(db);
-  const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ?');
+  const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ? AND asked = ?');
   const publish = db.prepare(
     `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
        (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)
@@ -107,7 +109,7 @@ export function publishedStore(
     },
     markReceiptsPublished: (receipts) => {
       db.transaction(() => {
-        for (const { n } of receipts) settle.run(n);
+        for (const { n, asked } of receipts) settle.run(n, asked);
       }).immediate();
     },
     markWindowsPublished: () => publish.run().changes,
@@ -154,6 +156,7 @@ function toOwed(row: OwedRow): OwedReceipt {
     tag: row.tag,
     windowSeq: row.window_seq,
     windowIndex: row.window_index,
+    asked: row.asked,
   };
 }
 

@@ -277,6 +277,9 @@ UPDATE newest_statement SET statement_id = (SELECT id FROM statement WHERE n = s
 /** The oldest that waits is the first of statement_open: whoever comes earlier has the lower number, and the older acceptance. */
 const ONE_INDEX_LESS = 'DROP INDEX statement_waiting;';
 
+/** How often a receipt was asked for since it is owed: asked for between its publication and its settling, it is owed again. */
+const ASKED_AGAIN = 'ALTER TABLE receipt_outbox ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;';
+
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
   VERSION_2,
@@ -289,4 +292,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   HOPS_KEPT,
   NEWEST_IDS,
   ONE_INDEX_LESS,
+  ASKED_AGAIN,
 ];
