@@ -20,12 +20,16 @@ afterEach(async () => {
 test('of what is not durable the broker reads a little and leaves the rest with the vehicle', async () => {
   const release: (() => void)[] = [];
   let held = 0;
-  link = await startBrokerThread({ host: '127.0.0.1', port: 0, tls: undefined }, () => {
-    held += 1;
-    return new Promise((resolve) => {
-      release.push(resolve);
-    });
-  });
+  link = await startBrokerThread(
+    { host: '127.0.0.1', port: 0, tls: undefined },
+    () => {
+      held += 1;
+      return new Promise((resolve) => {
+        release.push(resolve);
+      });
+    },
+    unexpected,
+  );
   socket = connect(Number(new URL(link.url).port), '127.0.0.1');
   let acknowledged = 0;
   // CONNACK is the first four bytes; of each acknowledgement there are four more.
@@ -57,6 +61,7 @@ test('vehicles that leave their answers unread hold up nobody', async () => {
   const broker = await startBrokerThread(
     { host: '127.0.0.1', port: 0, tls: undefined },
     async () => {},
+    unexpected,
   );
   link = broker;
   const tags = Array.from({ length: 150 }, (_, i) => i.toString(16).padStart(32, '0'));
@@ -92,6 +97,10 @@ function publish(i: number): Buffer {
     0x32,
     Buffer.concat([text(`v1/${TAG}/statement`), id, Buffer.alloc(MESSAGE_BYTES)]),
   );
+}
+
+function unexpected(error: unknown): void {
+  throw error;
 }
 
 async function settle(): Promise<void> {

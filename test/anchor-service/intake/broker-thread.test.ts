@@ -15,26 +15,30 @@ async function nothing(): Promise<void> {
   await Promise.resolve();
 }
 
+function unexpected(error: unknown): void {
+  throw error;
+}
+
 test('a port that is taken is said with its code, from the other thread', async () => {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   cleanup.add(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const started = startBrokerThread({ ...HERE, port }, nothing);
+  const started = startBrokerThread({ ...HERE, port }, nothing, unexpected);
   await expect(started).rejects.toBeInstanceOf(OperationalError);
   await expect(started).rejects.toMatchObject({ code: 'PORT_IN_USE', retryable: false });
 });
 
 test('a certificate that cannot be read is the user’s mistake, from the other thread, too', async () => {
   const tls = { ca: '/nowhere', certificate: undefined, key: undefined, revoked: undefined };
-  const started = startBrokerThread({ ...HERE, tls }, nothing);
+  const started = startBrokerThread({ ...HERE, tls }, nothing, unexpected);
   await expect(started).rejects.toBeInstanceOf(UserError);
   await expect(started).rejects.toMatchObject({ code: 'TLS_FILES' });
 });
 
 test('once it is closed it takes no message and is not connected', async () => {
-  const link = await startBrokerThread(HERE, nothing);
+  const link = await startBrokerThread(HERE, nothing, unexpected);
   expect(link.isConnected()).toBe(true);
   await link.close();
   expect(link.isConnected()).toBe(false);

@@ -143,6 +143,9 @@ async function openBroker(): Promise<BrokerLink> {
   const link = await startBrokerThread(
     { host: '127.0.0.1', port: 0, tls: undefined },
     async () => await Promise.resolve(),
+    (error) => {
+      throw error;
+    },
   );
   cleanup.add(async () => await link.close());
   return link;
