@@ -25,13 +25,15 @@ export type AnswerParts = {
   readonly clock: Clock;
   readonly feeBudget: () => FeeBudget;
   readonly prunedStatements: () => number | undefined;
+  /** Of a published file, by its name. */
+  readonly onMissingFile: (name: string) => void;
   /** Of the lease that this service leads under. */
   readonly term: number;
   readonly sha256: Hash;
   readonly verify: VerifyDigest;
 };
 
-export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Answer {
+export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => Promise<Answer> {
   const { config, stores, signer, chain, status, link, clock, sha256, verify } = parts;
   const { devices, feeBudget, prunedStatements, term } = parts;
   const nowMs = (): number => clock.nowMs();
@@ -55,7 +57,7 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => A
       newestStampMs: () => stores.stamps.lastStampedAtMs(),
     },
     stamps: stores.stamps,
-    published: config.publish,
+    published: { ...config.publish, onMissing: parts.onMissingFile },
     codeHash: ANCHOR_LOG_CODE_HASH,
     servicePublicKey: signer.key,
     challenges,
@@ -68,8 +70,8 @@ export function makeAnswers(parts: AnswerParts): (request: IncomingMessage) => A
       sha256,
     }),
   };
-  return ({ method = 'GET', url = '/', headers }) =>
-    route(
+  return async ({ method = 'GET', url = '/', headers }) =>
+    await route(
       {
         method,
         url,

@@ -7,6 +7,7 @@ export const COMMIT_POINTS = [
   'contract-sent',
   'statements-committed',
   'statements-acknowledged',
+  'places-written',
   'window-sealed',
   'transaction-signed',
   'transaction-sent',

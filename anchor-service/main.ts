@@ -126,6 +126,7 @@ async function openParts(
     ...{ config, devices, stores, signer, chain, status, link, clock, term },
     feeBudget: work.feeBudget,
     prunedStatements: work.prunedStatements,
+    onMissingFile: work.onMissingFile,
     sha256: nativeSha256,
     verify: fastVerifyDigest,
   });
@@ -161,7 +162,7 @@ async function leadingTerm(
   const onStandby = async (seen: Lease): Promise<void> => {
     const http = await startHttpServer({
       listen: config.http,
-      answer: ({ url = '/' }) => standbyAnswer(url, store.look()),
+      answer: async ({ url = '/' }) => await Promise.resolve(standbyAnswer(url, store.look())),
       onFailure: () => undefined, // the row that cannot be read is looked at again anyway
     });
     waiting.defer(async () => await http.close());

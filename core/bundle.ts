@@ -31,6 +31,7 @@ export const SECTION = {
   custody: 14,
   forkProofs: 15,
   brokenPromises: 16,
+  acceptances: 17,
 } as const;
 
 export type SectionName = keyof typeof SECTION;

@@ -5,6 +5,7 @@
 import { equalBytes } from './bytes.ts';
 import { VerificationError } from './errors.ts';
 import { type Hash, sha256 } from './hash.ts';
+import { atOnce, SLICE } from './slices.ts';
 
 export const HASH_BYTES = 32;
 
@@ -29,36 +30,29 @@ function innerNode(left: Uint8Array, right: Uint8Array, hash: Hash): Uint8Array 
  * node moves up unchanged, which gives the tree of RFC 9162 (its left part is the largest power of two).
  */
 export class MerkleTree {
-  readonly size: number;
-  readonly #levels: readonly Uint8Array[];
+  #size: number;
+  #levels: readonly Uint8Array[];
   readonly #emptyRoot: Uint8Array;
 
   constructor(leaves: readonly Uint8Array[], hash: Hash = sha256) {
-    this.size = leaves.length;
     this.#emptyRoot = hash(new Uint8Array(0));
-    let level = new Uint8Array(leaves.length * HASH_BYTES);
-    // Leaves of one tree are as long as each other, as a rule: one input serves them all.
-    let leafInput = new Uint8Array(0);
-    leaves.forEach((leaf, i) => {
-      if (leafInput.length !== 1 + leaf.length) leafInput = new Uint8Array(1 + leaf.length);
-      leafInput.set(leaf, 1);
-      level.set(hash(leafInput), i * HASH_BYTES);
-    });
-    const levels = [level];
-    const input = new Uint8Array(1 + 2 * HASH_BYTES);
-    input[0] = 1;
-    while (level.length > HASH_BYTES) {
-      const count = level.length / HASH_BYTES;
-      const above = new Uint8Array(Math.ceil(count / 2) * HASH_BYTES);
-      for (let i = 0; i + 1 < count; i += 2) {
-        input.set(level.subarray(i * HASH_BYTES, (i + 2) * HASH_BYTES), 1);
-        above.set(hash(input), (i / 2) * HASH_BYTES);
-      }
-      if (count % 2 === 1) above.set(level.subarray(-HASH_BYTES), above.length - HASH_BYTES);
-      levels.push(above);
-      level = above;
-    }
-    this.#levels = levels;
+    this.#size = leaves.length;
+    this.#levels = atOnce(growLevels(leaves, hash));
+  }
+
+  /** The same tree in slices of some milliseconds, for who has something else to do as well. */
+  static *grow(
+    leaves: readonly Uint8Array[],
+    hash: Hash = sha256,
+  ): Generator<undefined, MerkleTree> {
+    const tree = new MerkleTree([], hash);
+    tree.#levels = yield* growLevels(leaves, hash);
+    tree.#size = leaves.length;
+    return tree;
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   /** 32 bytes; of no leaves, SHA-256 of nothing. */
@@ -92,6 +86,38 @@ export class MerkleTree {
     const nodes = this.#levels[level] ?? new Uint8Array(0);
     return nodes.slice(index * HASH_BYTES, (index + 1) * HASH_BYTES);
   }
+}
+
+function* growLevels(
+  leaves: readonly Uint8Array[],
+  hash: Hash,
+): Generator<undefined, readonly Uint8Array[]> {
+  let level = new Uint8Array(leaves.length * HASH_BYTES);
+  // Leaves of one tree are as long as each other, as a rule: one input serves them all.
+  let leafInput = new Uint8Array(0);
+  for (let i = 0; i < leaves.length; i += 1) {
+    const leaf = leaves[i] ?? leafInput;
+    if (leafInput.length !== 1 + leaf.length) leafInput = new Uint8Array(1 + leaf.length);
+    leafInput.set(leaf, 1);
+    level.set(hash(leafInput), i * HASH_BYTES);
+    if (i % SLICE === SLICE - 1) yield;
+  }
+  const levels = [level];
+  const input = new Uint8Array(1 + 2 * HASH_BYTES);
+  input[0] = 1;
+  while (level.length > HASH_BYTES) {
+    const count = level.length / HASH_BYTES;
+    const above = new Uint8Array(Math.ceil(count / 2) * HASH_BYTES);
+    for (let i = 0; i + 1 < count; i += 2) {
+      input.set(level.subarray(i * HASH_BYTES, (i + 2) * HASH_BYTES), 1);
+      above.set(hash(input), (i / 2) * HASH_BYTES);
+      if (i % (2 * SLICE) === 2 * SLICE - 2) yield;
+    }
+    if (count % 2 === 1) above.set(level.subarray(-HASH_BYTES), above.length - HASH_BYTES);
+    levels.push(above);
+    level = above;
+  }
+  return levels;
 }
 
 /** Not by bit operations, which end at 2^31: a window may hold more statements. */

@@ -5,19 +5,18 @@
 import { equalBytes, fromHex, toHex } from './bytes.ts';
 import { FormatError } from './errors.ts';
 import { HASH_BYTES } from './merkle.ts';
-import type { Statement } from './statement.ts';
+import { isForkPath } from './published-forks.ts';
 import { ADDRESS_BYTES, MAX_WINDOW_STATEMENTS } from './window.ts';
 
 /** Windows of one index page. */
 export const PAGE_WINDOWS = 100;
 export const NEWEST_FILE = 'newest.json';
-/** Which fork proofs are there; only where the service publishes them. */
-export const FORKS_FILE = 'forks/index.json';
 export const ENTRY_BYTES = 64;
 export const MAX_INDEX_BYTES = 1 << 16;
 
 const FORMAT = 'witnessmark-published/0';
-const FORKS_FORMAT = 'witnessmark-forks/0';
+const WINDOW_FILE = /^windows\/(0|[1-9]\d{0,14})-([0-9a-f]{64})\.(?:json|entries|anchored|link)$/;
+const PAGE_FILE = /^index\/(0|[1-9]\d{0,12})\.json$/;
 
 /** By the end of their names: the description, the entries one behind the other, and the two shared parts of a receipt. */
 export const WINDOW_PARTS = ['json', 'entries', 'anchored', 'link'] as const;
@@ -53,25 +52,21 @@ export function pageFile(page: number): string {
   return `index/${page}.json`;
 }
 
-/** @param statementId of the statement that stands at the place of the fork */
-export function forkFile(statementId: Uint8Array): string {
-  return `forks/${toHex(statementId)}.wmk`;
+/** @returns which window a path names a file of; undefined: of none */
+export function windowOfFile(path: string): Pick<IndexedWindow, 'seq' | 'recordHash'> | undefined {
+  const [, seq, hash] = WINDOW_FILE.exec(path) ?? [];
+  return hash === undefined ? undefined : { seq: Number(seq), recordHash: fromHex(hash) };
 }
 
-/** Whether a file is one of those that name a vehicle. */
-export function isForkPath(path: string): boolean {
-  return path.startsWith('forks/');
+/** @returns which index page a path names; undefined: none */
+export function pageOfFile(path: string): number | undefined {
+  const page = PAGE_FILE.exec(path)?.[1];
+  return page === undefined ? undefined : Number(page);
 }
 
 /** Whether a path could name a file of such a folder: it has no other characters, so it leads nowhere else. */
 export function isPublishedPath(path: string): boolean {
-  return (
-    path === NEWEST_FILE ||
-    /^index\/(0|[1-9]\d{0,12})\.json$/.test(path) ||
-    path === FORKS_FILE ||
-    /^forks\/[0-9a-f]{64}\.wmk$/.test(path) ||
-    /^windows\/(0|[1-9]\d{0,14})-[0-9a-f]{64}\.(json|entries|anchored|link)$/.test(path)
-  );
+  return path === NEWEST_FILE || PAGE_FILE.test(path) || isForkPath(path) || WINDOW_FILE.test(path);
 }
 
 export function encodePage(windows: readonly IndexedWindow[]): string {
@@ -89,18 +84,6 @@ export function encodeNewest(index: NewestIndex): string {
     pageWindows: PAGE_WINDOWS,
     recent: recent.map(toJson),
   })}\n`;
-}
-
-export type ListedFork = Pick<Statement, 'tag' | 'deviceKeyId' | 'epoch' | 'log' | 'seq'> & {
-  readonly statementId: Uint8Array;
-};
-
-export function encodeForks(forks: readonly ListedFork[]): string {
-  const list = forks.map(({ statementId, tag, deviceKeyId, epoch, log, seq }) => ({
-    ...{ statement: toHex(statementId), tag: toHex(tag), deviceKeyId: toHex(deviceKeyId) },
-    ...{ epoch, log, seq },
-  }));
-  return `${JSON.stringify({ format: FORKS_FORMAT, forks: list })}\n`;
 }
 
 function toJson({ seq, recordHash, treeSize }: IndexedWindow): object {

@@ -9,6 +9,7 @@ import { decodeRecord, FORMAT_VERSION } from './fields.ts';
 import { type Hash, sha256 } from './hash.ts';
 import { HASH_BYTES, MerkleTree } from './merkle.ts';
 import { RECORD } from './record-type.ts';
+import { atOnce, SLICE } from './slices.ts';
 import type { Statement } from './statement.ts';
 
 export const ADDRESS_BYTES = 20;
@@ -54,14 +55,27 @@ export function windowEntry(
  * @throws FormatError WINDOW_ORDER, WINDOW_EMPTY
  */
 export function windowTree(entries: readonly Uint8Array[], hash: Hash = sha256): MerkleTree {
+  return atOnce(growWindowTree(entries, hash));
+}
+
+/** The same in slices of some milliseconds, for who has something else to do as well. */
+export function* growWindowTree(
+  entries: readonly Uint8Array[],
+  hash: Hash = sha256,
+): Generator<undefined, MerkleTree> {
   if (entries.length === 0) throw emptyWindow();
-  entries.forEach((entry, i) => {
-    const before = entries[i - 1];
-    if (before !== undefined && compareBytes(labelOf(before), labelOf(entry)) >= 0) {
+  for (let i = 1; i < entries.length; i += 1) {
+    const [before, entry] = [entries[i - 1], entries[i]];
+    const ascends =
+      before !== undefined &&
+      entry !== undefined &&
+      compareBytes(labelOf(before), labelOf(entry)) < 0;
+    if (!ascends) {
       throw new FormatError('WINDOW_ORDER', 'expected labels that strictly ascend');
     }
-  });
-  return new MerkleTree(entries, hash);
+    if (i % SLICE === 0) yield;
+  }
+  return yield* MerkleTree.grow(entries, hash);
 }
 
 function labelOf(entry: Uint8Array): Uint8Array {

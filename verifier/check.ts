@@ -23,6 +23,7 @@ export const CHECK_CODES = [
   'TAIL',
   'FORK',
   'PROMISE',
+  'ACCEPTANCE',
   'WINDOW',
   'ANCHOR',
   'LINK',

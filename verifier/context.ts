@@ -2,6 +2,7 @@
 
 import type { Hash } from '../core/hash.ts';
 import type { VerifyDigest } from '../core/signature.ts';
+import { type AcceptanceReading, readAcceptances } from './acceptances.ts';
 import { type Anchoring, readAnchoring } from './anchoring.ts';
 import { type Bounds, readBounds } from './bounds.ts';
 import type { Evidence } from './evidence.ts';
@@ -21,6 +22,7 @@ export type Context = {
   readonly anchoring: Anchoring;
   readonly inclusions: readonly InclusionReading[];
   readonly stamps: readonly StampReading[];
+  readonly acceptances: readonly AcceptanceReading[];
   readonly bounds: Bounds;
 };
 
@@ -36,6 +38,7 @@ export function readContext(
   const stamps = readStamps(evidence.stamps, anchoring.windows, policy, hash);
   return {
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
+    acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
     readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
     bounds: readBounds(trail.headers, inclusions, anchoring, stamps),
   };

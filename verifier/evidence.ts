@@ -37,6 +37,7 @@ import { decodeStatement, type Statement } from '../core/statement.ts';
 import { parseStreamId, type StreamName } from '../core/stream.ts';
 import { decodeTimeStamp, type TimeStamp } from '../core/time-stamp.ts';
 import { decodeWindowRecord, type WindowRecord } from '../core/window.ts';
+import { type AcceptedMessage, decodeAcceptedMessage } from '../core/wire.ts';
 
 /** COSE_Sign1 and what its payload says; the signature is not checked here. */
 export type SessionItem = { readonly bytes: Uint8Array; readonly record: SessionRecord };
@@ -99,6 +100,7 @@ export type Evidence = {
   readonly links: readonly HeaderLink[];
   readonly forkProofs: readonly ForkProof[];
   readonly brokenPromises: readonly BrokenPromise[];
+  readonly acceptances: readonly AcceptedMessage[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
@@ -153,6 +155,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     links: items(parts, 'links', decodeHeaderLink),
     forkProofs: items(parts, 'forkProofs', decodeForkProof),
     brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
+    acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
     unread: countUnread(parts),
   };
 }

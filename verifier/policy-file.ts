@@ -19,7 +19,7 @@ export type TrustPolicyFile = {
     readonly key: string;
     readonly note?: string;
   }[];
-  /** Keys of anchor services, for broken promises. */
+  /** Keys of anchor services, for broken promises and acceptances. */
   readonly serviceKeys?: TrustPolicyFile['deviceKeys'];
   readonly chains: readonly {
     /** In decimal. */

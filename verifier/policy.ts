@@ -27,7 +27,7 @@ export type TrustedChain = {
 
 export type TrustPolicy = {
   readonly deviceKeys: readonly PublicKey[];
-  /** Of anchor services, under which broken promises are judged. */
+  /** Of anchor services, under which broken promises and acceptances are judged. */
   readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
   readonly timestampAuthorities: readonly (TrustedAuthority & { readonly class: AuthorityClass })[];

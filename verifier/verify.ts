@@ -13,6 +13,7 @@ import {
   indeterminate,
   type Outcome,
 } from './check.ts';
+import { checkAcceptance } from './checks/acceptance.ts';
 import { checkAnchor } from './checks/anchor.ts';
 import { checkBlock } from './checks/block.ts';
 import { checkBundle } from './checks/bundle.ts';
@@ -65,6 +66,7 @@ const CHECKS: Checks = {
   TAIL: checkTail,
   FORK: checkFork,
   PROMISE: checkPromise,
+  ACCEPTANCE: checkAcceptance,
   WINDOW: checkWindow,
   ANCHOR: checkAnchor,
   LINK: checkLink,

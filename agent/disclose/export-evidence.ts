@@ -15,6 +15,7 @@ import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
 import type { Archive, Primitives, StoredChunk, StoredStatement, StoredWindow } from '../ports.ts';
+import { acceptanceItems } from './acceptances.ts';
 import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
 import { lateProofs, promisesWith } from './late-proofs.ts';
@@ -103,6 +104,7 @@ export function exportEvidence(
         proofs,
       ),
       brokenPromises: promisesWith(proofs, bare),
+      acceptances: acceptanceItems(chunks, statements),
     },
     primitives.sha256,
   );

@@ -4,7 +4,7 @@ import { beaconTopic } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type { BeaconStore, Clock, Signer, StoredBeacon } from '../ports.ts';
 import { signRecord } from '../signed-record.ts';
-import { blockAt, type Endpoints } from './endpoints.ts';
+import type { Endpoints } from './endpoints.ts';
 
 /** A block this deep is seldom replaced; one that is makes a single bound weaker, nothing false. */
 const DEPTH = 3;
@@ -48,7 +48,7 @@ export class BeaconPublisher {
     const { endpoints, store, signer, clock, chainId, atCommitPoint } = this.#options;
     const number = (await endpoints.head()).number - DEPTH;
     if (number <= (store.lastBeacon()?.number ?? 0)) return undefined;
-    const { hash, header } = await endpoints.any((endpoint) => blockAt(endpoint, number));
+    const { hash, header } = await endpoints.recent(number);
     const publishedAtMs = clock.nowMs();
     const block = { chainId, number: BigInt(number), hash };
     const signed = signRecord('beacon', signer, encodeBeacon({ block, publishedAtMs }));

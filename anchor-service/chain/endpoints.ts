@@ -44,9 +44,10 @@ export class Endpoints {
   /** Of every endpoint, its answer or why there is none. */
   async each<T>(
     ask: (endpoint: Endpoint) => Promise<T>,
+    among = this.all,
   ): Promise<readonly { readonly endpoint: Endpoint; readonly outcome: T | OperationalError }[]> {
     return await Promise.all(
-      this.all.map(async (endpoint) => {
+      among.map(async (endpoint) => {
         try {
           return { endpoint, outcome: await ask(endpoint) };
         } catch (error) {
@@ -62,13 +63,7 @@ export class Endpoints {
    * @throws the last endpoint's error when none answers
    */
   async answers<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<readonly T[]> {
-    const outcomes = await this.each(ask);
-    const answers = outcomes.flatMap(({ outcome }) =>
-      outcome instanceof OperationalError ? [] : [outcome],
-    );
-    if (answers.length > 0) return answers;
-    const [failed] = outcomes.slice(-1);
-    throw failed?.outcome instanceof Error ? failed.outcome : quorumMissing(0, this.quorum);
+    return (await this.#answered(ask)).map(({ value }) => value);
   }
 
   /** A price or an estimate: one endpoint that exaggerates, either way, moves it no further than another's. */
@@ -92,40 +87,73 @@ export class Endpoints {
    * @throws OperationalError QUORUM_MISSING (retryable), CHAIN_DISAGREEMENT (not: one of them is wrong for good)
    */
   async finalized(): Promise<Block> {
-    const claims = await this.#quorumOf((endpoint) => finalizedNumber(endpoint));
-    return await this.agreed(Math.min(...claims.map(({ value }) => value)));
+    const claims = await this.#quorumOf(finalizedNumber);
+    const number = Math.min(...claims.map(({ value }) => value));
+    // Of who made no claim, this block may be one that a reorganisation still replaces: that contradicts nothing.
+    const claimants = claims.map(({ endpoint }) => endpoint);
+    return await this.agreed(number, claimants);
   }
 
   /**
-   * @param number not above what the quorum calls finalized
+   * @param number not above what `among` call finalized
    * @throws OperationalError as `finalized`
    */
-  async agreed(number: number): Promise<Block> {
-    const blocks = await this.#quorumOf((endpoint) => blockAt(endpoint, number));
-    const [first] = blocks;
-    if (first === undefined) throw quorumMissing(0, this.quorum);
-    for (const { endpoint, value } of blocks) {
-      if (!equalBytes(value.hash, first.value.hash)) {
-        throw new OperationalError(
-          'CHAIN_DISAGREEMENT',
-          `${first.endpoint.name} and ${endpoint.name} call different blocks ${number} finalized`,
-          { retryable: false },
-        );
-      }
-    }
-    return first.value;
+  async agreed(number: number, among = this.all): Promise<Block> {
+    const blocks = await this.#quorumOf((endpoint) => blockAt(endpoint, number), among);
+    return sameBlock(blocks, { code: 'CHAIN_DISAGREEMENT', retryable: false });
+  }
+
+  /**
+   * The block of this number, which a reorganisation may still replace, when all that answer have the same.
+   * @throws OperationalError HEADS_DIFFER, or the last endpoint's error when none answers; all retryable
+   */
+  async recent(number: number): Promise<Block> {
+    const blocks = await this.#answered((endpoint) => blockAt(endpoint, number));
+    return sameBlock(blocks, { code: 'HEADS_DIFFER', retryable: true });
   }
 
   async #quorumOf<T>(
     ask: (endpoint: Endpoint) => Promise<T>,
-  ): Promise<readonly { readonly endpoint: Endpoint; readonly value: T }[]> {
-    const answers: { endpoint: Endpoint; value: T }[] = [];
-    for (const { endpoint, outcome } of await this.each(ask)) {
-      if (!(outcome instanceof OperationalError)) answers.push({ endpoint, value: outcome });
-    }
-    if (answers.length < this.quorum) throw quorumMissing(answers.length, this.quorum);
-    return answers;
+    among = this.all,
+  ): Promise<readonly Answered<T>[]> {
+    const answered = answeredIn(await this.each(ask, among));
+    if (answered.length < this.quorum) throw quorumMissing(answered.length, this.quorum);
+    return answered;
   }
+
+  async #answered<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<readonly Answered<T>[]> {
+    const outcomes = await this.each(ask);
+    const answered = answeredIn(outcomes);
+    if (answered.length > 0) return answered;
+    const [failed] = outcomes.slice(-1);
+    throw failed?.outcome instanceof Error ? failed.outcome : quorumMissing(0, this.quorum);
+  }
+}
+
+type Answered<T> = { readonly endpoint: Endpoint; readonly value: T };
+
+function answeredIn<T>(
+  outcomes: readonly { readonly endpoint: Endpoint; readonly outcome: T | OperationalError }[],
+): readonly Answered<T>[] {
+  return outcomes.flatMap(({ endpoint, outcome }) =>
+    outcome instanceof OperationalError ? [] : [{ endpoint, value: outcome }],
+  );
+}
+
+/** @param blocks of one number, at least one */
+function sameBlock(
+  blocks: readonly Answered<Block>[],
+  { code, retryable }: { readonly code: string; readonly retryable: boolean },
+): Block {
+  const [first, ...others] = blocks;
+  if (first === undefined) throw quorumMissing(0, 1);
+  const other = others.find(({ value }) => !equalBytes(value.hash, first.value.hash));
+  if (other === undefined) return first.value;
+  throw new OperationalError(
+    code,
+    `${first.endpoint.name} and ${other.endpoint.name} have different blocks ${first.value.number}`,
+    { retryable },
+  );
 }
 
 /** Seconds since 1970 by the chain. */

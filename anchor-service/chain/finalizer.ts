@@ -152,7 +152,7 @@ export class Finalizer {
   async #markFinal(window: PendingWindow, block: Block, proven: ProvenSlot): Promise<void> {
     const { endpoints, store, beacons, hops, identity, atCommitPoint } = this.#options;
     const oldest = Math.max(1, block.number - HISTORY_BLOCKS);
-    const { recent, named } = beacons.beaconsToLink(window.seq, oldest);
+    const { recent, named } = await beacons.beaconsToLink(window.seq, oldest);
     const wanted = [
       ...named.slice(0, NAMED_TIMES),
       ...recent.filter((_, i) => isTimed(i, recent.length)),

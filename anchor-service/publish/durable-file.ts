@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { joinBytes } from '../../core/bytes.ts';
 import { OperationalError } from '../../core/errors.ts';
 
 /**
@@ -13,7 +12,7 @@ import { OperationalError } from '../../core/errors.ts';
 export async function writeDurably(
   folder: string,
   name: string,
-  content: Uint8Array | string | readonly Uint8Array[],
+  content: Uint8Array | string | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const path = join(folder, name);
   const part = `${path}.part`;
@@ -21,8 +20,7 @@ export async function writeDurably(
     mkdirSync(dirname(path), { recursive: true });
     const file = await open(part, 'w', 0o644);
     try {
-      // In one piece: a list has an entry for each statement of a window.
-      await file.writeFile(isList(content) ? joinBytes(content) : content);
+      await file.writeFile(content);
       await file.sync();
     } finally {
       await file.close();
@@ -30,17 +28,13 @@ export async function writeDurably(
     await rename(part, path);
     await syncFolder(dirname(path));
   } catch (cause) {
+    // What the content comes from may fail as well, such as the store: that is no folder that waiting can heal.
+    if ((cause as { syscall?: unknown }).syscall === undefined) throw cause;
     throw new OperationalError('PUBLISH_UNWRITABLE', `${path} cannot be written`, {
       retryable: true,
       cause,
     });
   }
-}
-
-function isList(
-  content: Uint8Array | string | readonly Uint8Array[],
-): content is readonly Uint8Array[] {
-  return Array.isArray(content);
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { toHex } from '../../core/bytes.ts';
+import { equalBytes, toHex } from '../../core/bytes.ts';
 import {
   decodeNewest,
   encodeNewest,
@@ -12,11 +12,14 @@ import {
   NEWEST_FILE,
   PAGE_WINDOWS,
   pageFile,
+  pageOfFile,
   WINDOW_PARTS,
   windowFile,
+  windowOfFile,
 } from '../../core/published.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import type { Clock, PublishedWindow, PublishStore, ServiceIdentity } from '../ports.ts';
+import { entriesInParts } from '../window-list.ts';
 import { writeDurably } from './durable-file.ts';
 
 export type WindowPublisherOptions = {
@@ -32,6 +35,8 @@ export class WindowPublisher {
   /** Windows that the index in the folder has; undefined: it must be written as a whole. */
   #indexed: number | undefined;
   #isKnown = false;
+  /** Files that the store says are written, and that somebody asked for in vain. */
+  readonly #lost = new Set<string>();
 
   constructor(options: WindowPublisherOptions) {
     this.#options = options;
@@ -47,6 +52,10 @@ export class WindowPublisher {
   async step(): Promise<boolean> {
     const { store, clock, atCommitPoint } = this.#options;
     if (!this.#isKnown) await this.#lookAtFolder();
+    for (const path of this.#lost) {
+      await this.#writeAgain(path);
+      this.#lost.delete(path);
+    }
     let any = false;
     for (;;) {
       const seq = store.nextUnwritten();
@@ -62,9 +71,10 @@ export class WindowPublisher {
   }
 
   async #write(window: PublishedWindow): Promise<void> {
-    const { folder } = this.#options;
+    const { folder, store } = this.#options;
     const name = { seq: window.seq, recordHash: window.hash };
-    await writeDurably(folder, windowFile(name, 'entries'), window.entries);
+    const list = entriesInParts(store.entries, window);
+    await writeDurably(folder, windowFile(name, 'entries'), list);
     await writeDurably(folder, windowFile(name, 'anchored'), window.anchored);
     await writeDurably(folder, windowFile(name, 'link'), window.link);
     await writeDurably(folder, windowFile(name, 'json'), description(window));
@@ -77,7 +87,7 @@ export class WindowPublisher {
     if (this.#indexed === written) return;
     const full = Math.floor(written / PAGE_WINDOWS);
     for (let page = Math.floor((this.#indexed ?? 0) / PAGE_WINDOWS); page < full; page += 1) {
-      await writeDurably(folder, pageFile(page), encodePage(this.#windows(page, PAGE_WINDOWS)));
+      await this.#writePage(page);
     }
     const recent = this.#windows(full, written % PAGE_WINDOWS);
     await writeDurably(
@@ -90,27 +100,67 @@ export class WindowPublisher {
     atCommitPoint('index-written');
   }
 
-  /** Once for each run. A folder that lost a file, or is another one than before, gets everything anew. */
+  /**
+   * Once for each run. What the index of the folder has in full pages is believed: a look at each file of some years takes
+   * minutes. What stands behind them, in the index or in the store alone, is looked at: a folder that was put back from a
+   * copy, or is another one than before, gets everything anew.
+   */
   async #lookAtFolder(): Promise<void> {
     const { folder, store } = this.#options;
     const written = store.countWritten();
     try {
       const index = decodeNewest(await readFile(join(folder, NEWEST_FILE), 'utf8')).windows;
-      const pages = Math.floor(Math.min(index, written) / PAGE_WINDOWS);
-      for (let page = 0; page < pages; page += 1) await stat(join(folder, pageFile(page)));
-      for (let from = 0; from < written; from += PAGE_WINDOWS) {
-        for (const window of this.#windows(
-          from / PAGE_WINDOWS,
-          Math.min(PAGE_WINDOWS, written - from),
-        )) {
+      if (index > written) throw new Error('an index of another store');
+      for (let page = Math.floor(index / PAGE_WINDOWS); page * PAGE_WINDOWS < written; page += 1) {
+        const count = Math.min(PAGE_WINDOWS, written - page * PAGE_WINDOWS);
+        for (const window of this.#windows(page, count)) {
           for (const part of WINDOW_PARTS) await stat(join(folder, windowFile(window, part)));
         }
       }
       this.#indexed = index;
     } catch {
       store.forgetWritten();
+      this.#indexed = undefined;
     }
     this.#isKnown = true;
+  }
+
+  /**
+   * Somebody asked for a file that is not there.
+   * @returns whether it should be, which is new: the next step writes it again, the same bytes
+   */
+  noticeMissing(path: string): boolean {
+    const { store } = this.#options;
+    const written = store.countWritten();
+    // Before, what is asked for may be about to be written.
+    if (!this.#isKnown || this.#indexed !== written) return false;
+    const window = windowOfFile(path);
+    const [listed] = window === undefined ? [] : store.listWindows(window.seq, 1);
+    const isLost =
+      window === undefined
+        ? (path === NEWEST_FILE && written > 0) ||
+          (pageOfFile(path) ?? written) < Math.floor(written / PAGE_WINDOWS)
+        : window.seq < written &&
+          listed?.seq === window.seq &&
+          equalBytes(listed.hash, window.recordHash);
+    if (!isLost || this.#lost.has(path)) return false;
+    this.#lost.add(path);
+    return true;
+  }
+
+  async #writeAgain(path: string): Promise<void> {
+    const { store } = this.#options;
+    const page = pageOfFile(path);
+    const seq = windowOfFile(path)?.seq;
+    const window = seq === undefined ? undefined : store.finalWindow(seq);
+    if (window !== undefined) await this.#write(window);
+    else if (page === undefined) await this.#lookAtFolder();
+    else await this.#writePage(page);
+  }
+
+  async #writePage(page: number): Promise<void> {
+    const { folder } = this.#options;
+    await writeDurably(folder, pageFile(page), encodePage(this.#windows(page, PAGE_WINDOWS)));
   }
 
   #windows(page: number, count: number) {

@@ -6,11 +6,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hash } from '../../core/hash.ts';
 import type { MerkleTree } from '../../core/merkle.ts';
-import { windowTree } from '../../core/window.ts';
 import { encodeReceiptMessage, vehicleTopic } from '../../core/wire.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
 import { inclusionAt } from '../inclusion.ts';
 import type { OwedReceipt, PublishedWindow, ReceiptStore } from '../ports.ts';
+import { readWindowTree } from '../window-list.ts';
 
 /** Published together, then settled in one transaction. */
 const BATCH = 1000;
@@ -40,10 +40,10 @@ export class ReceiptPublisher {
       const messages: { readonly topic: string; readonly payload: Uint8Array }[] = [];
       for (const receipt of owed) {
         if (window?.seq !== receipt.windowSeq || tree === undefined) {
-          // A large window takes a second, and a vehicle may ask for receipts of many: the beat of the lease comes between.
+          // A vehicle may ask for receipts of many windows at once, and one that is read in a single part takes no turn of its own.
           await nextTurn();
           window = requireFinal(store.finalWindow(receipt.windowSeq), receipt.windowSeq);
-          tree = windowTree(window.entries, sha256);
+          tree = await readWindowTree(store.entries, window, sha256);
         }
         const payload = receiptPayload(receipt, window, tree);
         messages.push({ topic: vehicleTopic(receipt.tag, 'receipt'), payload });

@@ -1,8 +1,7 @@
 /** How the service stands right now, gathered once for the status page, the metrics and readiness. */
 import { decodeAcceptance } from '../../core/acceptance.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
-import { decodeBlockHeader } from '../../core/evm/block-header.ts';
-import { decodeAnchoredWindow } from '../../core/receipt.ts';
+import { anchoredTimeS } from '../anchored-time.ts';
 import type {
   Backlog,
   EndpointHealth,
@@ -69,7 +68,7 @@ export function gatherFacts(sources: FactSources): Facts {
     backlog: store.backlog(),
     oldestWaitingMs:
       oldest === undefined ? undefined : decodeAcceptance(unverifiedPayload(oldest)).acceptedAtMs,
-    lastFinal: last && { ...last, blockMs: blockTimeMs(last) },
+    lastFinal: last && { ...last, blockMs: anchoredTimeS(last.anchored) * 1000 },
     beacon: store.lastBeacon(),
     endpoints: sources.endpointHealth(),
     feeBudget: sources.feeBudget(),
@@ -95,9 +94,4 @@ export function isWarning({ where }: Problem): boolean {
 /** Ready to take statements and to anchor them. A problem that heals by itself makes it not ready meanwhile. */
 export function isReady({ halt, problems, brokerConnected }: Facts): boolean {
   return halt === undefined && problems.every(isWarning) && brokerConnected;
-}
-
-function blockTimeMs({ anchored }: LastFinal): number {
-  const [anchor] = decodeAnchoredWindow(anchored).anchors;
-  return anchor === undefined ? 0 : Number(decodeBlockHeader(anchor.header).timestamp) * 1000;
 }

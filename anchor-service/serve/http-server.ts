@@ -10,7 +10,7 @@ const MAX_CONNECTIONS = 512;
 
 export type HttpOptions = {
   readonly listen: { readonly host: string; readonly port: number };
-  readonly answer: (request: IncomingMessage) => Answer;
+  readonly answer: (request: IncomingMessage) => Promise<Answer>;
   /** What is no request's fault, such as a store that cannot be read. */
   readonly onFailure: (error: unknown) => void;
 };
@@ -20,8 +20,15 @@ export type RunningHttp = { readonly url: string; close(): Promise<void> };
 /** @throws OperationalError PORT_IN_USE, LISTEN_FAILED */
 export async function startHttpServer(options: HttpOptions): Promise<RunningHttp> {
   const { host, port } = options.listen;
+  const answering = new Set<Promise<void>>();
   const server = createServer((request, response) => {
-    reply(response, answerTo(request, options)).catch(() => response.destroy());
+    const answered = answerTo(request, options)
+      .then(async (answer) => await reply(response, answer))
+      .catch(() => {
+        response.destroy();
+      });
+    answering.add(answered);
+    void answered.then(() => answering.delete(answered));
   });
   server.headersTimeout = 5000;
   server.requestTimeout = 5000;
@@ -39,14 +46,19 @@ export async function startHttpServer(options: HttpOptions): Promise<RunningHttp
       server.close();
       server.closeAllConnections();
       await closed;
+      // One that still reads the store must not find it closed.
+      await Promise.all(answering);
     },
   };
 }
 
 /** A store that cannot be read must not end the process that still has statements in flight. */
-function answerTo(request: IncomingMessage, { answer, onFailure }: HttpOptions): Answer {
+async function answerTo(
+  request: IncomingMessage,
+  { answer, onFailure }: HttpOptions,
+): Promise<Answer> {
   try {
-    return answer(request);
+    return await answer(request);
   } catch (error) {
     onFailure(error);
     return { code: 500, body: { code: 'INTERNAL' } };

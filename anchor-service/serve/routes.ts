@@ -34,7 +34,7 @@ export type Request = {
 };
 
 /** A path is compared, never resolved to a file. */
-export function route(request: Request, options: RouteOptions): Answer {
+export async function route(request: Request, options: RouteOptions): Promise<Answer> {
   const { method, url } = request;
   if (method !== 'GET' && method !== 'HEAD') return refusal(405, 'METHOD_NOT_ALLOWED');
   if (url.length > MAX_URL) return refusal(414, 'URL_TOO_LONG');
@@ -51,7 +51,7 @@ export function route(request: Request, options: RouteOptions): Answer {
   }
   const id = /^\/v1\/statements\/([0-9a-f]{64})$/.exec(path)?.[1];
   if (id !== undefined) {
-    return options.statements.answer(method, path, id, request.authorization);
+    return await options.statements.answer(method, path, id, request.authorization);
   }
   switch (path) {
     case '/':

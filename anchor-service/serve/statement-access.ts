@@ -9,9 +9,9 @@ import type { Hash } from '../../core/hash.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import { keyId, type PublicKey, type VerifyDigest } from '../../core/signature.ts';
 import { decodeStatementRequest, MAX_REQUEST_BYTES } from '../../core/statement-request.ts';
-import { windowTree } from '../../core/window.ts';
 import { inclusionAt } from '../inclusion.ts';
-import type { KeptStatement, StatementStore } from '../ports.ts';
+import type { KeptStatement, PublishedWindow, StatementStore } from '../ports.ts';
+import { readWindowTree } from '../window-list.ts';
 import type { Answer } from './answer.ts';
 import { refusal } from './answer.ts';
 import type { Challenges } from './challenges.ts';
@@ -33,8 +33,8 @@ const NOT_YOURS: Answer = refusal(404, 'STATEMENT_NOT_YOURS');
 export class StatementAccess {
   readonly #options: StatementAccessOptions;
   readonly #serviceKeyId: Uint8Array;
-  /** A vehicle asks for statements of one window after the other. */
-  #lastTree: { readonly seq: number; readonly tree: MerkleTree } | undefined;
+  /** A vehicle asks for statements of one window after the other: whoever asks while it grows waits for the same one. */
+  #lastTree: { readonly seq: number; readonly tree: Promise<MerkleTree> } | undefined;
 
   constructor(options: StatementAccessOptions) {
     this.#options = options;
@@ -42,7 +42,12 @@ export class StatementAccess {
   }
 
   /** @param authorization the request's header, as it came */
-  answer(method: string, path: string, id: string, authorization: string | undefined): Answer {
+  async answer(
+    method: string,
+    path: string,
+    id: string,
+    authorization: string | undefined,
+  ): Promise<Answer> {
     if (authorization === undefined) return refusal(401, 'SIGNATURE_MISSING');
     if (OWNER.test(authorization)) return refusal(403, 'OWNER_NOT_ENROLLED');
     const encoded = VEHICLE.exec(authorization)?.[1];
@@ -66,7 +71,9 @@ export class StatementAccess {
     }
     const statement = this.#options.store.keptStatement(fromHex(id));
     if (statement === undefined || !this.#isSignedFor(statement, signed)) return NOT_YOURS;
-    return { code: 200, body: this.#json(statement) };
+    // An acceptance binds the service: it goes out when a power cut cannot take its statement away any more.
+    await this.#options.store.durable();
+    return { code: 200, body: await this.#json(statement) };
   }
 
   #isSignedFor({ session }: KeptStatement, signed: Uint8Array): boolean {
@@ -83,7 +90,7 @@ export class StatementAccess {
     });
   }
 
-  #json(statement: KeptStatement): object {
+  async #json(statement: KeptStatement): Promise<object> {
     const { store, sha256 } = this.#options;
     const { given } = statement;
     const tree = new MerkleTree(store.groupIds(given.group), sha256);
@@ -93,23 +100,42 @@ export class StatementAccess {
       acceptance: toHex(given.acceptance),
       leafIndex: given.leafIndex,
       path: tree.inclusionProof(given.leafIndex).map(toHex),
-      receipt: this.#receipt(statement),
+      receipt: await this.#receipt(statement),
     };
   }
 
-  #receipt({ id, place }: KeptStatement): object | null {
+  async #receipt({ id, place }: KeptStatement): Promise<object | null> {
     const window = place && this.#options.store.finalWindow(place.windowSeq);
     if (place === undefined || window === undefined) return null;
-    const { sha256 } = this.#options;
-    if (this.#lastTree?.seq !== window.seq) {
-      this.#lastTree = { seq: window.seq, tree: windowTree(window.entries, sha256) };
-    }
-    const { tree } = this.#lastTree;
+    const tree = await this.#treeOf(window);
     const inclusion = inclusionAt(id, place.windowIndex, window.hash, tree);
     return {
       inclusion: toHex(inclusion),
       window: toHex(window.anchored),
       link: toHex(window.link),
     };
+  }
+
+  async #treeOf(window: PublishedWindow): Promise<MerkleTree> {
+    if (this.#lastTree?.seq === window.seq) return await this.#lastTree.tree;
+    const grown = { seq: window.seq, tree: this.#grow(window, this.#lastTree?.tree) };
+    this.#lastTree = grown;
+    try {
+      return await grown.tree;
+    } catch (error) {
+      // A store that could not be read may be read by the next one who asks.
+      if (this.#lastTree === grown) this.#lastTree = undefined;
+      throw error;
+    }
+  }
+
+  /** One at a time: whoever asks for statements of many windows at once must not fill the memory with their lists. */
+  async #grow(
+    window: PublishedWindow,
+    before: Promise<MerkleTree> | undefined,
+  ): Promise<MerkleTree> {
+    const { store, sha256 } = this.#options;
+    await before?.catch(() => undefined);
+    return await readWindowTree(store.entries, window, sha256);
   }
 }

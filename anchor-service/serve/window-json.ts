@@ -9,7 +9,6 @@ export function publishedWindowJson(window: PublishedWindow): object {
     treeSize,
     record: toHex(record),
     recordHash: toHex(hash),
-    entries: window.entries.map(toHex),
     anchored: toHex(anchored),
     link: toHex(link),
     block: { number: window.blockNumber, hash: toHex(window.blockHash) },

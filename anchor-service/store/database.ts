@@ -5,8 +5,10 @@ import Database from 'better-sqlite3';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { decodeStatement, type Span, type Statement } from '../../core/statement.ts';
+import { anchoredTimeS } from '../anchored-time.ts';
 import { isDiskFull } from './disk-full.ts';
 import { requireTerm } from './fence.ts';
+import { beatWithin } from './lease-store.ts';
 import { SCHEMA_STEPS } from './schema.ts';
 
 /**
@@ -55,10 +57,15 @@ export function migrate(db: Database.Database, term: number): void {
     const own = ownSpan(statement);
     return own === undefined ? null : own.firstSeq + own.count;
   });
+  db.function('anchored_time_s', { deterministic: true }, (anchored: unknown) =>
+    anchored instanceof Uint8Array ? anchoredTimeS(anchored) : null,
+  );
   db.transaction(() => {
     requireTerm(db, term);
     for (const step of SCHEMA_STEPS.slice(requireKnown(db))) db.exec(step);
     db.pragma(`user_version = ${SCHEMA_STEPS.length}`);
+    // A large store takes longer than the lease is held.
+    beatWithin(db)();
   }).immediate();
 }
 

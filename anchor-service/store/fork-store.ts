@@ -9,17 +9,44 @@ import { SCHEMA_STEPS } from './schema.ts';
 type ForkRow = { readonly first_id: Uint8Array; readonly proof: Uint8Array };
 
 export function forkStore(db: Database.Database): ForkStore {
-  const count = db.prepare<[], { readonly count: number }>(
-    'SELECT count(DISTINCT first_id) AS count FROM fork',
-  );
   // Older stores may hold several for a place: always the same one of them.
-  const all = db.prepare<[], ForkRow>(
-    'SELECT first_id, proof, min(second_id) FROM fork GROUP BY first_id ORDER BY first_id',
+  const unwritten = db.prepare<[number], ForkRow>(
+    `SELECT first_id, proof FROM fork WHERE number IS NULL AND NOT EXISTS
+       (SELECT 1 FROM fork AS other WHERE other.first_id = fork.first_id AND other.second_id < fork.second_id)
+     ORDER BY first_id LIMIT ?`,
   );
+  const next = db.prepare<[], { readonly number: number }>(
+    'SELECT coalesce(max(number) + 1, 0) AS number FROM fork',
+  );
+  const written = db.prepare<[number, number], ForkRow>(
+    'SELECT first_id, proof FROM fork WHERE number >= ? ORDER BY number LIMIT ?',
+  );
+  const mark = db.prepare<[number, Uint8Array]>(
+    `UPDATE fork SET number = ? WHERE second_id = (SELECT min(second_id) FROM fork WHERE first_id = ?)`,
+  );
+  const forget = db.prepare('UPDATE fork SET number = NULL WHERE number IS NOT NULL');
+  const countWrittenForks = (): number => next.get()?.number ?? 0;
   return {
-    countPlaces: () => count.get()?.count ?? 0,
-    forks: () => all.all().map(({ first_id, proof }) => ({ statementId: first_id, proof })),
+    unwrittenForks: (limit) => unwritten.all(limit).map(toKept),
+    countWrittenForks,
+    writtenForks: (from, limit) => written.all(from, limit).map(toKept),
+    markForksWritten: (forks) => {
+      db.transaction(() => {
+        let number = countWrittenForks();
+        for (const { statementId } of forks) {
+          mark.run(number, statementId);
+          number += 1;
+        }
+      }).immediate();
+    },
+    forgetWrittenForks: () => {
+      forget.run();
+    },
   };
+}
+
+function toKept({ first_id, proof }: ForkRow): KeptFork {
+  return { statementId: first_id, proof };
 }
 
 /**
@@ -40,7 +67,11 @@ export function readForks(dataDir: string): readonly KeptFork[] {
     if (Number(db.pragma('user_version', { simple: true })) > SCHEMA_STEPS.length) {
       throw unreadable('STORE_TOO_NEW', `the store in ${dataDir} is of a newer service`);
     }
-    return forkStore(db).forks();
+    // Of any version that has them: one for each place, and of several always the same one.
+    const all = db.prepare<[], ForkRow>(
+      'SELECT first_id, proof, min(second_id) FROM fork GROUP BY first_id ORDER BY first_id',
+    );
+    return all.all().map(toKept);
   } catch (cause) {
     if (cause instanceof OperationalError) throw cause;
     throw unreadable('STORE_DAMAGED', `the store in ${dataDir} is damaged or is no store`, cause);

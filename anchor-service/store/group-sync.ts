@@ -11,30 +11,38 @@ import { closeSync, fdatasync, openSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type Database from 'better-sqlite3';
 
-const sync = promisify(fdatasync);
+/** Of an open file: resolves when what was written is on the disk. */
+export type SyncFile = (descriptor: number) => Promise<void>;
 
 export type GroupSync = {
   /** All or nothing. Resolves when it is durable. A failed sync leaves that unknown. */
   commit<T>(work: () => T): Promise<T>;
+  /** Resolves when all that can be read now is durable; rejects once a sync failed. */
+  durable(): Promise<void>;
   /** Before the database is closed, which removes the file. */
   close(): void;
 };
 
 /** @param db in WAL mode: its log is one file for all processes, and stays the same one while any has the database open */
-export function groupSync(db: Database.Database): GroupSync {
+export function groupSync(db: Database.Database, sync: SyncFile = promisify(fdatasync)): GroupSync {
   // SQLite holds no locks on its log, so closing this descriptor drops none.
   const log = openSync(`${db.name}-wal`, 'r');
+  // Of the newest group: the next one is committed when it has ended.
+  let synced = Promise.resolve();
   return {
     commit: async (work) => {
       const result = withoutSync(db, work);
-      await sync(log);
+      synced = sync(log);
+      await synced;
       return result;
     },
+    durable: async () => await synced,
     close: () => closeSync(log),
   };
 }
 
-function withoutSync<T>(db: Database.Database, work: () => T): T {
+/** The next transaction with a sync, or the next sync of the log, makes it durable; a power cut before takes all of it. */
+export function withoutSync<T>(db: Database.Database, work: () => T): T {
   db.pragma('synchronous = NORMAL');
   try {
     return db.transaction(work).immediate();

@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3';
 import { concatBytes } from '../../core/bytes.ts';
 import { decodeWindowRecord } from '../../core/window.ts';
 import type { IdentityStore } from '../ports.ts';
+import { beatWithin } from './lease-store.ts';
 
 type IdentityRow = {
   readonly chain_id: string;
@@ -45,6 +46,8 @@ export function identityStore(db: Database.Database): IdentityStore {
     'SELECT coalesce(max(seq) + 1, 0) AS next FROM window',
   );
 
+  const beat = beatWithin(db);
+
   const supersede = ({ seq, record }: PendingRow, atS: number): void => {
     const { publisher, windowSeq } = decodeWindowRecord(record);
     const list = entries.all(seq).flatMap(({ label, hash }) => [label, hash]);
@@ -76,6 +79,7 @@ export function identityStore(db: Database.Database): IdentityStore {
           const superseded = pending.all();
           for (const window of superseded) supersede(window, atS);
           succeed.run(publisher, nextSeq.get()?.next ?? 0);
+          beat();
           return superseded.length;
         })
         .immediate(),

@@ -52,6 +52,17 @@ export function leaseStore(db: Database.Database): LeaseStore {
   };
 }
 
+/**
+ * A beat as part of a transaction that grows with a window: while it runs nobody else can write, so nobody takes the lease,
+ * and whoever waited for its end finds that it has beaten. Only behind a write that the fence let through.
+ */
+export function beatWithin(db: Database.Database): () => void {
+  const beat = db.prepare('UPDATE lease SET beat = beat + 1');
+  return () => {
+    beat.run();
+  };
+}
+
 /** A disk that is full or a lock that somebody holds passes; the lease is then neither kept nor lost. */
 function writing<T>(work: () => T): T {
   try {

@@ -90,7 +90,7 @@ function storesOver(db: Database.Database, group: GroupSync): Stores {
     stamps: stampStore(db),
     forks: forkStore(db),
     published,
-    statements: statementStore(db, intake, published),
+    statements: statementStore(db, intake, published, group),
     retention: retentionStore(db),
   };
 }

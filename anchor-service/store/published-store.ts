@@ -35,7 +35,12 @@ type WindowRow = {
 
 type SignedRow = { readonly signed: Uint8Array };
 type LastRow = Pick<WindowRow, 'seq' | 'tree_size' | 'anchored' | 'block_number'>;
-type BacklogRow = { readonly open: number; readonly pending: number; readonly owed: number };
+type BacklogRow = {
+  readonly newest_open: number | null;
+  readonly oldest_open: number | null;
+  readonly pending: number;
+  readonly owed: number;
+};
 type ListRow = { readonly seq: number; readonly hash: Uint8Array; readonly tree_size: number };
 
 export function publishedStore(
@@ -51,7 +56,6 @@ export function publishedStore(
   const window = db.prepare<[number], WindowRow>(
     "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
   );
-  const entries = windowEntries(db);
   const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ? AND asked = ?');
   const publish = db.prepare(
     `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
@@ -71,8 +75,11 @@ export function publishedStore(
     `SELECT seq, hash, tree_size FROM window
      WHERE seq >= ? AND state IN ('FINAL', 'PUBLISHED') ORDER BY seq LIMIT ?`,
   );
+  // Numbers are given without a gap and windows take the oldest, so what is open is one stretch: counted by its ends, since
+  // anybody may ask at any time how long it is.
   const backlog = db.prepare<[], BacklogRow>(
-    `SELECT (SELECT count(*) FROM statement WHERE window_seq IS NULL) AS open,
+    `SELECT (SELECT max(n) FROM statement WHERE window_seq IS NULL) AS newest_open,
+       (SELECT min(n) FROM statement WHERE window_seq IS NULL) AS oldest_open,
        (SELECT count(*) FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT', 'MINED')) AS pending,
        (SELECT count(*) FROM receipt_outbox) AS owed`,
   );
@@ -85,10 +92,10 @@ export function publishedStore(
      ORDER BY seq LIMIT 1`,
   );
   const oldestIn = db.prepare<[number], SignedRow>(
-    `SELECT signed FROM acceptance WHERE n =
-       (SELECT min(acceptance) FROM statement WHERE window_seq = ?)`,
+    `SELECT signed FROM acceptance WHERE n = (SELECT acceptance FROM statement WHERE n =
+       (SELECT min(n) FROM statement WHERE window_seq = ?))`,
   );
-  // A window's statements are fixed once it is sealed: a large one is looked through once.
+  // A window's statements are fixed once it is sealed: the index of a large one is looked through once.
   let pendingOldest: { readonly seq: number; readonly signed: Uint8Array | undefined } | undefined;
   const oldestPending = (): Uint8Array | undefined => {
     const seq = firstPending.get()?.seq;
@@ -105,8 +112,9 @@ export function publishedStore(
     owedReceipts: (limit) => owed.all(limit).map(toOwed),
     finalWindow: (seq) => {
       const row = window.get(seq);
-      return row && toPublished(row, entries(seq, row.tree_size));
+      return row && toPublished(row);
     },
+    entries: windowEntries(db),
     markReceiptsPublished: (receipts) => {
       db.transaction(() => {
         for (const { n, asked } of receipts) settle.run(n, asked);
@@ -141,7 +149,10 @@ export function publishedStore(
     backlog: () => {
       const row = backlog.get();
       return {
-        openStatements: row?.open ?? 0,
+        openStatements:
+          row?.newest_open == null || row.oldest_open == null
+            ? 0
+            : row.newest_open - row.oldest_open + 1,
         pendingWindows: row?.pending ?? 0,
         owedReceipts: row?.owed ?? 0,
       };
@@ -160,7 +171,7 @@ function toOwed(row: OwedRow): OwedReceipt {
   };
 }
 
-function toPublished(row: WindowRow, entries: readonly Uint8Array[]): PublishedWindow {
+function toPublished(row: WindowRow): PublishedWindow {
   return {
     seq: row.seq,
     state: row.state,
@@ -173,6 +184,5 @@ function toPublished(row: WindowRow, entries: readonly Uint8Array[]): PublishedW
     blockHash: row.block_hash,
     transactionHash: row.transaction_hash ?? undefined,
     gasUsed: row.gas_used ?? undefined,
-    entries,
   };
 }

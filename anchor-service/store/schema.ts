@@ -1,5 +1,6 @@
 /** The tables of the service's store. A new version is a new step at the end of the list. */
 import { RETENTION } from './retention-schema.ts';
+import { TAKING } from './taking-schema.ts';
 
 const VERSION_1 = `
 CREATE TABLE identity (
@@ -182,7 +183,7 @@ CREATE INDEX time_stamp_unpublished ON time_stamp (last_seq) WHERE published = 0
 /**
  * Nonces belong to a sender, since the sender key may change (spec/window.md, "Another sender key"). When a nonce
  * was settled, in the chain's own time, is what the fee budget counts by (spec/finality.md, "Fee budget").
- * What was settled before this version counts as settled long ago.
+ * What was settled before this version has 0 here, and its time by a later step (SETTLED).
  */
 const SENDERS = `
 -- A nonce of a sender is for one payload, for ever. Without a window it deploys the contract, or, abandoned,
@@ -268,17 +269,22 @@ CREATE TRIGGER hop_kept BEFORE DELETE ON hop BEGIN SELECT RAISE(ABORT, 'hops are
 CREATE TRIGGER link_page_kept BEFORE DELETE ON link_page BEGIN SELECT RAISE(ABORT, 'hops are kept for good'); END;
 `;
 
-/** The next statement has to name it: looked up for each that comes. NULL where it is not kept any more. */
-const NEWEST_IDS = `
-ALTER TABLE newest_statement ADD COLUMN statement_id BLOB;
-UPDATE newest_statement SET statement_id = (SELECT id FROM statement WHERE n = statement_n);
+/**
+ * When windows were settled that were FINAL before there was a column for it: what retention counts from, so that 0 would
+ * have pruned them all at once.
+ */
+const SETTLED = `
+UPDATE nonce SET settled_at_s = (SELECT anchored_time_s(anchored) FROM window WHERE seq = window_seq)
+WHERE settled_at_s = 0 AND abandoned = 0
+  AND window_seq IN (SELECT seq FROM window WHERE anchored IS NOT NULL);
 `;
 
-/** The oldest that waits is the first of statement_open: whoever comes earlier has the lower number, and the older acceptance. */
-const ONE_INDEX_LESS = 'DROP INDEX statement_waiting;';
-
-/** How often a receipt was asked for since it is owed: asked for between its publication and its settling, it is owed again. */
-const ASKED_AGAIN = 'ALTER TABLE receipt_outbox ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;';
+/** Which fork proofs have their files in the folder of published ones: by number, in the order in which they were written. */
+const FORKS_WRITTEN = `
+ALTER TABLE fork ADD COLUMN number INTEGER;
+CREATE UNIQUE INDEX fork_number ON fork (number) WHERE number IS NOT NULL;
+CREATE INDEX fork_unwritten ON fork (first_id) WHERE number IS NULL;
+`;
 
 export const SCHEMA_STEPS: readonly string[] = [
   VERSION_1,
@@ -290,7 +296,7 @@ export const SCHEMA_STEPS: readonly string[] = [
   SPANS,
   RETENTION,
   HOPS_KEPT,
-  NEWEST_IDS,
-  ONE_INDEX_LESS,
-  ASKED_AGAIN,
+  SETTLED,
+  FORKS_WRITTEN,
+  TAKING,
 ];

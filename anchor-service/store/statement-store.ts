@@ -1,6 +1,7 @@
 /** Statements as they are given back to their vehicles. */
 import type Database from 'better-sqlite3';
 import type { IntakeStore, ReceiptStore, StatementStore } from '../ports.ts';
+import type { GroupSync } from './group-sync.ts';
 
 type KeptRow = {
   readonly id: Uint8Array;
@@ -16,7 +17,8 @@ type KeptRow = {
 export function statementStore(
   db: Database.Database,
   { findSession, groupIds }: Pick<IntakeStore, 'findSession' | 'groupIds'>,
-  { finalWindow }: Pick<ReceiptStore, 'finalWindow'>,
+  { finalWindow, entries }: Pick<ReceiptStore, 'finalWindow' | 'entries'>,
+  { durable }: Pick<GroupSync, 'durable'>,
 ): StatementStore {
   const kept = db.prepare<[Uint8Array], KeptRow>(
     `SELECT statement.id, bytes, session_id, acceptance, signed, leaf_index, window_seq, window_index
@@ -38,5 +40,7 @@ export function statementStore(
     },
     groupIds,
     finalWindow,
+    entries,
+    durable,
   };
 }

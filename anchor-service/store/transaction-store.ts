@@ -7,6 +7,7 @@ import type {
   ServiceIdentity,
   TransactionStore,
 } from '../ports.ts';
+import { beatWithin } from './lease-store.ts';
 
 type PendingRow = {
   readonly seq: number;
@@ -90,6 +91,7 @@ export function transactionStore(
   const owe = db.prepare(
     'INSERT INTO receipt_outbox (statement_n, window_seq) SELECT n, window_seq FROM statement WHERE window_seq = ?',
   );
+  const beat = beatWithin(db);
   const newestFinal = db.prepare<[number], { readonly number: number; readonly hash: Uint8Array }>(
     `SELECT block_number AS number, block_hash AS hash FROM window
      WHERE state IN ('FINAL', 'PUBLISHED') ORDER BY seq DESC LIMIT ?`,
@@ -168,6 +170,7 @@ export function transactionStore(
         if (changes !== 1) throw new Error(`window ${seq} is not MINED, so it cannot become FINAL`);
         settle.run(f.block.timestampS, seq);
         owe.run(seq);
+        beat();
       }).immediate();
     },
     newestFinalBlocks: (limit) => newestFinal.all(limit),

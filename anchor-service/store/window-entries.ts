@@ -1,9 +1,8 @@
 /** The list of a window as it is published, from its statements and from what is left of those that are pruned. */
 import type Database from 'better-sqlite3';
 import { concatBytes } from '../../core/bytes.ts';
-
-/** `label ‖ SHA-256 of the statement`. */
-const ENTRY_BYTES = 64;
+import { ENTRY_BYTES } from '../../core/published.ts';
+import type { WindowEntries } from '../ports.ts';
 
 type PlacedRow = {
   readonly place: number;
@@ -12,30 +11,30 @@ type PlacedRow = {
 };
 type PrunedRow = { readonly first_index: number; readonly entries: Uint8Array };
 
-/** @returns for a sealed window: every entry in order, ascending by label */
-export function windowEntries(
-  db: Database.Database,
-): (seq: number, treeSize: number) => readonly Uint8Array[] {
-  const placed = db.prepare<[number], PlacedRow>(
-    'SELECT window_index AS place, label, hash FROM statement WHERE window_seq = ? ORDER BY window_index',
+export function windowEntries(db: Database.Database): WindowEntries {
+  const placed = db.prepare<[number, number, number], PlacedRow>(
+    `SELECT window_index AS place, label, hash FROM statement
+     WHERE window_seq = ? AND window_index >= ? AND window_index < ? ORDER BY window_index`,
   );
-  const pruned = db.prepare<[number], PrunedRow>(
-    'SELECT first_index, entries FROM pruned_entries WHERE window_seq = ?',
+  const pruned = db.prepare<{ seq: number; from: number; end: number }, PrunedRow>(
+    `SELECT first_index, entries FROM pruned_entries
+     WHERE window_seq = $seq AND first_index < $end AND first_index >= coalesce(
+       (SELECT max(first_index) FROM pruned_entries WHERE window_seq = $seq AND first_index <= $from), 0)`,
   );
-  return (seq, treeSize) => {
-    const rows = placed.all(seq);
-    if (rows.length === treeSize) return rows.map(({ label, hash }) => concatBytes(label, hash));
+  return (seq, from, count) => {
+    const end = from + count;
+    const rows = placed.all(seq, from, end);
+    if (rows.length === count) return rows.map(({ label, hash }) => concatBytes(label, hash));
     const entries: Uint8Array[] = [];
-    for (const stretch of pruned.all(seq)) {
+    for (const stretch of pruned.all({ seq, from, end })) {
       for (let at = 0; at < stretch.entries.length; at += ENTRY_BYTES) {
-        entries[stretch.first_index + at / ENTRY_BYTES] = stretch.entries.subarray(
-          at,
-          at + ENTRY_BYTES,
-        );
+        const place = stretch.first_index + at / ENTRY_BYTES;
+        if (place < from || place >= end) continue;
+        entries[place - from] = stretch.entries.subarray(at, at + ENTRY_BYTES);
       }
     }
     // A statement that is kept stands in the list of its stretch as well, with the same bytes.
-    for (const { place, label, hash } of rows) entries[place] = concatBytes(label, hash);
+    for (const { place, label, hash } of rows) entries[place - from] = concatBytes(label, hash);
     return entries;
   };
 }

@@ -1,12 +1,11 @@
 /** Sealing: which statements a window holds, and in which place. */
 import type Database from 'better-sqlite3';
 import type { OpenStatement, WindowStore } from '../ports.ts';
+import { withoutSync } from './group-sync.ts';
 
 export function windowStore(db: Database.Database): WindowStore {
-  const open = db.prepare<[number], OpenStatement>(
-    `SELECT n, label, hash FROM (
-       SELECT n, label, hash FROM statement WHERE window_seq IS NULL ORDER BY n LIMIT ?
-     ) ORDER BY label`,
+  const open = db.prepare<[number, number], OpenStatement>(
+    'SELECT n, label, hash FROM statement WHERE window_seq IS NULL AND n > ? ORDER BY n LIMIT ?',
   );
   const unmined = db.prepare<[], { readonly count: number }>(
     "SELECT count(*) AS count FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT')",
@@ -21,18 +20,34 @@ export function windowStore(db: Database.Database): WindowStore {
   const place = db.prepare(
     'UPDATE statement SET window_seq = ?, window_index = ? WHERE n = ? AND window_seq IS NULL',
   );
+  const recordless = db.prepare<[number], { readonly n: number }>(
+    'SELECT n FROM statement WHERE window_seq > (SELECT coalesce(max(seq), -1) FROM window) LIMIT ?',
+  );
+  const reopen = db.prepare(
+    'UPDATE statement SET window_seq = NULL, window_index = NULL WHERE n = ?',
+  );
   return {
-    openStatements: (limit) => open.all(limit),
+    openStatements: (afterN, limit) => open.all(afterN, limit),
     countUnmined: () => unmined.get()?.count ?? 0,
     lastWindow: () => last.get(),
-    seal: (window, statements, sealedAtMs) => {
-      db.transaction(() => {
-        insert.run(window.seq, window.record, window.hash, window.treeSize, sealedAtMs);
-        statements.forEach(({ n }, index) => {
-          const { changes } = place.run(window.seq, index, n);
-          if (changes !== 1) throw new Error(`a statement of window ${window.seq} is not open`);
-        });
-      }).immediate();
+    // No sync for each: only `seal`, which has one, gives them a meaning, and a power cut cannot take them from under it,
+    // since they stand before it in the same log.
+    place: (seq, places) => {
+      withoutSync(db, () => {
+        for (const { n, index } of places) {
+          const { changes } = place.run(seq, index, n);
+          if (changes !== 1) throw new Error(`a statement of window ${seq} is not open`);
+        }
+      });
+    },
+    takeBack: (limit) =>
+      withoutSync(db, () => {
+        const rows = recordless.all(limit);
+        for (const { n } of rows) reopen.run(n);
+        return rows.length;
+      }),
+    seal: ({ seq, record, hash, treeSize }, sealedAtMs) => {
+      insert.run(seq, record, hash, treeSize, sealedAtMs);
     },
   };
 }

@@ -1,9 +1,14 @@
 /** Closes a window: the tree over every statement that is in none yet, and its record. Implements spec/window.md. */
-import { concatBytes } from '../../core/bytes.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hash } from '../../core/hash.ts';
-import { encodeWindowRecord, windowRecordHash, windowTree } from '../../core/window.ts';
+import { encodeWindowRecord, growWindowTree, windowRecordHash } from '../../core/window.ts';
 import type { AtCommitPoint } from '../commit-points.ts';
-import type { Clock, SealedWindow, ServiceIdentity, WindowStore } from '../ports.ts';
+import type { Clock, OpenStatement, SealedWindow, ServiceIdentity, WindowStore } from '../ports.ts';
+import { inTurns } from '../turns.ts';
+import { byLabel } from './by-label.ts';
+
+/** Statements that are read or placed at once: some ten milliseconds of a slow disk, and of the intake's time. */
+const PART = 2048;
 
 export type SealOptions = {
   readonly store: WindowStore;
@@ -16,18 +21,33 @@ export type SealOptions = {
   readonly maxUnmined: number;
 };
 
-/** @returns undefined when there is nothing to seal, or no room */
-export function sealWindow(options: SealOptions): SealedWindow | undefined {
-  const { store, identity, clock, sha256 } = options;
+/**
+ * In parts, with a turn of the event loop behind each: however large the window is, vehicles are answered and the lease
+ * has its beat meanwhile. The places are written first, and mean nothing until the record, in one transaction, says that
+ * there is such a window. A kill before leaves places without a window, which the next round takes back.
+ * @returns undefined when there is nothing to seal, or no room
+ */
+export async function sealWindow(options: SealOptions): Promise<SealedWindow | undefined> {
+  const { store, identity, clock, sha256, atCommitPoint } = options;
+  while (store.takeBack(PART) > 0) await nextTurn();
   if (store.countUnmined() >= options.maxUnmined) return undefined;
-  const statements = store.openStatements(options.maxStatements);
+  const statements = await readOpen(store, options.maxStatements);
   if (statements.length === 0) return undefined;
-  const tree = windowTree(
-    statements.map(({ label, hash }) => concatBytes(label, hash)),
-    sha256,
-  );
+  const { entries, places } = await inTurns(byLabel(statements));
+  const tree = await inTurns(growWindowTree(entries, sha256));
   const last = store.lastWindow();
   const seq = last === undefined ? 0 : last.seq + 1;
+  // In the order of acceptance, in which they lie in the store: by label, each would be on another page.
+  for (let from = 0; from < statements.length; from += PART) {
+    const part = statements.slice(from, from + PART);
+    store.place(
+      seq,
+      part.map(({ n }, i) => ({ n, index: places[from + i] ?? 0 })),
+    );
+    // No window yet: the next start takes back what has a place.
+    atCommitPoint('places-written');
+    await nextTurn();
+  }
   const record = encodeWindowRecord({
     ...identity,
     windowSeq: BigInt(seq - identity.firstWindow),
@@ -37,8 +57,23 @@ export function sealWindow(options: SealOptions): SealedWindow | undefined {
   });
   const hash = windowRecordHash(record, sha256);
   const window = { seq, record, hash, treeSize: tree.size };
-  store.seal(window, statements, clock.nowMs());
+  store.seal(window, clock.nowMs());
   // Durable now: the record and the place of each statement, for good. Recovery anchors this very record.
-  options.atCommitPoint('window-sealed');
+  atCommitPoint('window-sealed');
   return window;
+}
+
+/** Also what comes while it reads, up to the limit: the window is closed by its end. */
+async function readOpen(store: WindowStore, limit: number): Promise<readonly OpenStatement[]> {
+  const statements: OpenStatement[] = [];
+  while (statements.length < limit) {
+    const part = store.openStatements(
+      statements.at(-1)?.n ?? -1,
+      Math.min(PART, limit - statements.length),
+    );
+    statements.push(...part);
+    if (part.length < PART) break;
+    await nextTurn();
+  }
+  return statements;
 }

@@ -16,7 +16,8 @@ export function demoPolicy(
     'witnessmark-trust': 0,
     suppliedBy: 'the demo itself, on this machine',
     note: 'Device key, chain and block hash were all made by the program that asks you to believe them.',
-    deviceKeys: [{ algorithm: deviceKey.algorithm, key: toHex(deviceKey.bytes) }],
+    deviceKeys: [keyOf(deviceKey)],
+    serviceKeys: [keyOf(service.servicePublicKey)],
     chains: [
       {
         chainId: `${service.chainId}`,
@@ -32,6 +33,10 @@ export function demoPolicy(
         ? []
         : [{ class: 'local', certificate: toHex(service.localStampRoot), policies: [] }],
   };
+}
+
+function keyOf({ algorithm, bytes }: PublicKey): TrustPolicyFile['deviceKeys'][number] {
+  return { algorithm, key: toHex(bytes) };
 }
 
 /** What a court does with several independent sources, the demo does with its own chain. */

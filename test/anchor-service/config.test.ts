@@ -48,6 +48,7 @@ test.each([
   ['a public chain without endpoints', { data_dir: 'd', chain: { class: 'public' } }],
   ['one endpoint for a quorum of two', { data_dir: 'd', chain: { rpc: ['http://a'] } }],
   ['one endpoint twice', { data_dir: 'd', chain: { rpc: ['http://a', 'http://a'] } }],
+  ['two keys at one host', { data_dir: 'd', chain: { rpc: ['http://a/key1', 'http://a/key2'] } }],
   ['a word that is no boolean', { data_dir: 'd', stamp: { local: 'yes' } }],
   [
     'an own time stamp authority beside a public chain',

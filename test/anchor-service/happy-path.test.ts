@@ -2,8 +2,10 @@ import { connectAsync } from 'mqtt';
 import { afterEach, expect, test } from 'vitest';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { concatBytes, fromHex, toHex } from '../../core/bytes.ts';
+import { windowFile } from '../../core/published.ts';
 import { windowLabel, windowTree } from '../../core/window.ts';
 import { beaconTopic } from '../../core/wire.ts';
+import { until } from '../chaos/trial.ts';
 import { Cleanup } from './support/cleanup.ts';
 import { serviceOptions, startTestService, temporaryFolder } from './support/service.ts';
 import { Vehicle } from './support/vehicle.ts';
@@ -83,10 +85,14 @@ test('windows are chained, published with exactly their entries, and cost one tr
   };
   expect(list.windows.map(({ recordHash }) => recordHash)).toEqual(hashes);
   const window = (await (await fetch(`${service.httpUrl}/v1/windows/1`)).json()) as {
-    entries: string[];
+    recordHash: string;
     transaction: { gasUsed: number };
   };
-  const entries = window.entries.map(fromHex);
+  // A list has no bound: it is a file, and never made for a request.
+  const name = { seq: 1, recordHash: fromHex(window.recordHash) };
+  const url = `${service.httpUrl}/v1/published/${windowFile(name, 'entries')}`;
+  await until(async () => (await fetch(url)).ok);
+  const entries = [new Uint8Array(await (await fetch(url)).arrayBuffer())];
   expect(toHex(windowTree(entries).root())).toBe(toHex(before?.record.root ?? new Uint8Array()));
   const label = windowLabel((statements[1] ?? vehicle.statement(1)).statement);
   expect(entries.map((entry) => toHex(entry.slice(0, 32)))).toEqual([toHex(label)]);

@@ -7,9 +7,19 @@ import {
   isPublishedPath,
   PAGE_WINDOWS,
   pageFile,
+  pageOfFile,
   WINDOW_PARTS,
   windowFile,
+  windowOfFile,
 } from '../../core/published.ts';
+import {
+  decodeForkCount,
+  encodeForkPage,
+  encodeForks,
+  FORKS_FILE,
+  forkFile,
+  forkPageFile,
+} from '../../core/published-forks.ts';
 
 const window = (seq: number) => ({
   seq,
@@ -87,6 +97,9 @@ test('every file of the folder has a name of its own kind, and nothing else has'
     'newest.json',
     pageFile(7),
     ...WINDOW_PARTS.map((part) => windowFile(window(3), part)),
+    FORKS_FILE,
+    forkFile(new Uint8Array(32)),
+    forkPageFile(12),
   ];
   expect(names.filter((name) => !isPublishedPath(name))).toEqual([]);
   const others = [
@@ -95,8 +108,25 @@ test('every file of the folder has a name of its own kind, and nothing else has'
     'index/01.json',
     'index/1.json/',
     'windows/1-00.json',
+    'forks/index/01.json',
+    'forks/00.wmk',
     'newest.json\0',
     `${names[2]}.part`,
   ];
   expect(others.filter(isPublishedPath)).toEqual([]);
+  const { seq, recordHash } = window(3);
+  expect(names.map(windowOfFile).filter((named) => named !== undefined)).toEqual(
+    WINDOW_PARTS.map(() => ({ seq, recordHash })),
+  );
+  expect(names.map(pageOfFile).filter((named) => named !== undefined)).toEqual([7]);
+});
+
+test('an index of fork proofs says how many there are, and nothing else passes for one', () => {
+  expect(decodeForkCount(encodeForks(7, []))).toBe(7);
+  for (const text of ['{', 'null', encodeForkPage([]), encodeNewest(newest), encodeForks(-1, [])]) {
+    expect(
+      codeOf(() => decodeForkCount(text)),
+      text,
+    ).toBe('PUBLISHED_INDEX');
+  }
 });

@@ -12,6 +12,7 @@ type OpenEnd = {
   /** Of the last chunk that the session sealed, or that was recovered from it. */
   readonly header: Header;
   readonly outside: Outside | undefined;
+  readonly accepted: Accepted | undefined;
   /** Whether something of a later session is there: every recovered chunk is itself signed by one. */
   readonly isFollowed: boolean;
 };
@@ -23,6 +24,9 @@ type Outside = {
   readonly chainId: bigint;
   readonly block: bigint;
 };
+
+/** The last chunk of a statement of its own session that a service said it had. */
+type Accepted = { readonly header: Header; readonly atMs: number };
 
 export function checkTail(context: Context): Outcome {
   const { headers } = context.trail;
@@ -53,24 +57,37 @@ export function checkTail(context: Context): Outcome {
   const others = open.length > 1 ? `, as after ${counted(open.length - 1, 'other end')}` : '';
   return indeterminate(
     'tail_may_be_cut',
-    `what came after ${chunkName(cut.header)}, before the next session began, could have been cut${others}: ${outsideSentence(cut.outside)}`,
+    `what came after ${chunkName(cut.header)}, before the next session began, could have been cut${others}: ${outsideSentence(cut)}`,
     values,
   );
 }
 
-function openEnds({ trail, bounds }: Context): readonly OpenEnd[] {
+function openEnds({ trail, bounds, acceptances }: Context): readonly OpenEnd[] {
   const { headers, statements } = trail;
+  const acceptedAtMs = new Map(
+    acceptances.flatMap(({ statement, acceptance }) =>
+      statement === undefined || acceptance === undefined
+        ? []
+        : [[statement, acceptance.acceptedAtMs] as const],
+    ),
+  );
   const ends: OpenEnd[] = [];
   let session = contentsOf(headers[0], undefined);
   let outside: Outside | undefined;
+  let accepted: Accepted | undefined;
   headers.forEach((entry, at) => {
     const { header } = entry;
-    if (headers[at - 1]?.header.log !== header.log) outside = undefined;
+    if (headers[at - 1]?.header.log !== header.log) {
+      outside = undefined;
+      accepted = undefined;
+    }
     const bound = bounds.notAfter[at];
     // What a later session covered was anchored after the end, and says nothing about the time before it.
     const isOwn = statements[entry.statement ?? -1]?.session === entry.session;
-    if (bound !== undefined && isOwn && header.recovered === undefined) {
-      outside = { header, ...bound };
+    if (isOwn && header.recovered === undefined) {
+      if (bound !== undefined) outside = { header, ...bound };
+      const atMs = acceptedAtMs.get(entry.statement ?? -1);
+      if (atMs !== undefined) accepted = { header, atMs };
     }
     const next = headers[at + 1];
     const nextSession = contentsOf(next, session);
@@ -78,7 +95,7 @@ function openEnds({ trail, bounds }: Context): readonly OpenEnd[] {
     session = nextSession;
     if (!isEnd || (header.state === 'shutdown' && header.recovered === undefined)) return;
     const isFollowed = next !== undefined || header.recovered !== undefined;
-    ends.push({ header, outside, isFollowed });
+    ends.push({ header, outside, accepted, isFollowed });
   });
   return ends;
 }
@@ -92,13 +109,17 @@ function contentsOf(
   return entry.journal?.session ?? before;
 }
 
-function outsideSentence(outside: Outside | undefined): string {
-  return outside === undefined
-    ? 'nothing before it is shown to have been known outside by then'
-    : `the last that was known outside is ${chunkName(outside.header)}, by ${utc(outside.seconds)} (block ${outside.block} of chain ${outside.chainId})`;
+function outsideSentence({ outside, accepted }: OpenEnd): string {
+  const known =
+    outside === undefined
+      ? 'nothing before it is shown to have been known outside by then'
+      : `the last that was known outside is ${chunkName(outside.header)}, by ${utc(outside.seconds)} (block ${outside.block} of chain ${outside.chainId})`;
+  if (accepted === undefined) return known;
+  const at = utc(BigInt(Math.floor(accepted.atMs / 1000)));
+  return `${known}; a service says that it had all up to ${chunkName(accepted.header)} at ${at}, by its clock`;
 }
 
-function endValues({ header, outside }: OpenEnd): Json {
+function endValues({ header, outside, accepted }: OpenEnd): Json {
   return {
     chunk: [header.log, header.seq],
     knownOutside:
@@ -109,6 +130,13 @@ function endValues({ header, outside }: OpenEnd): Json {
             chainId: `${outside.chainId}`,
             block: `${outside.block}`,
             seconds: `${outside.seconds}`,
+          },
+    accepted:
+      accepted === undefined
+        ? null
+        : {
+            chunk: [accepted.header.log, accepted.header.seq],
+            ms: `${accepted.atMs}`,
           },
   };
 }

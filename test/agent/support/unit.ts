@@ -54,8 +54,11 @@ export class TestUnit {
     this.startSession();
   }
 
-  /** Of one frame; it waits for the next statement. */
-  addChunk(): void {
+  /**
+   * Of one frame; it waits for the next statement.
+   * @param ends whether the agent was stopped behind it; else it had begun the next chunk, and never sealed it
+   */
+  addChunk(ends = true): void {
     const { session, signer, sealer, batcher } = this.#running;
     const chunker = new Chunker(1000, ['can0'], (slice) => {
       const chunk = sealer.seal(slice, ['can0']);
@@ -64,13 +67,19 @@ export class TestUnit {
       if (statement !== undefined) this.#commit(statement);
     });
     this.#seconds += 10;
-    for (const block of blocksOf([frameAtMs(this.#seconds * 1000, 1)], 1)) chunker.push(block);
-    chunker.end(NONE);
+    const frames = [this.#seconds, ...(ends ? [] : [this.#seconds + 5])];
+    for (const block of blocksOf(
+      frames.map((s) => frameAtMs(s * 1000, 1)),
+      1,
+    )) {
+      chunker.push(block);
+    }
+    if (ends) chunker.end(NONE);
   }
 
   /** A chunk, and the statement over it and those that waited. @returns its seq */
-  addStatement(): number {
-    this.addChunk();
+  addStatement(ends = true): number {
+    this.addChunk(ends);
     const statement = this.#running.batcher.close();
     if (statement === undefined) throw new Error('no statement');
     this.#commit(statement);

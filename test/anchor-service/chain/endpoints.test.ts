@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import { Endpoints } from '../../../anchor-service/chain/endpoints.ts';
 import { httpEndpoint } from '../../../anchor-service/chain/json-rpc.ts';
@@ -37,6 +38,10 @@ async function codeOf(promise: Promise<unknown>): Promise<unknown> {
 async function answering(text: string): Promise<string> {
   const server: Server = createServer((_request, response) => response.end(text));
   cleanup.add(() => server.close());
+  return await listening(server);
+}
+
+async function listening(server: Server): Promise<string> {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -123,3 +128,35 @@ test('a block whose header does not hash to what the endpoint claims is not take
   const url = await answering(JSON.stringify({ jsonrpc: '2.0', id: 1, result: forged }));
   expect(await codeOf(endpoints(1, url).finalized())).toBe('QUORUM_MISSING true');
 });
+
+test('who calls no block final contradicts nobody with one that may still be replaced', async () => {
+  const [chain, other] = [await minedChain(20), await minedChain(20, 1_700_000_100)];
+  const silent = await withoutFinality(other);
+  expect(await codeOf(endpoints(2, chain.url, chain.url, other.url).finalized())).toBe(
+    'CHAIN_DISAGREEMENT false',
+  );
+  expect((await endpoints(2, chain.url, chain.url, silent).finalized()).number).toBe(18);
+});
+
+test('a block that may still be replaced is the one of all that answer, or none', async () => {
+  const [chain, other] = [await minedChain(20), await minedChain(20, 1_700_000_100)];
+  const alone = await endpoints(2, NOBODY, chain.url).recent(17);
+  expect(await endpoints(2, chain.url, chain.url).recent(17)).toEqual(alone);
+  expect(await codeOf(endpoints(2, chain.url, chain.url, other.url).recent(17))).toBe(
+    'HEADS_DIFFER true',
+  );
+  expect(await codeOf(endpoints(2, chain.url).recent(99))).toBe('BLOCK_ABSENT true');
+});
+
+/** The same chain through an endpoint that does not know which of its blocks are final. */
+async function withoutFinality(chain: TestChain): Promise<string> {
+  const server = createServer((request, response) => {
+    void (async () => {
+      const { method, params } = (await json(request)) as { method: string; params: unknown[] };
+      if (params[0] === 'finalized') return response.end('{"error":{"code":1,"message":"no"}}');
+      return response.end(JSON.stringify({ result: await chain.rpc(method, ...params) }));
+    })();
+  });
+  cleanup.add(() => server.close());
+  return await listening(server);
+}

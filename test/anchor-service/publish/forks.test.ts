@@ -7,7 +7,7 @@ import { run as forks } from '../../../cli/commands/forks.ts';
 import { run as verify } from '../../../cli/commands/verify.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { sha256 } from '../../../core/hash.ts';
-import { FORKS_FILE, forkFile } from '../../../core/published.ts';
+import { FORKS_FILE, forkFile } from '../../../core/published-forks.ts';
 import { startChild } from '../crash/child-service.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { serviceOptions, startTestService, temporaryFolder } from '../support/service.ts';
@@ -136,7 +136,8 @@ test('nothing that names a vehicle is published unless the operator wants it', {
   expect(response.headers.get('cache-control')).toBe('no-cache');
   expect(await response.json()).toMatchObject({
     format: 'witnessmark-forks/0',
-    forks: [{ statement: toHex(statement.id), tag: toHex(vehicle.tag), log: 0, seq: 0 }],
+    forks: 1,
+    recent: [{ statement: toHex(statement.id), tag: toHex(vehicle.tag), log: 0, seq: 0 }],
   });
   const proof = await published(forkFile(statement.id));
   expect(proof.headers.get('cache-control')).toContain('immutable');
@@ -162,8 +163,8 @@ test.each(['fork-written', 'fork-index-written'] as const)(
     rmSync(join(data, 'published', 'forks'), { recursive: true, force: true });
     expect(await startChild(options({ forks: true }), { point }).ended).toBe('SIGKILL');
     await start({ forks: true });
-    const index = (await (await publishedIndex()).json()) as { forks: readonly unknown[] };
-    expect(index.forks.length).toBe(1);
+    const index = (await (await publishedIndex()).json()) as { recent: readonly unknown[] };
+    expect(index.recent.length).toBe(1);
     const proof = await published(forkFile(statement.id));
     expect(Buffer.from(await proof.arrayBuffer())).toEqual(
       readFileSync(join(folder.path, 'fork.wmk')),

@@ -135,8 +135,9 @@ test('statements are committed between the receipts of windows that are asked fo
   }).step();
   isOver = true;
   await Promise.all(commits);
-  const expected = vehicles.flatMap(() => ['statements', 'window']);
-  expect(events.slice(0, expected.length)).toEqual(expected);
+  const behind = events.join(' ').split('window').slice(1);
+  expect(behind).toHaveLength(vehicles.length);
+  for (const each of behind) expect(each).toContain('statements');
 });
 
 async function openBroker(): Promise<BrokerLink> {

@@ -9,6 +9,7 @@ import { decodeHeaderLink } from '../../../core/evm/header-link-record.ts';
 import { decodeNewest, NEWEST_FILE, windowFile } from '../../../core/published.ts';
 import { decodeAnchoredWindow } from '../../../core/receipt.ts';
 import { decodeWindowRecord, windowRecordHash, windowTree } from '../../../core/window.ts';
+import { until } from '../../chaos/trial.ts';
 import { startTestChain, type TestChain } from '../support/chain.ts';
 import { serviceOptions, startTestService, temporaryFolder } from '../support/service.ts';
 import { Vehicle } from '../support/vehicle.ts';
@@ -127,6 +128,19 @@ test('a folder that lost files, or all of them, has them again after a restart; 
   expect((await newest(3)).windows).toBe(3);
   expect(names()).toEqual(expect.arrayContaining(complete));
   expect(names().some((name) => name.endsWith('.part'))).toBe(false);
+});
+
+test('a file that is lost while the service runs is there again after somebody asked for it', {
+  timeout: 60_000,
+}, async () => {
+  const [first] = (await newest(3)).recent;
+  if (first === undefined) throw new Error('expected a window');
+  const name = windowFile(first, 'link');
+  const before = await bytesOf(name);
+  rmSync(join(published, name));
+  expect((await fetch(`${service.httpUrl}/v1/published/${name}`)).status).toBe(404);
+  await until(async () => (await fetch(`${service.httpUrl}/v1/published/${name}`)).ok);
+  expect(await bytesOf(name)).toEqual(before);
 });
 
 test('a folder that cannot be written is a problem that passes, and no window counts as PUBLISHED before', {

@@ -147,7 +147,7 @@ test('after a takeover the old leader writes to no table, inside and outside of 
     (): unknown => stores.intake.insertAcceptance(fill(1, 8)),
     (): unknown => stores.intake.insertFork(fill(1, 32), fill(2, 32), fill(3, 8)),
     (): unknown => stores.identity.storeIdentity(identity),
-    (): unknown => stores.windows.seal(sealed, [], 0),
+    (): unknown => stores.windows.seal(sealed, 0),
     (): unknown => stores.transactions.signContract(0, attempt, identity),
     (): unknown => stores.transactions.addAttempt(0, attempt),
     (): unknown => stores.beacons.insertBeacon(beacon),

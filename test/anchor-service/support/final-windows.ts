@@ -36,7 +36,7 @@ export class FinalWindows {
   /** @param linkBytes of each receipt's header link */
   async add(sent: readonly Sent[], linkBytes = 0): Promise<void> {
     await this.accept(sent);
-    const window = sealWindow({
+    const window = await sealWindow({
       ...{ store: this.#stores.windows, identity: IDENTITY, clock: { nowMs: () => 0 } },
       ...{ sha256: nativeSha256, atCommitPoint: () => undefined },
       ...{ maxStatements: 1 << 20, maxUnmined: 1 << 20 },

@@ -74,5 +74,5 @@ function sealWindow(stores: Stores, publisher: Uint8Array): void {
     ...{ windowSeq: BigInt(seq), treeSize: 1 + (seq % 7), root: sha256(Uint8Array.of(seq)) },
     previousHash: last?.hash ?? new Uint8Array(32),
   });
-  stores.windows.seal({ seq, record, hash: sha256(record), treeSize: 1 + (seq % 7) }, [], 0);
+  stores.windows.seal({ seq, record, hash: sha256(record), treeSize: 1 + (seq % 7) }, 0);
 }

@@ -164,7 +164,7 @@ async function fillAndSeal(
     const beganMs = performance.now();
     const clock = { nowMs: () => Date.now() };
     const sealing = { ...{ store: stores.windows, identity, clock, sha256: nativeSha256 } };
-    sealWindow({
+    await sealWindow({
       ...{ ...sealing, atCommitPoint: () => undefined, maxStatements: 1 << 20, maxUnmined: 4 },
     });
     return { samples, sealMs: performance.now() - beganMs };
