@@ -12,6 +12,7 @@ import {
   decodeHeaderItem,
   decodeOpenedChunk,
   decodeStatementItem,
+  type EnrolmentItem,
   type OpenedChunk,
 } from '../core/bundle-items.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../core/chunk-header.ts';
@@ -101,14 +102,13 @@ export type Evidence = {
   readonly forkProofs: readonly ForkProof[];
   readonly brokenPromises: readonly BrokenPromise[];
   readonly acceptances: readonly AcceptedMessage[];
+  readonly enrolments: readonly EnrolmentItem[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
 
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
-  enrolments: (item: Uint8Array) =>
-    decodeEnrolment(unverifiedPayload(decodeEnrolmentItem(item).enrolment)),
   registry: decodeRegistryFacts,
   grants: decodeGrant,
   custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
@@ -156,8 +156,16 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     forkProofs: items(parts, 'forkProofs', decodeForkProof),
     brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
     acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
+    enrolments: items(parts, 'enrolments', readEnrolmentItem),
     unread: countUnread(parts),
   };
+}
+
+/** Its record must parse, so that a bundle is well-formed whatever is checked. */
+function readEnrolmentItem(bytes: Uint8Array): EnrolmentItem {
+  const item = decodeEnrolmentItem(bytes);
+  decodeEnrolment(unverifiedPayload(item.enrolment));
+  return item;
 }
 
 function countUnread(parts: BundleParts): Evidence['unread'] {
