@@ -44,12 +44,9 @@ export function uint64Bytes(value: bigint): Uint8Array {
   return out;
 }
 
-const HEX_DIGITS = '0123456789abcdef';
-
+/** Lower case. */
 export function toHex(bytes: Uint8Array): string {
-  let out = '';
-  for (const byte of bytes) out += `${HEX_DIGITS[byte >> 4]}${HEX_DIGITS[byte & 15]}`;
-  return out;
+  return bytes.toHex();
 }
 
 /** Accepts lower and upper case, with or without `0x`. @throws FormatError HEX_MALFORMED */
