@@ -27,6 +27,7 @@ function wellStatus(): StatusSnapshot {
 }
 
 const WELL: HealthInputs = {
+  isIndexUnread: false,
   status: wellStatus(),
   facts: {
     bodyBytes: 1_900_000,
@@ -51,6 +52,7 @@ type Change = {
 
 function judged({ status, facts, disk }: Change) {
   return judgeHealth({
+    ...WELL,
     status: { ...wellStatus(), ...status },
     facts: WELL.facts && { ...WELL.facts, ...facts },
     disk: { ...WELL.disk, ...disk },

@@ -2,7 +2,7 @@
 
 import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { chunkName, counted, utc } from '../sentence.ts';
+import { chunkName, counted, utc, utcMillis } from '../sentence.ts';
 import type { HeaderTrail, SessionTrail } from '../trail.ts';
 
 type Header = HeaderTrail['header'];
@@ -25,7 +25,7 @@ type Outside = {
   readonly block: bigint;
 };
 
-/** The last chunk of a statement of its own session that a service said it had. */
+/** The last chunk of a statement of its own session that a service said it had: the statement, never the chunk. */
 type Accepted = { readonly header: Header; readonly atMs: number };
 
 export function checkTail(context: Context): Outcome {
@@ -115,8 +115,8 @@ function outsideSentence({ outside, accepted }: OpenEnd): string {
       ? 'nothing before it is shown to have been known outside by then'
       : `the last that was known outside is ${chunkName(outside.header)}, by ${utc(outside.seconds)} (block ${outside.block} of chain ${outside.chainId})`;
   if (accepted === undefined) return known;
-  const at = utc(BigInt(Math.floor(accepted.atMs / 1000)));
-  return `${known}; a service says that it had all up to ${chunkName(accepted.header)} at ${at}, by its clock`;
+  const at = utcMillis(BigInt(accepted.atMs) * 1_000_000n);
+  return `${known}; a service says that it had a statement up to ${chunkName(accepted.header)} by ${at}: its word, by its clock, on no chain`;
 }
 
 function endValues({ header, outside, accepted }: OpenEnd): Json {
