@@ -398,7 +398,7 @@ export type LinkShelf = {
   newestAnchor(chainId: bigint): NamedBlock | undefined;
   /** Header links of own windows that are anchored at or above a block, oldest first. */
   windowLinks(chainId: bigint, fromBlock: bigint, limit: number): readonly Uint8Array[];
-  /** That the last chunk header names, when it is of that chain. */
+  /** Of that chain, that the newest chunk header with one names. */
   lastBeacon(chainId: bigint): NamedBlock | undefined;
   /** That the first and the last chunk of each span of a statement name. */
   beaconsOf(statement: StatementPlace): readonly NamedBlock[];
