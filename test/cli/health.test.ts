@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -7,7 +6,7 @@ import { statusSnapshot, writeStatusFile } from '../../agent/status-file.ts';
 import { run } from '../../cli/commands/health.ts';
 import { writeConfig } from '../agent/support/command.ts';
 import type { Answer, ReadOnlyDisk } from '../agent/support/read-only-disk.ts';
-import { IS_ROOT } from '../agent/support/small-disk.ts';
+import { inOwnMounts } from '../agent/support/small-disk.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { TestUnit } from '../agent/support/unit.ts';
 
@@ -93,10 +92,7 @@ test('it wants one way to the folder', async () => {
 
 test('on a disk that takes no writes it says so, and what it can know of the rest', () => {
   const program = join(import.meta.dirname, '../agent/support/read-only-disk.ts');
-  // Mounts of its own, which end with it; a user without rights is root in there.
-  const inside = IS_ROOT ? ['--mount'] : ['--mount', '--map-root-user'];
-  const command = [...inside, process.execPath, program, folder.path];
-  const told = JSON.parse(execFileSync('unshare', command, { encoding: 'utf8' })) as ReadOnlyDisk;
+  const told = inOwnMounts(program, folder.path) as ReadOnlyDisk;
   const attention = ({ items }: Answer) => items.flatMap(({ code }) => code ?? []);
   const on = ({ items }: Answer, topic: string) =>
     items.filter((item) => item.topic === topic).map(({ sentence }) => sentence);

@@ -50,7 +50,8 @@ async function main(folder: string): Promise<ReadOnlyDisk> {
   const disk = join(folder, 'disk');
   mkdirSync(disk);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', disk]);
-  const mounted = (how: 'ro' | 'rw') => execFileSync('mount', ['-o', `remount,${how}`, disk]);
+  // The mount and not its file system, whose options name the user outside, whom a namespace of users does not know.
+  const mounted = (how: 'ro' | 'rw') => execFileSync('mount', ['-o', `remount,bind,${how}`, disk]);
   const readOnly = async (prepare: () => void): Promise<Answer> => {
     mounted('rw');
     prepare();
