@@ -10,6 +10,7 @@ import type { Evidence } from './evidence.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
 import type { TrustPolicy } from './policy.ts';
 import { type Readings, readOpenedChunks } from './readings.ts';
+import { type RegistryReading, readRegistry } from './registry.ts';
 import { readStamps, type StampReading } from './stamps.ts';
 import { readTrail, type Trail } from './trail.ts';
 
@@ -25,6 +26,7 @@ export type Context = {
   readonly stamps: readonly StampReading[];
   readonly acceptances: readonly AcceptanceReading[];
   readonly enrolments: readonly EnrolmentReading[];
+  readonly registry: readonly RegistryReading[];
   readonly bounds: Bounds;
 };
 
@@ -42,6 +44,7 @@ export function readContext(
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
     enrolments: readEnrolments(evidence.enrolments, verifyDigest),
+    registry: readRegistry(evidence.registry, anchoring, policy),
     readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
     bounds: readBounds(trail.headers, inclusions, anchoring, stamps),
   };

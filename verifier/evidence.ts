@@ -32,7 +32,7 @@ import {
   decodeInclusion,
   type Inclusion,
 } from '../core/receipt.ts';
-import { decodeRegistryFacts } from '../core/registry-facts.ts';
+import { decodeRegistryFacts, type RegistryFacts } from '../core/registry-facts.ts';
 import { decodeSessionRecord, type SessionRecord } from '../core/session-record.ts';
 import { decodeStatement, type Statement } from '../core/statement.ts';
 import { parseStreamId, type StreamName } from '../core/stream.ts';
@@ -103,13 +103,13 @@ export type Evidence = {
   readonly brokenPromises: readonly BrokenPromise[];
   readonly acceptances: readonly AcceptedMessage[];
   readonly enrolments: readonly EnrolmentItem[];
+  readonly registry: readonly RegistryFacts[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
 
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
-  registry: decodeRegistryFacts,
   grants: decodeGrant,
   custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
 } as const;
@@ -157,6 +157,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
     acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
     enrolments: items(parts, 'enrolments', readEnrolmentItem),
+    registry: items(parts, 'registry', decodeRegistryFacts),
     unread: countUnread(parts),
   };
 }

@@ -12,9 +12,8 @@ export function checkAcceptance({ acceptances, trail, evidence }: Context): Outc
   }
   const ids = evidence.acceptances.map(({ statementId }) => toHex(statementId));
   const words = evidence.acceptances.map(({ acceptance }, i) => `${ids[i]} ${toHex(acceptance)}`);
-  const twice = words.findIndex((word, i) => words.indexOf(word) !== i);
-  if (twice >= 0) {
-    return failed('ACCEPTANCE_TWICE', `the same acceptance of statement ${ids[twice]} twice`);
+  if (new Set(words).size < words.length) {
+    return failed('ACCEPTANCE_TWICE', 'the same acceptance of one statement twice');
   }
   const wrong = acceptances.find(({ problem }) => problem !== undefined)?.problem;
   if (wrong !== undefined) return failed(wrong.code, `acceptance: ${wrong.message}`);

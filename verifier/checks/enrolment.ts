@@ -13,16 +13,20 @@ export function checkEnrolment({ enrolments, trail }: Context): Outcome {
   const wrong = enrolments.find(({ problem }) => problem !== undefined)?.problem;
   if (wrong !== undefined) return failed(wrong.code, `enrolment: ${wrong.message}`);
   const values = { enrolments: enrolments.flatMap(valuesOf) };
-  const ids = enrolments.map(({ verified }) => toHex(verified?.id ?? new Uint8Array(0)));
-  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
-  if (twice !== undefined) return failed('ENROLMENT_TWICE', `enrolment ${twice} is there twice`);
+  const byId = new Map<string, VerifiedEnrolment>();
+  for (const { verified } of enrolments) {
+    if (verified === undefined) continue;
+    const id = toHex(verified.id);
+    if (byId.has(id)) return failed('ENROLMENT_TWICE', `enrolment ${id} is there twice`);
+    byId.set(id, verified);
+  }
   const named = new Set<string>();
   const absent: string[] = [];
   for (const { record } of sessions) {
     if (record.enrolmentId === undefined) continue;
     const id = toHex(record.enrolmentId);
     named.add(id);
-    const found = enrolments[ids.indexOf(id)]?.verified;
+    const found = byId.get(id);
     if (found === undefined) absent.push(id);
     else if (!isOf(record, found)) {
       return failed(
@@ -32,7 +36,7 @@ export function checkEnrolment({ enrolments, trail }: Context): Outcome {
       );
     }
   }
-  const unused = ids.find((id) => !named.has(id));
+  const unused = [...byId.keys()].find((id) => !named.has(id));
   if (unused !== undefined) {
     return failed('ENROLMENT_UNUSED', `no session names enrolment ${unused}`, values);
   }
