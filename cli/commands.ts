@@ -35,6 +35,11 @@ export const COMMANDS = {
     summary: 'make an evidence bundle: export --data DIR --out FILE',
     load: () => import('./commands/export.ts'),
   },
+  registry: {
+    person: 'Owner',
+    summary: 'prove owner and key by the registry: registry BUNDLE --rpc URL',
+    load: () => import('./commands/registry.ts'),
+  },
   verify: {
     person: 'Court',
     summary: 'check a bundle without a network: verify BUNDLE --trust FILE',

@@ -20,14 +20,21 @@ export function serviceReport(
   deviceKey: PublicKey,
   service: RunningAnchorService,
   blocks: NamedBlocks = [],
-  trusted: Pick<TrustPolicyFile, 'serviceKeys'> & { readonly publishers?: readonly string[] } = {},
+  trusted: Pick<TrustPolicyFile, 'serviceKeys' | 'registries'> & {
+    readonly publishers?: readonly string[];
+  } = {},
 ): Report {
-  const { serviceKeys = [], publishers = [`0x${toHex(service.publisher)}`] } = trusted;
+  const {
+    serviceKeys = [],
+    registries = [],
+    publishers = [`0x${toHex(service.publisher)}`],
+  } = trusted;
   const policy: TrustPolicyFile = {
     'witnessmark-trust': 0,
     suppliedBy: 'a test',
     deviceKeys: [{ algorithm: deviceKey.algorithm, key: toHex(deviceKey.bytes) }],
     serviceKeys,
+    registries,
     chains: [
       {
         chainId: `${service.chainId}`,
