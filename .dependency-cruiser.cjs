@@ -51,26 +51,26 @@ module.exports = {
     rule(
       'stages-do-not-know-each-other',
       'main.ts passes ports and values between them',
-      { path: '^(agent|anchor-service)/([^/]+)/' },
+      { path: '^(agent|anchor-service|owner)/([^/]+)/' },
       { path: '^$1/[^/]+/', pathNot: '^$1/$2/' },
     ),
     rule(
       'stages-do-not-import-hardware',
       'main.ts hands them a port',
-      { path: '^(agent|anchor-service)/[^/]+/' },
+      { path: '^(agent|anchor-service|owner)/[^/]+/' },
       { path: '^hw/' },
     ),
     rule(
       'only-roots-import-hardware',
       'the composition roots choose the adapters',
-      { pathNot: ['^(agent|anchor-service)/main[.]ts$', '^(cli|hw|test)/'] },
+      { pathNot: ['^(agent|anchor-service|owner)/main[.]ts$', '^(cli|hw|test)/'] },
       { path: '^hw/' },
     ),
     rule(
       'agent-service-verifier-are-strangers',
       'what they share is in core/ and in spec/',
-      { path: '^(agent|anchor-service|verifier)/' },
-      { path: '^(agent|anchor-service|verifier)/', pathNot: '^$1/' },
+      { path: '^(agent|anchor-service|owner|verifier)/' },
+      { path: '^(agent|anchor-service|owner|verifier)/', pathNot: '^$1/' },
     ),
     rule(
       'monitor-imports-only-core',
@@ -84,7 +84,7 @@ module.exports = {
     rule(
       'parts-do-not-import-the-monitor',
       '',
-      { path: '^(agent|anchor-service|core|hw|verifier)/' },
+      { path: '^(agent|anchor-service|core|hw|owner|verifier)/' },
       { path: '^monitor/' },
     ),
     rule(
@@ -120,7 +120,7 @@ module.exports = {
     rule(
       'ethers-in-one-place',
       '',
-      { pathNot: ['^anchor-service/chain/', '^test/'] },
+      { pathNot: ['^(anchor-service|owner)/chain/', '^test/'] },
       { path: 'node_modules/ethers/' },
     ),
     rule(
@@ -132,7 +132,7 @@ module.exports = {
     rule(
       'no-dev-dependency-in-the-product',
       'a release has no development packages',
-      { path: '^(agent|anchor-service|cli|core|hw|monitor|verifier)/' },
+      { path: '^(agent|anchor-service|cli|core|hw|monitor|owner|verifier)/' },
       {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
         pathNot: 'node_modules/@types/',

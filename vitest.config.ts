@@ -3,7 +3,7 @@
 import { defineConfig } from 'vitest/config';
 
 // These start processes, brokers and chains, or kill them, and mostly wait for blocks: more patience.
-const heavy = ['test/{anchor-service,crash,e2e}/**/*.test.ts'];
+const heavy = ['test/{anchor-service,crash,e2e,owner}/**/*.test.ts'];
 // The same under faults. A slice of them in `npm test`, all by `npm run test:chaos` (test/chaos/main.ts).
 const chaos = ['test/chaos/**/*.test.ts'];
 // These boot machines, each of one processor, or kill processes under traffic, and run by themselves.

@@ -3,11 +3,12 @@ import type { AgentStatus } from './status.ts';
 import type { UplinkEvents } from './uplink/uplink.ts';
 
 /** How many statements wait, for whom. */
-export type Waiting = { unacceptedCount(): number; waitingCount(): number };
+export type Waiting = { unacceptedCount(): number; waitingCount(): number; asideCount(): number };
 
 export function countWaiting({ uplink }: AgentStatus, outbox: Waiting): void {
   uplink.unaccepted = outbox.unacceptedCount();
   uplink.unreceipted = outbox.waitingCount() - uplink.unaccepted;
+  uplink.aside = outbox.asideCount();
 }
 
 /** @param nowMs wall clock */
@@ -38,6 +39,7 @@ export function countedEvents<Events extends UplinkEvents>(
     },
     onRefused: (...args) => {
       uplink.refused += 1;
+      countWaiting(status, outbox);
       events.onRefused(...args);
     },
     onBadAnswer: (...args) => {

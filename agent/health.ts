@@ -2,6 +2,7 @@
  * Judges whether a car's evidence is healthy, in sentences for its owner.
  * Implements spec/metrics.md, "Health".
  */
+import { ago, bytes, count, utc } from './health-words.ts';
 import { deviceYears } from './spool/device-writes.ts';
 import type { SpoolFacts } from './spool/spool-facts.ts';
 import type { BusSnapshot, StatusSnapshot } from './status-file.ts';
@@ -25,6 +26,8 @@ export type HealthInputs = {
   readonly status: StatusSnapshot | undefined;
   /** None: nothing has been recorded yet. */
   readonly facts: SpoolFacts | undefined;
+  /** There is an index, and SQLite cannot open it: without facts that says nothing about what is recorded. */
+  readonly isIndexUnread: boolean;
   /** Of the file system with the spool. */
   readonly disk: {
     readonly bytes: number;
@@ -135,7 +138,9 @@ function ofRecording(inputs: HealthInputs): readonly HealthItem[] {
   const { status, facts, nowMs } = inputs;
   const items: HealthItem[] = [];
   const last = facts?.lastChunk;
-  if (last === undefined) {
+  if (inputs.isIndexUnread) {
+    items.push(attention('record', 'INDEX_UNREADABLE', unreadSentence(inputs)));
+  } else if (last === undefined) {
     items.push(attention('record', 'NOTHING_RECORDED', 'Nothing has been recorded yet.'));
   } else {
     const age = nowMs - last.endMs;
@@ -160,7 +165,18 @@ function ofRecording(inputs: HealthInputs): readonly HealthItem[] {
   return items;
 }
 
-function ofAnchoring({ status, facts, nowMs }: HealthInputs): readonly HealthItem[] {
+/** What the agent wrote down last is all that is known then, and it may be old. */
+function unreadSentence({ status, nowMs }: HealthInputs): string {
+  const unread =
+    'What is stored cannot be read while the disk takes no writes; it is not lost by that';
+  if (status === undefined || status.chunks.lastEndMs === null) return `${unread}.`;
+  const { lastSeq, lastEndMs } = status.chunks;
+  const { unaccepted, unreceipted } = status.uplink;
+  const waiting = count(unaccepted + unreceipted, 'statement');
+  return `${unread}. The agent's last word, ${ago(nowMs - status.writtenMs)} ago: chunk ${lastSeq} ended ${ago(nowMs - Number(lastEndMs))} ago, ${waiting} waiting.`;
+}
+
+function ofAnchoring({ status, facts, nowMs, isIndexUnread }: HealthInputs): readonly HealthItem[] {
   const items: HealthItem[] = [];
   const unaccepted = facts?.unaccepted ?? 0;
   const unreceipted = facts?.unreceipted ?? 0;
@@ -181,7 +197,16 @@ function ofAnchoring({ status, facts, nowMs }: HealthInputs): readonly HealthIte
     waiting > 0 &&
     sinceMs !== undefined &&
     nowMs - sinceMs > OFFLINE_MS;
-  items.push(isLate ? attention('anchor', 'ANCHORING_LATE', sentence) : ok('anchor', sentence));
+  if (!isIndexUnread) {
+    items.push(isLate ? attention('anchor', 'ANCHORING_LATE', sentence) : ok('anchor', sentence));
+  }
+  for (const { code, count: refused } of facts?.aside ?? []) {
+    const aside =
+      code === 'STATEMENT_PRUNED'
+        ? `${count(refused, 'statement')} refused by the service (STATEMENT_PRUNED): what stood there was anchored so long ago that it is kept no longer. The published windows have what a receipt is made of; the recordings are all there.`
+        : `${count(refused, 'statement')} refused by the service (${code}): not anchored, and the recordings are all there. See the agent’s log.`;
+    items.push(attention('anchor', 'STATEMENTS_ASIDE', aside));
+  }
   if ((status?.uplink.refused ?? 0) > 0) {
     const refused = count(status?.uplink.refused ?? 0, 'record');
     items.push(
@@ -208,14 +233,15 @@ function ofClock({ status }: HealthInputs): readonly HealthItem[] {
 }
 
 function ofStorage(inputs: HealthInputs): readonly HealthItem[] {
-  const { status, facts, disk } = inputs;
+  const { status, facts, disk, isIndexUnread } = inputs;
   const used =
     status !== undefined && status.spool.bytes > 0 ? status.spool.bytes : (facts?.bodyBytes ?? 0);
   const max =
     status === undefined || status.spool.maxBytes === 0
       ? ''
       : ` of ${bytes(status.spool.maxBytes)}`;
-  const sentence = `${bytes(used)}${max} used, ${bytes(disk.freeBytes)} free on the disk${lifeOf(inputs)}.`;
+  const usedPart = isIndexUnread && used === 0 ? '' : `${bytes(used)}${max} used, `;
+  const sentence = `${usedPart}${bytes(disk.freeBytes)} free on the disk${lifeOf(inputs)}.`;
   const years = yearsOfLife(inputs);
   const items = [
     disk.freeBytes < FREE_BYTES
@@ -264,30 +290,4 @@ function ok(topic: string, sentence: string): HealthItem {
 
 function attention(topic: string, code: string, sentence: string): HealthItem {
   return { topic, state: 'attention', code, sentence };
-}
-
-function count(number: number, what: string): string {
-  return `${number.toLocaleString('en')} ${what}${number === 1 ? '' : 's'}`;
-}
-
-function bytes(number: number): string {
-  const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
-  const step = Math.min(
-    units.length - 1,
-    Math.max(0, Math.floor(Math.log10(Math.max(1, number)) / 3)),
-  );
-  const value = number / 1000 ** step;
-  return `${step === 0 ? value : value.toFixed(1)} ${units[step]}`;
-}
-
-function ago(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86_400)} days`;
-}
-
-function utc(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

@@ -24,6 +24,8 @@ import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
 import { exportPromises } from './disclose/promises.ts';
+import { readEnrolment } from './enrol/kept-enrolment.ts';
+import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
 import { readStorageKey } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
@@ -99,6 +101,19 @@ export function prepareUnit(dataDir: string): PublicKey {
 }
 
 /**
+ * What the unit says of itself to the owner who is to enrol it; makes its keys where there are none.
+ * @throws as `requestEnrolment`
+ */
+export function requestUnitEnrolment(dataDir: string, unitSerial: string): Uint8Array {
+  return requestEnrolment(dataDir, MACHINE, unitSerial);
+}
+
+/** Takes the owner's answer. @throws as `acceptEnrolment` */
+export function acceptUnitEnrolment(dataDir: string, payload: Uint8Array): Enrolled {
+  return acceptEnrolment(dataDir, MACHINE, payload);
+}
+
+/**
  * Evidence from a unit's spool, beside a running agent or without one.
  * @throws UserError SPOOL_MISSING, KEY_FILE_*, EXPORT_*; OperationalError STORAGE_*, SPOOL_*
  */
@@ -108,7 +123,8 @@ export function exportFromUnit(
   onChunk: (done: number, total: number) => void,
 ): Uint8Array {
   using spool = openUnitForReading(dataDir);
-  return exportEvidence(spool, selection, primitives, onChunk);
+  const enrolment = readEnrolment(dataDir);
+  return exportEvidence(spool, { ...selection, enrolment }, primitives, onChunk);
 }
 
 /**

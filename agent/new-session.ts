@@ -22,6 +22,7 @@ export type SessionInputs = {
   readonly lastHeaderId: Uint8Array | undefined;
   readonly bootId: Uint8Array;
   readonly startedWallNs: bigint;
+  readonly enrolmentId: Uint8Array | undefined;
   readonly softwareHash: Uint8Array;
   readonly configurationHash: Uint8Array;
   readonly filterHash: Uint8Array;
@@ -43,7 +44,7 @@ export function newSession(inputs: SessionInputs): StoredSession {
     bootCount: bootCount(before, inputs.bootId),
     lastHeaderId: inputs.lastHeaderId,
     startedWallNs: inputs.startedWallNs,
-    enrolmentId: undefined,
+    enrolmentId: inputs.enrolmentId,
     rootHolder: 'unit',
     softwareHash: inputs.softwareHash,
     configurationHash: inputs.configurationHash,

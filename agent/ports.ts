@@ -346,10 +346,14 @@ export type Outbox = {
   /** The log that is written now. */
   identity(): StoredLog | undefined;
   session(log: number, number: number): StoredSession | undefined;
-  /** Without the service's word, oldest first. */
+  /** Without the service's word and not put aside, oldest first. */
   unacceptedStatements(limit: number): readonly StoredStatement[];
-  /** Ids of statements that were accepted and have no receipt, oldest first. */
-  unreceiptedStatements(limit: number): readonly Uint8Array[];
+  /** Put aside, behind that place, oldest first. */
+  asideStatements(place: StatementPlace | undefined, limit: number): readonly StoredStatement[];
+  /** The service refuses it with that code: it goes behind the others until it is accepted or has a receipt. */
+  putAside(statementId: Uint8Array, code: string): void;
+  /** Ids of statements that were accepted and have no receipt, oldest first, without the first so many. */
+  unreceiptedStatements(limit: number, skip: number): readonly Uint8Array[];
   statementById(id: Uint8Array): StoredStatement | undefined;
   /** By place; from and to are inclusive. */
   statements(log: number, fromSeq: number, toSeq: number): readonly StoredStatement[];
@@ -394,7 +398,7 @@ export type LinkShelf = {
   newestAnchor(chainId: bigint): NamedBlock | undefined;
   /** Header links of own windows that are anchored at or above a block, oldest first. */
   windowLinks(chainId: bigint, fromBlock: bigint, limit: number): readonly Uint8Array[];
-  /** That the last chunk header names, when it is of that chain. */
+  /** Of that chain, that the newest chunk header with one names. */
   lastBeacon(chainId: bigint): NamedBlock | undefined;
   /** That the first and the last chunk of each span of a statement name. */
   beaconsOf(statement: StatementPlace): readonly NamedBlock[];

@@ -27,6 +27,8 @@ export type SessionParts = {
   readonly spool: Spool;
   readonly log: StoredLog;
   readonly deviceSigner: Signer;
+  /** None: every session says that it is not enrolled. */
+  readonly enrolment: { readonly id: Uint8Array } | undefined;
   /** Its secret is nowhere but in memory. */
   readonly sessionSigner: Signer;
   readonly bootId: Uint8Array;
@@ -68,6 +70,7 @@ export class Session {
       lastHeaderId: this.last?.id,
       bootId: parts.bootId,
       startedWallNs: parts.startedWallNs,
+      enrolmentId: parts.enrolment?.id,
       softwareHash: parts.softwareHash,
       configurationHash: parts.configurationHash,
       filterHash: parts.filterHash,

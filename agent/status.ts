@@ -81,6 +81,8 @@ export class AgentStatus {
     isConnected: false,
     unaccepted: 0,
     unreceipted: 0,
+    /** Statements that a service refuses. */
+    aside: 0,
     accepted: 0,
     receipts: 0,
     refused: 0,

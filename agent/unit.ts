@@ -4,17 +4,20 @@ import { equalBytes } from '../core/bytes.ts';
 import { UserError } from '../core/errors.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
-import { openDeviceKey, openStorageKey, readDeviceKey } from './keys.ts';
+import { type KeptEnrolment, readEnrolment, readRequest } from './enrol/kept-enrolment.ts';
+import { openDeviceKey, openStorageKey, readDeviceKey, readStorageKey } from './keys.ts';
 import type { Machine } from './machine.ts';
 import type { Signer, StoredLog } from './ports.ts';
 import { spoolExists } from './spool/index-database.ts';
-import { Spool } from './spool/spool.ts';
+import { openSpoolForReading, Spool } from './spool/spool.ts';
 
 /** An opened unit: its spool, its log and the key that certifies its sessions. */
 export type Unit = {
   readonly spool: Spool;
   readonly log: StoredLog;
   readonly deviceSigner: Signer;
+  /** None: what is recorded says so. */
+  readonly enrolment: KeptEnrolment | undefined;
 };
 
 export function spoolFolder(dataDir: string): string {
@@ -32,17 +35,39 @@ export function openUnit(dataDir: string, machine: Machine): Unit {
     atCommitPoint('identity-created');
     const deviceSigner = machine.deviceSigner(secret);
     const deviceKeyId = keyId(deviceSigner.key);
-    // Unenrolled: the first epoch, under a tag that nobody can link to the vehicle.
-    const fresh = { tag: primitives.random(TAG_BYTES), epoch: 0, log: 0, deviceKeyId };
-    const log = known ?? { ...fresh, predecessor: undefined };
+    // A tag that nobody can link to the vehicle: the one that an enrolment was asked for, or a new one.
+    const { tag, epoch } = readRequest(dataDir) ?? { tag: primitives.random(TAG_BYTES), epoch: 0 };
+    const log = known ?? { tag, epoch, log: 0, deviceKeyId, predecessor: undefined };
     if (!equalBytes(log.deviceKeyId, deviceKeyId)) {
       throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');
     }
-    return { spool, log, deviceSigner };
+    return { spool, log, deviceSigner, enrolment: enrolmentOf(dataDir, log) };
   } catch (error) {
     spool.close();
     throw error;
   }
+}
+
+/** @throws UserError ENROLMENT_FOREIGN: a file that came from another unit must not speak for this one */
+function enrolmentOf(dataDir: string, log: StoredLog): KeptEnrolment | undefined {
+  const kept = readEnrolment(dataDir);
+  if (kept === undefined) return undefined;
+  const { tag, epoch, deviceKey } = kept.enrolment;
+  const isOurs =
+    equalBytes(tag, log.tag) &&
+    epoch === log.epoch &&
+    equalBytes(keyId(deviceKey), log.deviceKeyId);
+  if (isOurs) return kept;
+  throw new UserError('ENROLMENT_FOREIGN', 'the enrolment in the data folder is of another unit');
+}
+
+/** Of the newest log, beside a running agent too; none before the first session. */
+export function knownIdentity(dataDir: string, machine: Machine): StoredLog | undefined {
+  const folder = spoolFolder(dataDir);
+  if (!spoolExists(folder)) return undefined;
+  const storageKey = readStorageKey(dataDir, machine.keyFiles);
+  using spool = openSpoolForReading(folder, storageKey, machine.primitives);
+  return spool.identity();
 }
 
 /**

@@ -19,6 +19,8 @@ export type {
 } from './config-types.ts';
 
 const ANY = Number.MAX_SAFE_INTEGER;
+/** A vehicle that is away for less must never find a statement of its own pruned. */
+const MIN_STATEMENTS_DAYS = 30;
 
 /** Paths in the file are relative to it. @throws UserError CONFIG_* */
 export function readConfigFile(path: string): AnchorServiceConfig {
@@ -97,6 +99,17 @@ export function readConfig(
     lease: root.section('lease', (s) => ({ holdMs: s.integer('hold_ms', 100, ANY, 5000) })),
   };
   root.refuseUnknown();
+  const { statementsDays } = config.retention;
+  if (
+    statementsDays > 0 &&
+    statementsDays < MIN_STATEMENTS_DAYS &&
+    config.chain.class !== 'local'
+  ) {
+    throw new UserError(
+      'CONFIG_VALUE',
+      `expected "retention.statements_days" to be 0 or at least ${MIN_STATEMENTS_DAYS}, since a vehicle may be away so long`,
+    );
+  }
   if (config.stamp.local && config.chain.class !== 'local') {
     throw root.invalid('stamp.local', 'true only beside a local chain: its stamps prove nothing');
   }

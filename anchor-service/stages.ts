@@ -100,7 +100,7 @@ export function makeIntake(
 }
 
 export async function openLink(
-  { config, chain }: WorkParts,
+  { config, chain, status }: WorkParts,
   intake: Intake,
   onConnected: () => void,
 ): Promise<BrokerLink> {
@@ -108,7 +108,10 @@ export async function openLink(
   const onMessage = async (topic: string, payload: Uint8Array): Promise<void> => {
     await intake.receive(topic, payload);
   };
-  if (url === undefined) return await startBrokerThread({ host, port, tls }, onMessage);
+  if (url === undefined) {
+    const onFailure = (error: unknown): void => status.failed('broker', error);
+    return await startBrokerThread({ host, port, tls }, onMessage, onFailure);
+  }
   // One session at the broker for as long as the service publishes under this key.
   const clientId = `witnessmark-${toHex(chain.identity.publisher).slice(0, 10)}`;
   const options = { url, clientId, username, password, tls, onMessage, onConnected };

@@ -11,7 +11,7 @@ import { runTool } from './steps.mjs';
 const DIST = join(ROOT, 'dist');
 
 /** Files beside the sources that are read at run time. */
-const ASSETS = '{agent,anchor-service,cli,core,hw,monitor,verifier}/**/*.{html,json,sql}';
+const ASSETS = '{agent,anchor-service,cli,core,hw,monitor,owner,verifier}/**/*.{html,json,sql}';
 
 exitOnSignal();
 rmSync(DIST, { recursive: true, force: true });

@@ -18,6 +18,7 @@ const FOLDERS = [
   'fixtures',
   'hw',
   'monitor',
+  'owner',
   'test',
   'verifier',
 ].filter((folder) => existsSync(join(ROOT, folder)));

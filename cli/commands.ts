@@ -15,10 +15,20 @@ export const COMMANDS = {
     summary: 'record, seal and send: agent --config FILE',
     load: () => import('./commands/agent.ts'),
   },
+  enrol: {
+    person: 'Car',
+    summary: 'give the unit an owner: enrol --data DIR | --owner DIR',
+    load: () => import('./commands/enrol.ts'),
+  },
   health: {
     person: 'Car',
     summary: 'is the evidence healthy: health --data DIR',
     load: () => import('./commands/health.ts'),
+  },
+  did: {
+    person: 'Owner',
+    summary: 'who an owner is: did --owner DIR',
+    load: () => import('./commands/did.ts'),
   },
   export: {
     person: 'Owner',

@@ -1,22 +1,51 @@
 /**
- * Compiles AnchorLog with the pinned npm compiler and writes what the service, the tests and a trust policy
- * need of it as one generated module; with `--check` compares that module instead of writing it.
+ * Compiles the contracts with the pinned npm compiler and writes what their callers, the tests and a trust policy
+ * need of each as a generated module; with `--check` compares those modules instead of writing them.
  * Implements contracts/README.md, "The code hash".
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import solc from 'solc';
 
 const SOLC_VERSION = '0.8.37';
-const CONTRACT = { source: 'src/AnchorLog.sol', name: 'AnchorLog' };
+
+type Contract = {
+  readonly name: string;
+  /** All its state variables, in the order of their slots. */
+  readonly variables: readonly string[];
+  /** Those of them whose entries are proven. */
+  readonly proven: readonly string[];
+  /** The module that is written, beside the code that calls the contract. */
+  readonly generated: string;
+};
+
+const ALL: readonly Contract[] = [
+  {
+    name: 'AnchorLog',
+    variables: ['at'],
+    proven: ['at'],
+    generated: 'anchor-service/chain/anchor-log-abi.ts',
+  },
+  {
+    name: 'VehicleRegistry',
+    variables: ['epochs', 'keys', 'epochOf', 'offers'],
+    proven: ['epochs', 'keys'],
+    generated: 'owner/chain/vehicle-registry-abi.ts',
+  },
+  {
+    name: 'GrantRegistry',
+    variables: ['revocations'],
+    proven: ['revocations'],
+    generated: 'owner/chain/grant-registry-abi.ts',
+  },
+];
 // solc announces `at` as a keyword of a later version; the contract is bound to this one.
 const ACCEPTED_WARNINGS: readonly string[] = ['6335'];
 const CONTRACTS = import.meta.dirname;
 const REPOSITORY = join(CONTRACTS, '..');
-const GENERATED = 'anchor-service/chain/anchor-log-abi.ts';
 
 const SETTINGS = {
   optimizer: { enabled: true, runs: 10_000 },
@@ -27,8 +56,8 @@ const SETTINGS = {
   // Without metadata the runtime code depends on the code alone, not on comments, paths or file endings.
   metadata: { appendCBOR: false, bytecodeHash: 'none' },
   outputSelection: {
-    [CONTRACT.source]: {
-      [CONTRACT.name]: [
+    '*': {
+      '*': [
         'abi',
         'evm.bytecode.object',
         'evm.deployedBytecode.object',
@@ -70,7 +99,7 @@ function readSources(): Record<string, { content: string }> {
   );
 }
 
-function compile(): CompiledContract {
+function compile(): NonNullable<CompilerOutput['contracts']> {
   const version = solc.version() as string;
   if (!version.startsWith(`${SOLC_VERSION}+`)) {
     throw new Error(`expected solc ${SOLC_VERSION}, got ${version}`);
@@ -83,64 +112,78 @@ function compile(): CompiledContract {
   if (refused.length > 0) {
     throw new Error(refused.map(({ formattedMessage }) => formattedMessage).join('\n'));
   }
-  const contract = output.contracts?.[CONTRACT.source]?.[CONTRACT.name];
-  if (contract === undefined) throw new Error(`expected ${CONTRACT.name} in ${CONTRACT.source}`);
-  return contract;
+  return output.contracts ?? {};
 }
 
-/** The slot that the declaration of `at` has, from which the slot of an entry is derived. */
-function slotOfAt(contract: CompiledContract): bigint {
-  const [entry, ...others] = contract.storageLayout.storage;
-  if (entry?.label !== 'at' || others.length > 0) {
-    throw new Error('expected `at` to be the only state variable');
+function slotsOf(contract: CompiledContract, { name, variables }: Contract): readonly string[] {
+  const { storage } = contract.storageLayout;
+  if (storage.map(({ label }) => label).join() !== variables.join()) {
+    throw new Error(`expected the state variables of ${name} to be ${variables.join(', ')}`);
   }
-  return BigInt(entry.slot);
+  return storage.map(({ slot }) => slot);
 }
 
-function render(contract: CompiledContract): string {
-  const { bytecode, deployedBytecode } = contract.evm;
+/** `AnchorLog` to `ANCHOR_LOG`. */
+function constant(name: string): string {
+  return name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
+}
+
+function render(compiled: CompiledContract, contract: Contract): string {
+  const { bytecode, deployedBytecode } = compiled.evm;
+  const { name, variables, proven } = contract;
   if (Object.keys(deployedBytecode.immutableReferences).length > 0) {
     // Immutables are filled in at deployment, which would give every deployment another code hash.
     throw new Error('expected no immutables');
   }
   const codeHash = bytesToHex(keccak_256(hexToBytes(deployedBytecode.object)));
+  const slots = slotsOf(compiled, contract);
   return [
     '/**',
-    ` * What the chain knows of AnchorLog. Generated by contracts/compile.ts (solc ${SOLC_VERSION}); do not edit.`,
+    ` * What the chain knows of ${name}. Generated by contracts/compile.ts (solc ${SOLC_VERSION}); do not edit.`,
     ' * Implements contracts/README.md, "The code hash".',
     ' */',
-    `export const ANCHOR_LOG_ABI = ${JSON.stringify(contract.abi)} as const;`,
+    `export const ${constant(name)}_ABI = ${JSON.stringify(compiled.abi)} as const;`,
     '',
     '/** What a deployment sends; there are no constructor arguments. */',
-    `export const ANCHOR_LOG_CREATION_CODE = '0x${bytecode.object}';`,
+    `export const ${constant(name)}_CREATION_CODE = '0x${bytecode.object}';`,
     '',
     '/** keccak256 of the code a deployment leaves on the chain; the `code hash` of a trust policy. */',
-    `export const ANCHOR_LOG_CODE_HASH = '0x${codeHash}';`,
+    `export const ${constant(name)}_CODE_HASH = '0x${codeHash}';`,
     '',
-    '/** Slot of `at`: an entry lies at keccak256(windowSeq . keccak256(publisher . slot)). */',
-    `export const ANCHOR_LOG_AT_SLOT = ${slotOfAt(contract)}n;`,
+    '/** Slots of its mappings: an entry lies at keccak256(key . slot), once more for each further key. */',
+    ...proven.map(
+      (variable) =>
+        `export const ${constant(name)}_${constant(variable)}_SLOT = ${slots[variables.indexOf(variable)]}n;`,
+    ),
     '',
   ].join('\n');
 }
 
-function format(text: string): string {
+function format(text: string, path: string): string {
   const biome = join(REPOSITORY, 'node_modules', '.bin', 'biome');
-  const run = spawnSync(biome, ['format', `--stdin-file-path=${GENERATED}`], {
+  const run = spawnSync(biome, ['format', `--stdin-file-path=${path}`], {
     cwd: REPOSITORY,
     input: text,
     encoding: 'utf8',
   });
-  if (run.status !== 0) throw new Error(`biome did not format ${GENERATED}: ${run.stderr}`);
+  if (run.status !== 0) throw new Error(`biome did not format ${path}: ${run.stderr}`);
   return run.stdout;
 }
 
-const generated = format(render(compile()));
-const path = join(REPOSITORY, GENERATED);
-if (!process.argv.includes('--check')) {
-  writeFileSync(path, generated);
-} else if (!existsSync(path) || readFileSync(path, 'utf8') !== generated) {
-  process.stderr.write(
-    `${GENERATED} is not what contracts/src gives: run \`node contracts/compile.ts\`\n`,
-  );
-  process.exitCode = 1;
+const compiled = compile();
+for (const contract of ALL) {
+  const { name, generated } = contract;
+  const own = compiled[`src/${name}.sol`]?.[name];
+  if (own === undefined) throw new Error(`expected ${name} in src/${name}.sol`);
+  const text = format(render(own, contract), generated);
+  const path = join(REPOSITORY, generated);
+  if (!process.argv.includes('--check')) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  } else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) {
+    process.stderr.write(
+      `${generated} is not what contracts/src gives: run \`node contracts/compile.ts\`\n`,
+    );
+    process.exitCode = 1;
+  }
 }

@@ -4,11 +4,13 @@
  * snapshots. Implements contracts/README.md, "Gas".
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keccak_256 } from '@noble/hashes/sha3.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { ANCHOR_LOG_CODE_HASH } from '../anchor-service/chain/anchor-log-abi.ts';
+import { GRANT_REGISTRY_CODE_HASH } from '../owner/chain/grant-registry-abi.ts';
+import { VEHICLE_REGISTRY_CODE_HASH } from '../owner/chain/vehicle-registry-abi.ts';
 
 const CONTRACTS = import.meta.dirname;
 // The program itself: npm's wrapper around it exits 0 whatever forge says.
@@ -17,8 +19,12 @@ const FORGE = join(
   `../node_modules/@foundry-rs/forge-${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`,
   'bin/forge',
 );
-const SNAPSHOT = join(CONTRACTS, 'snapshots', 'AnchorLog.json');
-const ARTIFACT = join(CONTRACTS, 'out', 'AnchorLog.sol', 'AnchorLog.json');
+/** Of each contract, the hash of the code that callers deploy and policies name. */
+const CODE_HASHES: Readonly<Record<string, string>> = {
+  AnchorLog: ANCHOR_LOG_CODE_HASH,
+  GrantRegistry: GRANT_REGISTRY_CODE_HASH,
+  VehicleRegistry: VEHICLE_REGISTRY_CODE_HASH,
+};
 
 type TestResult = {
   readonly status: 'Success' | 'Failure' | 'Skipped';
@@ -28,7 +34,7 @@ type TestResult = {
     readonly Fuzz?: { readonly runs: number };
     readonly Invariant?: { readonly calls: number };
   };
-  readonly gas_snapshots: { readonly AnchorLog?: Readonly<Record<string, string>> };
+  readonly gas_snapshots: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
 };
 type Suites = Readonly<Record<string, { readonly test_results: Record<string, TestResult> }>>;
 
@@ -61,29 +67,34 @@ function complaintsOfTests(suites: Suites): string[] {
 }
 
 /** forge checks snapshots itself, but neither with --json nor for entries that no test writes any more. */
-function measuredGas(tests: readonly TestResult[]): string {
-  const entries = tests.flatMap((test) => Object.entries(test.gas_snapshots.AnchorLog ?? {}));
+function measuredGas(tests: readonly TestResult[], contract: string): string {
+  const entries = tests.flatMap((test) => Object.entries(test.gas_snapshots[contract] ?? {}));
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(Object.fromEntries(entries), null, 2);
 }
 
-function complaintsOfGas(measured: string): string[] {
-  const committed = readFileSync(SNAPSHOT, 'utf8');
-  if (committed === measured) return [];
+function snapshotOf(contract: string): string {
+  return join(CONTRACTS, 'snapshots', `${contract}.json`);
+}
+
+function complaintsOfGas(contract: string, measured: string): string[] {
+  const path = snapshotOf(contract);
+  if (existsSync(path) && readFileSync(path, 'utf8') === measured) return [];
   return [
-    `expected the gas of ${SNAPSHOT}, got\n${measured}\nif this is meant: node contracts/forge-test.ts --update`,
+    `expected the gas of ${path}, got\n${measured}\nif this is meant: node contracts/forge-test.ts --update`,
   ];
 }
 
-function complaintsOfCode(): string[] {
-  const artifact = JSON.parse(readFileSync(ARTIFACT, 'utf8')) as {
+function complaintsOfCode(contract: string, expected: string): string[] {
+  const path = join(CONTRACTS, 'out', `${contract}.sol`, `${contract}.json`);
+  const artifact = JSON.parse(readFileSync(path, 'utf8')) as {
     deployedBytecode: { object: string };
   };
   const code = hexToBytes(artifact.deployedBytecode.object.slice(2));
   const codeHash = `0x${bytesToHex(keccak_256(code))}`;
-  if (codeHash === ANCHOR_LOG_CODE_HASH) return [];
+  if (codeHash === expected) return [];
   return [
-    `expected forge to test code hash ${ANCHOR_LOG_CODE_HASH}, got ${codeHash}: foundry.toml, compile.ts or the generated module differ`,
+    `expected forge to test code hash ${expected} of ${contract}, got ${codeHash}: foundry.toml, compile.ts or the generated module differ`,
   ];
 }
 
@@ -94,18 +105,15 @@ function complaintsOfFormat(): string[] {
 
 const { suites, ok } = runTests();
 const tests = Object.values(suites).flatMap(({ test_results }) => Object.values(test_results));
-const measured = measuredGas(tests);
-if (process.argv.includes('--update')) writeFileSync(SNAPSHOT, measured);
-
 const failures = complaintsOfTests(suites);
 if (tests.length === 0) failures.push('expected tests, got none');
 if (!ok && failures.length === 0) failures.push('forge failed beside its tests');
-const complaints = [
-  ...failures,
-  ...complaintsOfGas(measured),
-  ...complaintsOfCode(),
-  ...complaintsOfFormat(),
-];
+const complaints = [...failures, ...complaintsOfFormat()];
+for (const [contract, codeHash] of Object.entries(CODE_HASHES)) {
+  const measured = measuredGas(tests, contract);
+  if (process.argv.includes('--update')) writeFileSync(snapshotOf(contract), measured);
+  complaints.push(...complaintsOfGas(contract, measured), ...complaintsOfCode(contract, codeHash));
+}
 const countOf = (status: TestResult['status']): number =>
   tests.filter((test) => test.status === status).length;
 const fuzzRuns = tests.reduce((sum, { kind }) => sum + (kind.Fuzz?.runs ?? 0), 0);

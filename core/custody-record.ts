@@ -18,7 +18,7 @@ import {
 import { RECORD } from './record-type.ts';
 import { readWord } from './session-record.ts';
 import type { Span } from './statement.ts';
-import { typedDataDigest } from './typed-data.ts';
+import { type TypedField, typedDataDigest } from './typed-data.ts';
 import { MAX_SEQ } from './vehicle-log.ts';
 import { ADDRESS_BYTES } from './window.ts';
 
@@ -138,11 +138,12 @@ function readCustody(fields: Fields): CustodyRecord {
 /** EIP-712 digest that the actor signs: it covers the content, not the place in the stream. */
 export function custodyDigest(record: CustodyRecord): Uint8Array {
   const content = encodeCbor([RECORD.custodyRecord, FORMAT_VERSION, ...contentFields(record)]);
-  return typedDataDigest(undefined, 'Custody', [
+  const fields: readonly TypedField[] = [
     ['string', 'action', record.action],
     ['string', 'purpose', record.purpose],
     ['bytes32', 'content', sha256(content)],
-  ]);
+  ];
+  return typedDataDigest({ domain: undefined, structName: 'Custody', fields });
 }
 
 /** @returns undefined when the record carries no signature. @throws VerificationError OWNER_SIGNATURE_INVALID */

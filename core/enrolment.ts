@@ -18,7 +18,7 @@ import {
 import { RECORD } from './record-type.ts';
 import { readPublicKey, readWord } from './session-record.ts';
 import { COSE_ALGORITHM, keyId, type PublicKey, type VerifyDigest } from './signature.ts';
-import { typedDataDigest } from './typed-data.ts';
+import { type TypedData, type TypedField, typedDataDigest } from './typed-data.ts';
 import { TAG_BYTES } from './vehicle-log.ts';
 import { ADDRESS_BYTES } from './window.ts';
 
@@ -56,6 +56,9 @@ export type Enrolment = {
   readonly vouchers: readonly Voucher[];
   /** Unix seconds, by the owner's machine. */
   readonly enrolledAtS: number;
+  /** What the registry calls the vehicle (`registeredVehicle`), and the salt of `enrolmentCommitment`: 32 bytes each. */
+  readonly vehicleNumber: Uint8Array;
+  readonly registrySalt: Uint8Array;
 };
 
 export type SignedEnrolment = { readonly enrolment: Enrolment; readonly signature: OwnerSignature };
@@ -65,10 +68,10 @@ export function vinCommitment(salt: Uint8Array, vin: string): Uint8Array {
   return sha256(concatBytes(VIN_PREFIX, salt, asciiBytes(vin)));
 }
 
-/** EIP-712 digest, 32 bytes: what the owner signs. */
-export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
+/** What a wallet shows to the owner, who signs it. */
+export function enrolmentTypedData(enrolment: Enrolment): TypedData {
   const { chainId, contract, odometerKm } = enrolment;
-  return typedDataDigest({ chainId, verifyingContract: contract }, 'Enrolment', [
+  const fields: readonly TypedField[] = [
     ['address', 'owner', enrolment.owner],
     ['bytes16', 'vehicle', enrolment.tag],
     ['uint64', 'epoch', BigInt(enrolment.epoch)],
@@ -81,7 +84,15 @@ export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
     ['string', 'keyProtection', enrolment.keyProtection],
     ['bytes32', 'vouchers', sha256(encodeCbor(voucherFields(enrolment.vouchers)))],
     ['uint64', 'enrolledAt', BigInt(enrolment.enrolledAtS)],
-  ]);
+    ['bytes32', 'vehicleNumber', enrolment.vehicleNumber],
+    ['bytes32', 'registrySalt', enrolment.registrySalt],
+  ];
+  return { domain: { chainId, verifyingContract: contract }, structName: 'Enrolment', fields };
+}
+
+/** EIP-712 digest, 32 bytes. */
+export function enrolmentDigest(enrolment: Enrolment): Uint8Array {
+  return typedDataDigest(enrolmentTypedData(enrolment));
 }
 
 function voucherFields(vouchers: readonly Voucher[]): readonly CborValue[] {
@@ -107,6 +118,8 @@ export function encodeEnrolment({ enrolment, signature }: SignedEnrolment): Uint
     enrolment.keyProtection,
     voucherFields(enrolment.vouchers),
     enrolment.enrolledAtS,
+    enrolment.vehicleNumber,
+    enrolment.registrySalt,
     ownerSignatureFields(signature),
   ]);
 }
@@ -136,6 +149,8 @@ function readSignedEnrolment(fields: Fields): SignedEnrolment {
       evidence: voucher.bytesUpTo('evidence', MAX_EVIDENCE_BYTES),
     })),
     enrolledAtS: fields.uint('enrolled at'),
+    vehicleNumber: fields.bytes('vehicle number', 32),
+    registrySalt: fields.bytes('registry salt', 32),
   };
   return { enrolment, signature: fields.nested('signature', readOwnerSignature) };
 }

@@ -16,7 +16,7 @@ import { RECORD } from './record-type.ts';
 import { readWord } from './session-record.ts';
 import { MAX_STREAM_ID_LENGTH, RECORDS } from './stream.ts';
 import { assertAscendingNames, readStreamId } from './streams-record.ts';
-import { typedDataDigest } from './typed-data.ts';
+import { type TypedData, type TypedField, typedDataDigest } from './typed-data.ts';
 import { TAG_BYTES } from './vehicle-log.ts';
 import { ADDRESS_BYTES } from './window.ts';
 
@@ -57,10 +57,10 @@ export type Grant = {
 
 export type SignedGrant = { readonly grant: Grant; readonly signature: OwnerSignature };
 
-/** EIP-712 digest, 32 bytes: what the owner signs, and the name of the grant everywhere. */
-export function grantHash(grant: Grant): Uint8Array {
+/** What a wallet shows to the owner, who signs it. */
+export function grantTypedData(grant: Grant): TypedData {
   const { chainId, contract } = grant;
-  return typedDataDigest({ chainId, verifyingContract: contract }, 'Grant', [
+  const fields: readonly TypedField[] = [
     ['address', 'owner', grant.owner],
     ['bytes16', 'vehicle', grant.tag],
     ['uint64', 'epoch', BigInt(grant.epoch)],
@@ -77,7 +77,13 @@ export function grantHash(grant: Grant): Uint8Array {
     ['uint32', 'disclosures', BigInt(grant.disclosures)],
     ['bytes32', 'noticeHash', grant.noticeHash],
     ['bytes32', 'nonce', grant.nonce],
-  ]);
+  ];
+  return { domain: { chainId, verifyingContract: contract }, structName: 'Grant', fields };
+}
+
+/** EIP-712 digest, 32 bytes: what the owner signs, and the name of the grant everywhere. */
+export function grantHash(grant: Grant): Uint8Array {
+  return typedDataDigest(grantTypedData(grant));
 }
 
 export function encodeGrant({ grant, signature }: SignedGrant): Uint8Array {

@@ -23,4 +23,5 @@ export const RECORD = {
   timeStamp: 21,
   last: 22,
   statementRequest: 24,
+  enrolmentRequest: 25,
 } as const;

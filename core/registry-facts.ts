@@ -72,7 +72,7 @@ export type ProvenFacts = {
  * @throws FormatError RLP_*, HEADER_*
  * @throws VerificationError PROOF_*, REGISTRY_ABSENT, REGISTRY_VALUE
  */
-function proveRegistryFacts(facts: RegistryFacts): ProvenFacts {
+export function proveRegistryFacts(facts: RegistryFacts): ProvenFacts {
   const block = decodeBlockHeader(facts.header);
   const pool = new NodePool(facts.nodes);
   const account = proveAccount(block.stateRoot, facts.contract, pool);

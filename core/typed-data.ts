@@ -3,7 +3,7 @@
  * Implements spec/grant.md, "Digest"; flat structures of the few types that the records need.
  */
 import { utf8ToBytes } from '@noble/hashes/utils.js';
-import { asciiBytes, concatBytes } from './bytes.ts';
+import { asciiBytes, concatBytes, toHex } from './bytes.ts';
 import { keccak256 } from './evm/keccak.ts';
 import { padTo32, quantityBytes } from './evm/quantity.ts';
 
@@ -17,21 +17,56 @@ export type TypedField =
 /** What a signature is for; without one, it says nothing about a chain. */
 export type TypedDomain = { readonly chainId: bigint; readonly verifyingContract: Uint8Array };
 
+/** One structure to be signed. */
+export type TypedData = {
+  readonly domain: TypedDomain | undefined;
+  readonly structName: string;
+  readonly fields: readonly TypedField[];
+};
+
 const DOMAIN_NAME = 'Witnessmark';
 const DOMAIN_VERSION = '0';
 
 /** `keccak256(0x19 ‖ 0x01 ‖ domainSeparator ‖ hashStruct)`: 32 bytes. */
-export function typedDataDigest(
-  domain: TypedDomain | undefined,
-  structName: string,
-  fields: readonly TypedField[],
-): Uint8Array {
+export function typedDataDigest({ domain, structName, fields }: TypedData): Uint8Array {
   return keccak256(
     concatBytes(
       Uint8Array.of(0x19, 0x01),
       hashStruct('EIP712Domain', domainFields(domain)),
       hashStruct(structName, fields),
     ),
+  );
+}
+
+/**
+ * The same as a wallet takes it: the second parameter of `eth_signTypedData_v4`. Numbers are decimal text, since those of
+ * JSON end at 2^53.
+ */
+export function typedDataJson({ domain, structName, fields }: TypedData): string {
+  const ofDomain = domainFields(domain);
+  const types = {
+    EIP712Domain: membersOf(ofDomain),
+    [structName]: membersOf(fields),
+  };
+  const content = {
+    types,
+    primaryType: structName,
+    domain: valuesOf(ofDomain),
+    message: valuesOf(fields),
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+function membersOf(fields: readonly TypedField[]): readonly object[] {
+  return fields.map(([type, name]) => ({ name, type }));
+}
+
+function valuesOf(fields: readonly TypedField[]): object {
+  return Object.fromEntries(
+    fields.map(([, name, value]) => {
+      if (value instanceof Uint8Array) return [name, `0x${toHex(value)}`];
+      return [name, typeof value === 'bigint' ? `${value}` : value];
+    }),
   );
 }
 

@@ -158,3 +158,27 @@ describe('spec/configuration.md', () => {
     expect([...new Set(taken)].filter((key) => !leaves.has(key))).toEqual([]);
   });
 });
+
+describe('the fault table of ARCHITECTURE.md', () => {
+  const table = partOf(read('ARCHITECTURE.md'), '## Fault table');
+  const rows = [...table.matchAll(/^\|.*\|(.*)\|$/gm)].map(([, last = '']) => last);
+  const files = globSync('test/chaos/*.test.ts', { cwd: ROOT }).sort();
+
+  test.each(files)('has a row for each case of %s', (file) => {
+    const name = `\`${file.slice('test/chaos/'.length, -'.test.ts'.length)}\``;
+    const cases = [...read(file).matchAll(/^test[.(]/gm)].length;
+    expect(cases).toBeGreaterThan(0);
+    expect(rows.filter((row) => row.includes(name))).toHaveLength(cases);
+  });
+
+  test('names no test that is not there', () => {
+    const named = rows.flatMap((row) =>
+      [...row.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+    );
+    const absent = named.filter((name) => {
+      const path = name.includes('/') ? name : `test/chaos/${name}`;
+      return !existsSync(join(ROOT, path)) && !existsSync(join(ROOT, `${path}.test.ts`));
+    });
+    expect(absent).toEqual([]);
+  });
+});

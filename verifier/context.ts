@@ -5,10 +5,12 @@ import type { VerifyDigest } from '../core/signature.ts';
 import { type AcceptanceReading, readAcceptances } from './acceptances.ts';
 import { type Anchoring, readAnchoring } from './anchoring.ts';
 import { type Bounds, readBounds } from './bounds.ts';
+import { type EnrolmentReading, readEnrolments } from './enrolments.ts';
 import type { Evidence } from './evidence.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
 import type { TrustPolicy } from './policy.ts';
 import { type Readings, readOpenedChunks } from './readings.ts';
+import { type RegistryReading, readRegistry } from './registry.ts';
 import { readStamps, type StampReading } from './stamps.ts';
 import { readTrail, type Trail } from './trail.ts';
 
@@ -23,6 +25,8 @@ export type Context = {
   readonly inclusions: readonly InclusionReading[];
   readonly stamps: readonly StampReading[];
   readonly acceptances: readonly AcceptanceReading[];
+  readonly enrolments: readonly EnrolmentReading[];
+  readonly registry: readonly RegistryReading[];
   readonly bounds: Bounds;
 };
 
@@ -39,6 +43,8 @@ export function readContext(
   return {
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
+    enrolments: readEnrolments(evidence.enrolments, verifyDigest),
+    registry: readRegistry(evidence.registry, anchoring, policy),
     readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
     bounds: readBounds(trail.headers, inclusions, anchoring, stamps),
   };

@@ -12,6 +12,7 @@ import {
   decodeHeaderItem,
   decodeOpenedChunk,
   decodeStatementItem,
+  type EnrolmentItem,
   type OpenedChunk,
 } from '../core/bundle-items.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../core/chunk-header.ts';
@@ -31,7 +32,7 @@ import {
   decodeInclusion,
   type Inclusion,
 } from '../core/receipt.ts';
-import { decodeRegistryFacts } from '../core/registry-facts.ts';
+import { decodeRegistryFacts, type RegistryFacts } from '../core/registry-facts.ts';
 import { decodeSessionRecord, type SessionRecord } from '../core/session-record.ts';
 import { decodeStatement, type Statement } from '../core/statement.ts';
 import { parseStreamId, type StreamName } from '../core/stream.ts';
@@ -101,15 +102,14 @@ export type Evidence = {
   readonly forkProofs: readonly ForkProof[];
   readonly brokenPromises: readonly BrokenPromise[];
   readonly acceptances: readonly AcceptedMessage[];
+  readonly enrolments: readonly EnrolmentItem[];
+  readonly registry: readonly RegistryFacts[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
 
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
-  enrolments: (item: Uint8Array) =>
-    decodeEnrolment(unverifiedPayload(decodeEnrolmentItem(item).enrolment)),
-  registry: decodeRegistryFacts,
   grants: decodeGrant,
   custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
 } as const;
@@ -156,8 +156,17 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     forkProofs: items(parts, 'forkProofs', decodeForkProof),
     brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
     acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
+    enrolments: items(parts, 'enrolments', readEnrolmentItem),
+    registry: items(parts, 'registry', decodeRegistryFacts),
     unread: countUnread(parts),
   };
+}
+
+/** Its record must parse, so that a bundle is well-formed whatever is checked. */
+function readEnrolmentItem(bytes: Uint8Array): EnrolmentItem {
+  const item = decodeEnrolmentItem(bytes);
+  decodeEnrolment(unverifiedPayload(item.enrolment));
+  return item;
 }
 
 function countUnread(parts: BundleParts): Evidence['unread'] {

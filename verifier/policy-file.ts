@@ -34,6 +34,12 @@ export type TrustPolicyFile = {
     /** Blocks that whoever wrote this policy has looked up. */
     readonly blocks: readonly { readonly number: string; readonly hash: string }[];
   }[];
+  /** VehicleRegistry and GrantRegistry, by chain, address and the Keccak-256 of their code. */
+  readonly registries?: readonly {
+    readonly chainId: string;
+    readonly contract: string;
+    readonly codeHash: string;
+  }[];
   /** From whom time stamps are believed (RFC 3161). */
   readonly timestampAuthorities: readonly {
     readonly class: AuthorityClass;

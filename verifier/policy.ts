@@ -25,11 +25,18 @@ export type TrustedChain = {
   readonly blocks: readonly { readonly number: bigint; readonly hash: Uint8Array }[];
 };
 
+export type TrustedRegistry = {
+  readonly chainId: bigint;
+  readonly contract: Uint8Array;
+  readonly codeHash: Uint8Array;
+};
+
 export type TrustPolicy = {
   readonly deviceKeys: readonly PublicKey[];
   /** Of anchor services, under which broken promises and acceptances are judged. */
   readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
+  readonly registries: readonly TrustedRegistry[];
   readonly timestampAuthorities: readonly (TrustedAuthority & { readonly class: AuthorityClass })[];
   readonly required: readonly CheckCode[];
   /** The policy as it was read, with what it left out filled in; the report prints it. */
@@ -52,6 +59,9 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   const deviceKeys = root.objects('deviceKeys').map(readKey);
   const serviceKeys = root.has('serviceKeys') ? root.objects('serviceKeys').map(readKey) : [];
   const chains = root.objects('chains').map(readChain);
+  const registries = root.has('registries')
+    ? root.objects('registries').map(readTrustedRegistry)
+    : [];
   const authorities = root.objects('timestampAuthorities').map(readAuthority);
   const required = root.has('required') ? readRequired(root) : DEFAULT_REQUIRED;
   root.end();
@@ -68,6 +78,10 @@ export function parseTrustPolicy(text: string): TrustPolicy {
     chains.map(({ file }) => `${file.chainId} ${file.contract}`),
   );
   requireOnce(
+    'registry',
+    registries.map(({ file }) => `${file.chainId} ${file.contract}`),
+  );
+  requireOnce(
     'time stamp authority',
     authorities.map(({ file }) => file.certificate),
   );
@@ -75,6 +89,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
     deviceKeys: deviceKeys.map(({ key }) => key),
     serviceKeys: serviceKeys.map(({ key }) => key),
     chains: chains.map(({ chain }) => chain),
+    registries: registries.map(({ registry }) => registry),
     timestampAuthorities: authorities.map(({ authority }) => authority),
     required,
     file: {
@@ -84,6 +99,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
       deviceKeys: deviceKeys.map(({ file }) => file),
       ...(serviceKeys.length === 0 ? {} : { serviceKeys: serviceKeys.map(({ file }) => file) }),
       chains: chains.map(({ file }) => file),
+      ...(registries.length === 0 ? {} : { registries: registries.map(({ file }) => file) }),
       timestampAuthorities: authorities.map(({ file }) => file),
       required,
     },
@@ -143,6 +159,24 @@ function readChain(object: JsonObject): {
     file.blocks.map(({ number }) => number),
   );
   return { chain, file };
+}
+
+function readTrustedRegistry(object: JsonObject): {
+  readonly registry: TrustedRegistry;
+  readonly file: NonNullable<TrustPolicyFile['registries']>[number];
+} {
+  const registry = {
+    chainId: object.uint64('chainId'),
+    contract: object.hex('contract', 20),
+    codeHash: object.hex('codeHash', 32),
+  };
+  object.end();
+  const file = {
+    chainId: `${registry.chainId}`,
+    contract: `0x${toHex(registry.contract)}`,
+    codeHash: `0x${toHex(registry.codeHash)}`,
+  };
+  return { registry, file };
 }
 
 function readAuthority(object: JsonObject): {

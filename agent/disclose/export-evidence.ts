@@ -3,7 +3,11 @@
  * Implements spec/bundle.md, "Items".
  */
 import { encodeBundle, MAX_BUNDLE_BYTES, MAX_ITEMS } from '../../core/bundle.ts';
-import { encodeHeaderItem, encodeStatementItem } from '../../core/bundle-items.ts';
+import {
+  encodeEnrolmentItem,
+  encodeHeaderItem,
+  encodeStatementItem,
+} from '../../core/bundle-items.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { sigStructure, unverifiedPayload } from '../../core/cose.ts';
@@ -35,6 +39,8 @@ export type ExportSelection = {
   readonly streams?: ReadonlySet<string>;
   /** Bundles of broken promises, as `witnessmark monitor` writes them, for statements of the range. */
   readonly proofs?: readonly Uint8Array[];
+  /** Of the unit: goes with the sessions that name it. */
+  readonly enrolment?: { readonly id: Uint8Array; readonly record: Uint8Array } | undefined;
 };
 
 /** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN, EXPORT_TOO_LARGE, EXPORT_PROOF; OperationalError SPOOL_*, STORAGE_* */
@@ -76,13 +82,14 @@ export function exportEvidence(
   const bare = doubtfulPromises(archive, statements).map((promise) =>
     promiseItem(archive, promise),
   );
+  const sessions = sessionsOf(archive, [
+    ...chunks,
+    ...statements,
+    ...opened.flatMap(({ dead }) => dead ?? []),
+  ]);
   const bundle = encodeBundle(
     {
-      sessions: sessionsOf(archive, [
-        ...chunks,
-        ...statements,
-        ...opened.flatMap(({ dead }) => dead ?? []),
-      ]),
+      sessions,
       headers: headerItems(
         chunks,
         new Set(opened.map(({ stored }) => placeName(stored.log, stored.seq))),
@@ -103,6 +110,7 @@ export function exportEvidence(
         chunks.map(({ header }) => decodeChunkHeader(header)),
         proofs,
       ),
+      enrolments: enrolmentItems(sessions, selection.enrolment),
       brokenPromises: promisesWith(proofs, bare),
       acceptances: acceptanceItems(chunks, statements),
     },
@@ -110,6 +118,19 @@ export function exportEvidence(
   );
   if (bundle.length > MAX_BUNDLE_BYTES) throw tooLarge(`${bundle.length} bytes`);
   return bundle;
+}
+
+/** Without the VIN: showing it is for the owner, who has the salt. */
+function enrolmentItems(
+  sessions: readonly Uint8Array[],
+  enrolment: ExportSelection['enrolment'],
+): readonly Uint8Array[] {
+  if (enrolment === undefined) return [];
+  const isNamed = sessions.some((session) => {
+    const { enrolmentId } = decodeSessionRecord(unverifiedPayload(session));
+    return enrolmentId !== undefined && equalBytes(enrolmentId, enrolment.id);
+  });
+  return isNamed ? [encodeEnrolmentItem({ enrolment: enrolment.record, vin: undefined })] : [];
 }
 
 /** A bundle that no verifier reads is none. */

@@ -132,6 +132,7 @@ function renderUplink(page: MetricsPage, { uplink }: AgentStatus): void {
     [{ for: 'accepted' }, uplink.unaccepted],
     [{ for: 'receipt' }, uplink.unreceipted],
   ]);
+  page.gauge('statements_aside', 'Statements that the service refuses.', [[{}, uplink.aside]]);
   page.counter('accepted_total', 'Statements that the service accepted.', [[{}, uplink.accepted]]);
   page.counter('receipts_total', 'Receipts that were checked and stored.', [[{}, uplink.receipts]]);
   page.counter('refused_total', 'Records that the service refused.', [[{}, uplink.refused]]);

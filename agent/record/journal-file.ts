@@ -24,6 +24,7 @@ import { storageError } from '../storage-error.ts';
 export const JOURNAL_PAGE = 4096;
 const JOURNAL_BYTES = 4 << 20;
 const LENGTH_BYTES = 4;
+const UNFINISHED_COPY = 'journal-damaged.new';
 
 export class JournalFile {
   readonly #path: string;
@@ -44,6 +45,10 @@ export class JournalFile {
     const path = join(folder, 'journal');
     let descriptor: number | undefined;
     try {
+      // What a kill in `keepDamaged` left. It never counted, and nothing is lost with it: the journal that it is a copy
+      // of is overwritten only when its chunk is committed, which comes behind the copy, so that this start finds the
+      // journal damaged again and makes the copy anew. Not synced: what a loss of power brings back goes at the next start.
+      rmSync(join(folder, UNFINISHED_COPY), { force: true });
       const isNew = !existsSync(path);
       descriptor = openSync(path, isNew ? 'wx+' : 'r+', 0o600);
       // Zeros and no hole: a hole would be filled, and its metadata written, at every first write. Page by page:
@@ -133,14 +138,15 @@ export class JournalFile {
   /**
    * A copy for experts, whole or not at all: this journal was altered, and recording overwrites it. The oldest and
    * the newest copy stay: on a disk that ignores flushes each loss of power makes one, and all of them would take the
-   * place of recordings.
+   * place of recordings. A kill before the rename leaves the unfinished copy, which `open` removes; one behind it leaves
+   * the copy, and at most one too many until the next is made.
    * @param log,seq of the chunk that its blocks went into
    * @throws OperationalError STORAGE_*
    */
   keepDamaged(log: number, seq: number): void {
     const folder = dirname(this.#path);
     const path = join(folder, `journal-damaged-${log}-${seq}`);
-    const unfinished = join(folder, 'journal-damaged.new');
+    const unfinished = join(folder, UNFINISHED_COPY);
     try {
       copyFileSync(this.#path, unfinished);
       const descriptor = openSync(unfinished, 'r+');

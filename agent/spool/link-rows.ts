@@ -9,6 +9,10 @@ import { blob, integer, type Row } from './rows.ts';
 /** Then nothing will ever lead to the block: it is none of the chain any more, or the service has lost it. */
 const MAX_ASKED = 256;
 
+/** More than an hour of chunks: a beacon from before is too old to be used, and so is every one before it. */
+const HEADERS_BACK = 4096;
+const HEADERS_AT_ONCE = 64;
+
 const linkOf = (row: Row): Uint8Array => blob(row, 'link');
 
 export function newestAnchor(sql: PreparedStatements, chainId: bigint): NamedBlock | undefined {
@@ -53,10 +57,21 @@ export function linksBetween(
     .map(linkOf);
 }
 
+/**
+ * A recovered chunk has no beacon, nor has one of a time without any, and another service's is of another chain: the
+ * newest header that names one counts.
+ */
 export function lastBeacon(sql: PreparedStatements, chainId: bigint): NamedBlock | undefined {
-  const [row] = sql.all('SELECT header FROM chunk ORDER BY place DESC LIMIT 1', []);
-  const beacon = row && decodeChunkHeader(blob(row, 'header')).beacon;
-  return beacon?.chainId === chainId ? beacon : undefined;
+  const newest = 'SELECT header FROM chunk ORDER BY place DESC LIMIT ? OFFSET ?';
+  for (let from = 0; from < HEADERS_BACK; from += HEADERS_AT_ONCE) {
+    const rows = sql.all(newest, [HEADERS_AT_ONCE, from]);
+    for (const row of rows) {
+      const { beacon } = decodeChunkHeader(blob(row, 'header'));
+      if (beacon?.chainId === chainId) return beacon;
+    }
+    if (rows.length < HEADERS_AT_ONCE) break;
+  }
+  return undefined;
 }
 
 export function beaconsOf(sql: PreparedStatements, statement: number): readonly NamedBlock[] {

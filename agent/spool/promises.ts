@@ -3,6 +3,7 @@
  * Implements spec/spool.md, "Promises". A statement starts with the first service and only ever goes on to the next.
  */
 import type { LinkShelf, Outbox, ServiceOutbox, StoredPromise, StoredStatement } from '../ports.ts';
+import { behind, NOT_ASIDE } from './aside.ts';
 import { placeOf } from './place.ts';
 import type { PreparedStatements } from './prepared-statements.ts';
 import { blob, integer, type Row } from './rows.ts';
@@ -59,15 +60,25 @@ export function outboxOf(
     storeStamp: (stamp, windowHashes) => spool.storeStamp(stamp, windowHashes),
     unacceptedStatements: (limit) =>
       rows(
-        `SELECT statement.* ${WITH_SERVICE} AND acceptance IS NULL ORDER BY place LIMIT ?`,
+        `SELECT statement.* ${WITH_SERVICE} AND acceptance IS NULL AND ${NOT_ASIDE}
+         ORDER BY place LIMIT ?`,
         service,
         limit,
       ).map(toStatement),
-    unreceiptedStatements: (limit) =>
+    asideStatements: (place, limit) =>
       rows(
-        `SELECT id ${WITH_SERVICE} AND acceptance IS NOT NULL ORDER BY place LIMIT ?`,
+        `SELECT statement.* ${WITH_SERVICE} AND NOT ${NOT_ASIDE} AND place > ? ORDER BY place LIMIT ?`,
+        service,
+        behind(place),
+        limit,
+      ).map(toStatement),
+    putAside: (id, code) => spool.putAside(id, code),
+    unreceiptedStatements: (limit, skip) =>
+      rows(
+        `SELECT id ${WITH_SERVICE} AND acceptance IS NOT NULL ORDER BY place LIMIT ? OFFSET ?`,
         service,
         limit,
+        skip,
       ).map((row) => blob(row, 'id')),
     statementById: (id) => {
       const statement = spool.statementById(id);

@@ -4,6 +4,7 @@
  */
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { storageError } from '../storage-error.ts';
+import { type AsideCount, asideCounts, NOT_ASIDE } from './aside.ts';
 import { openIndexForReading } from './index-database.ts';
 import { logOf, numberOf } from './place.ts';
 import { PreparedStatements } from './prepared-statements.ts';
@@ -21,6 +22,8 @@ export type SpoolFacts = {
   readonly lastAnchored: ChunkFact | undefined;
   readonly unaccepted: number;
   readonly unreceipted: number;
+  /** Statements that a service refuses, by its code; among none of the two above. */
+  readonly aside: readonly AsideCount[];
 };
 
 export type ChunkFact = { readonly log: number; readonly seq: number; readonly endMs: number };
@@ -54,10 +57,13 @@ function factsOf(sql: PreparedStatements): SpoolFacts {
     lastChunk: chunkFact(sql, number('SELECT max(place) FROM chunk')),
     lastAnchored: chunkFact(sql, integerOrNone(one(ANCHORED), 'place')),
     unaccepted:
-      number('SELECT count(*) FROM statement WHERE acceptance IS NULL AND inclusion IS NULL') ?? 0,
+      number(
+        `SELECT count(*) FROM statement WHERE acceptance IS NULL AND inclusion IS NULL AND ${NOT_ASIDE}`,
+      ) ?? 0,
     unreceipted:
       number('SELECT count(*) FROM statement WHERE acceptance IS NOT NULL AND inclusion IS NULL') ??
       0,
+    aside: asideCounts(sql),
   };
 }
 

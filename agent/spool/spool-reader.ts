@@ -17,6 +17,7 @@ import type {
   StoredWindow,
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
+import { asideCounts, behind, NOT_ASIDE } from './aside.ts';
 import {
   beaconsOf,
   countHops,
@@ -184,32 +185,53 @@ export class SpoolReader {
     ).map(toStatement);
   }
 
-  /** Without the service's word, oldest first. */
+  /** Without the service's word and not put aside, oldest first. */
   unacceptedStatements(limit: number): readonly StoredStatement[] {
     return this.#all(
-      'SELECT * FROM statement WHERE acceptance IS NULL AND inclusion IS NULL ORDER BY place LIMIT ?',
+      `SELECT * FROM statement WHERE acceptance IS NULL AND inclusion IS NULL AND ${NOT_ASIDE}
+       ORDER BY place LIMIT ?`,
       limit,
     ).map(toStatement);
   }
 
-  /** Ids of statements that were accepted and have no receipt, oldest first. */
-  unreceiptedStatements(limit: number): readonly Uint8Array[] {
+  /** Put aside, behind that place, oldest first. */
+  asideStatements(place: StatementPlace | undefined, limit: number): readonly StoredStatement[] {
     return this.#all(
-      'SELECT id FROM statement WHERE acceptance IS NOT NULL AND inclusion IS NULL ORDER BY place LIMIT ?',
+      `SELECT statement.* FROM aside_statement JOIN statement USING (place)
+       WHERE place > ? ORDER BY place LIMIT ?`,
+      behind(place),
       limit,
+    ).map(toStatement);
+  }
+
+  /** Statements that a service refuses. */
+  asideCount(): number {
+    return asideCounts(this.sql).reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** Ids of statements that were accepted and have no receipt, oldest first, without the first so many. */
+  unreceiptedStatements(limit: number, skip: number): readonly Uint8Array[] {
+    return this.#all(
+      `SELECT id FROM statement WHERE acceptance IS NOT NULL AND inclusion IS NULL
+       ORDER BY place LIMIT ? OFFSET ?`,
+      limit,
+      skip,
     ).map((row) => blob(row, 'id'));
   }
 
-  /** Statements without a receipt. */
+  /** Statements without a receipt that are not put aside. */
   waitingCount(): number {
-    const [row] = this.#all('SELECT count(*) AS count FROM statement WHERE inclusion IS NULL');
+    const [row] = this.#all(
+      `SELECT count(*) AS count FROM statement WHERE inclusion IS NULL AND ${NOT_ASIDE}`,
+    );
     return row === undefined ? 0 : integer(row, 'count');
   }
 
-  /** Statements without the service's word. */
+  /** Statements without the service's word that are not put aside. */
   unacceptedCount(): number {
     const [row] = this.#all(
-      'SELECT count(*) AS count FROM statement WHERE acceptance IS NULL AND inclusion IS NULL',
+      `SELECT count(*) AS count FROM statement
+       WHERE acceptance IS NULL AND inclusion IS NULL AND ${NOT_ASIDE}`,
     );
     return row === undefined ? 0 : integer(row, 'count');
   }

@@ -175,6 +175,10 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
     this.#statements.storeAcceptance(statementId, message);
   }
 
+  putAside(statementId: Uint8Array, code: string): void {
+    this.#statements.putAside(statementId, code);
+  }
+
   storeReceipt(statementId: Uint8Array, receipt: ReceiptToStore): void {
     this.#statements.storeReceipt(statementId, receipt);
   }

@@ -4,6 +4,7 @@
  */
 import type { Span } from '../../core/statement.ts';
 import type { AtCommitPoint, ReceiptToStore } from '../ports.ts';
+import { codeOfAside, insertAside } from './aside.ts';
 import type { IndexWriter } from './index-writer.ts';
 import { dropLinked, insertUnlinked } from './link-rows.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -57,6 +58,16 @@ export class StatementWriter {
       this.#index.sql.run('UPDATE statement SET acceptance = ? WHERE id = ?', message, statementId);
     });
     this.#atCommitPoint('accepted-committed');
+  }
+
+  /**
+   * Durable: the statement goes behind the others. Nothing follows from it but the turn of another, so a kill before it
+   * means that this one is sent and refused once more. The same refusal again writes nothing.
+   */
+  putAside(statementId: Uint8Array, code: string): void {
+    const { sql } = this.#index;
+    if (codeOfAside(sql, statementId) === code) return;
+    this.#index.commit(() => insertAside(sql, statementId, code));
   }
 
   /** Durable: the statement needs nothing more from the service. A kill before it means asking again. */

@@ -21,7 +21,7 @@ export class BeaconInUse {
   /** Of the monotonic clock, when the beacon was published. */
   #publishedAtMs = 0;
 
-  /** @param lastUsed number of the block that the last chunk header names, from before this start */
+  /** @param lastUsed number of the block that the newest header with a beacon names, from before this start */
   constructor(maxAgeMs: number, clock: BeaconClock, lastUsed: bigint | undefined) {
     this.#maxAgeMs = maxAgeMs;
     this.#clock = clock;

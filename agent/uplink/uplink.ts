@@ -41,6 +41,7 @@ import {
 } from './answers.ts';
 import { type BeaconClock, BeaconInUse } from './beacon-in-use.ts';
 import { LinkFollower } from './link-follower.ts';
+import { Refusals } from './refusals.ts';
 import { StampKeeper } from './stamps.ts';
 
 /** Statements on their way at once: a backlog of a month must not be sent again as a whole. */
@@ -55,7 +56,7 @@ export type UplinkEvents = {
   onReceipt(statementSeq: number): void;
   /** A time stamp was kept for so many windows of this vehicle; so many with a receipt still lack one. */
   onStamp?(windows: number, lacking: number): void;
-  /** The service does not take a record. Statements stay in the outbox: a person must look. */
+  /** The service does not take a record. A statement stays in the outbox, behind the others: a person must look. */
   onRefused(refusal: RefusedMessage): void;
   /**
    * The service has a statement of this device key that the disk does not know: the disk was set back. No
@@ -87,6 +88,7 @@ export class Uplink {
   readonly #broker: Broker;
   readonly #outbox: Outbox;
   readonly #links: LinkFollower;
+  readonly #refusals: Refusals;
   readonly #beacon: BeaconInUse;
   readonly #options: UplinkOptions;
   readonly #events: UplinkEvents;
@@ -109,6 +111,7 @@ export class Uplink {
   #lacked: readonly StoredStatement[] = [];
   #mayBeAsked = true;
   #askForReceipts = false;
+  #wantedBefore = 0;
   #askForStamps = false;
   #draining = false;
   #drainAgain = false;
@@ -122,6 +125,7 @@ export class Uplink {
     events: UplinkEvents,
   ) {
     const { service, sha256, beaconMaxAgeMs, clock } = options;
+    this.#refusals = new Refusals(outbox);
     this.#links = new LinkFollower(outbox, service.chainId, sha256);
     this.#beacon = new BeaconInUse(
       beaconMaxAgeMs,
@@ -154,6 +158,7 @@ export class Uplink {
         this.#events.onConnection?.(true);
         this.#sentSessions.clear();
         this.#links.restart();
+        this.#refusals.restart();
         const down = (['accepted', 'refused', 'receipt', 'last', 'link', 'missing'] as const).map(
           (t) => vehicleTopic(tag, t),
         );
@@ -240,7 +245,9 @@ export class Uplink {
     await this.#wantStamps();
     if (!this.#askForReceipts) return;
     this.#askForReceipts = false;
-    const wanted = this.#outbox.unreceiptedStatements(WANTED);
+    const wanted = this.#outbox.unreceiptedStatements(WANTED, this.#wantedBefore);
+    // In turn: what the service keeps no longer has no answer, and must not stand before what has one.
+    this.#wantedBefore = wanted.length < WANTED ? 0 : this.#wantedBefore + WANTED;
     if (wanted.length > 0) {
       await this.#broker.publish(vehicleTopic(tag, 'want'), encodeWantMessage(wanted));
     }
@@ -268,7 +275,9 @@ export class Uplink {
     if (!this.#maySend()) return;
     const lacked = this.#lacked;
     this.#lacked = [];
-    for (const statement of [...this.#outbox.unacceptedStatements(IN_FLIGHT), ...lacked]) {
+    const waiting = this.#outbox.unacceptedStatements(IN_FLIGHT);
+    const refused = this.#refusals.again(IN_FLIGHT - Math.max(waiting.length, this.#inFlight.size));
+    for (const statement of [...waiting, ...refused, ...lacked]) {
       if (this.#inFlight.has(toHex(statement.id))) continue;
       await this.#sendSession(statement);
       // Meanwhile there may be another connection, on which nothing is clear yet.
@@ -287,6 +296,7 @@ export class Uplink {
     if (session === undefined) throw new RangeError(`no session ${place}`);
     await this.#broker.publish(vehicleTopic(this.#options.tag, 'session'), session.record);
     this.#sentSessions.add(place);
+    this.#refusals.sessionSent(place, session.id);
   }
 
   #receive(topic: string, payload: Uint8Array): void {
@@ -371,8 +381,7 @@ export class Uplink {
     const statement = this.#outbox.statementById(message.statementId);
     if (statement === undefined || statement.acceptance !== undefined) return;
     this.#outbox.storeAcceptance(message.statementId, payload);
-    this.#inFlight.delete(toHex(statement.id));
-    if (this.#inFlight.size === 0) this.drain();
+    this.#answered(statement.id);
     this.#events.onAccepted(statement.seq);
   }
 
@@ -417,6 +426,12 @@ export class Uplink {
     if (refusal.code === 'SESSION_UNKNOWN') this.#sentSessions.clear();
     // The answer before it was older than what the service has.
     if (refusal.code === 'STATEMENT_FORK') this.askAgain();
+    if (this.#refusals.take(refusal)) this.#answered(refusal.recordId);
     this.#events.onRefused(refusal);
+  }
+
+  #answered(statementId: Uint8Array): void {
+    this.#inFlight.delete(toHex(statementId));
+    if (this.#inFlight.size === 0) this.drain();
   }
 }

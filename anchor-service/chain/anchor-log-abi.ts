@@ -49,5 +49,5 @@ export const ANCHOR_LOG_CREATION_CODE =
 export const ANCHOR_LOG_CODE_HASH =
   '0xa5732c0b547e492f93e393bdb278c1beb4a857155793ba692f53b9c1ce9485ab';
 
-/** Slot of `at`: an entry lies at keccak256(windowSeq . keccak256(publisher . slot)). */
+/** Slots of its mappings: an entry lies at keccak256(key . slot), once more for each further key. */
 export const ANCHOR_LOG_AT_SLOT = 0n;

@@ -11,12 +11,13 @@ import type { Listen } from './listen.ts';
 import { ThreadLine } from './thread-line.ts';
 
 /**
- * An error that nobody expected ends the process, as it would on the one thread: nobody is listening for it.
+ * @param onFailure of the thread, of an error that nobody expected: it takes no message and publishes none any more
  * @throws OperationalError PORT_IN_USE, LISTEN_FAILED; UserError TLS_FILES
  */
 export async function startBrokerThread(
   where: Listen,
   onMessage: OnUpMessage,
+  onFailure: (error: unknown) => void,
 ): Promise<BrokerLink> {
   const { port1: here, port2: there } = new MessageChannel();
   const line = new ThreadLine(here, onMessage);
@@ -28,6 +29,12 @@ export async function startBrokerThread(
   });
   const url = await urlOf(worker);
   let isConnected = true;
+  worker.on('error', (error) => {
+    isConnected = false;
+    // Whoever waits for it waits no longer.
+    line.close();
+    onFailure(error);
+  });
   return {
     url,
     isConnected: () => isConnected,

@@ -5,15 +5,15 @@
  */
 import type { Socket } from 'node:net';
 import { Aedes, type Client, type PublishPacket } from 'aedes';
-import { OperationalError } from '../../core/errors.ts';
 import type { BrokerLink, OnUpMessage } from '../ports.ts';
 import { type Listen, listen } from './listen.ts';
 import { PacketGuard } from './packet-guard.ts';
 import { mayPublish, maySubscribe, tagOfCertificate, tagOfClientId } from './vehicle-access.ts';
 import { WriteBatch } from './write-batch.ts';
 
-/** How long a vehicle may leave its answers unread before its connection is cut. */
+/** How long a vehicle may leave its answers unread before its connection is cut, and how much of them. */
 const DRAIN_MS = 10_000;
+const MAX_UNREAD_BYTES = 16 << 20;
 /** Return codes of MQTT 3.1.1 section 3.2.2.3. */
 const IDENTIFIER_REJECTED = 2;
 const NOT_AUTHORISED = 5;
@@ -54,6 +54,12 @@ export async function startEmbeddedBroker(
         done();
       }, done);
     },
+    authorizeForward: (client, packet) => {
+      if (client.conn.writableLength <= MAX_UNREAD_BYTES) return packet;
+      // Its answers are given up with it: it asks for them when it comes back.
+      client.conn.destroy();
+      return null;
+    },
     authorizeSubscribe: (client, subscription, done) => {
       done(null, maySubscribe(tagOf(client), subscription.topic) ? subscription : null);
     },
@@ -71,22 +77,20 @@ export async function startEmbeddedBroker(
   return {
     url: `${where.tls === undefined ? 'mqtt' : 'mqtts'}://${where.host}:${port}`,
     isConnected: () => true,
-    publish: (topic, payload, retain) =>
-      new Promise((resolve, reject) => {
-        const message = {
-          topic,
-          payload: Buffer.from(payload.buffer, payload.byteOffset, payload.length),
-          // In a clean session over TCP nothing is sent twice, so at QoS 1 nobody would wait for the acknowledgement.
-          qos: 0,
-          retain,
-          dup: false,
-        } as const;
-        broker.publish({ cmd: 'publish', ...message }, (error) =>
-          error === undefined || (error as unknown) === null
-            ? resolve()
-            : reject(unreachable(error)),
-        );
-      }),
+    publish: async (topic, payload, retain) => {
+      const message = {
+        topic,
+        payload: Buffer.from(payload.buffer, payload.byteOffset, payload.length),
+        // In a clean session over TCP nothing is sent twice, so at QoS 1 nobody would wait for the acknowledgement.
+        qos: 0,
+        retain,
+        dup: false,
+      } as const;
+      // Handed over is all that QoS 0 says. The broker's own answer comes when every socket has taken it: one vehicle
+      // that does not read would hold up what is published to the others.
+      broker.publish({ cmd: 'publish', ...message }, () => undefined);
+      await Promise.resolve();
+    },
     close: async () => {
       close();
       await new Promise<void>((resolve) => broker.close(() => resolve()));
@@ -112,11 +116,4 @@ function refusal(returnCode: number): Error & { readonly returnCode: number } {
 
 function bytesOf(payload: string | Buffer): Uint8Array {
   return typeof payload === 'string' ? Buffer.from(payload) : payload;
-}
-
-function unreachable(cause: unknown): OperationalError {
-  return new OperationalError('BROKER_UNREACHABLE', 'the broker took no message', {
-    retryable: true,
-    cause,
-  });
 }

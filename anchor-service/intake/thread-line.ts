@@ -1,6 +1,6 @@
 /**
  * Messages between two threads, each way, with word when one was taken: what `OnUpMessage` and `BrokerLink.publish`
- * promise, across the threads. All of one turn is one batch with one buffer, which changes hands and is not copied:
+ * promise, across the threads. All of one turn is one batch with one buffer, which changes hands:
  * a message by itself costs more to hand over than to work on (`npm run bench`, intake).
  */
 import type { MessagePort } from 'node:worker_threads';
@@ -71,7 +71,8 @@ export class ThreadLine {
     let at = 0;
     for (const [i, { topic, retain, length }] of messages.entries()) {
       at += length;
-      this.#take(topic, payloads.subarray(at - length, at), retain).then(
+      // Bytes of its own: one that is kept, as a beacon is, or waits for a slow socket must not hold the whole batch in memory.
+      this.#take(topic, payloads.slice(at - length, at), retain).then(
         () => this.#answer(this.#taken, first + i),
         () => this.#answer(this.#failed, first + i),
       );

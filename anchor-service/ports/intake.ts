@@ -103,6 +103,6 @@ export type IntakeStore = {
   acceptanceOf(statementId: Uint8Array, tag: Uint8Array): GivenAcceptance | undefined;
   /** All statement ids of a group commit, in order: what the paths are computed from. */
   groupIds(group: number): readonly Uint8Array[];
-  /** Queues the receipt again when the statement's window is final. */
+  /** Queues the receipt again when the statement's window is final, also one that is being published. */
   wantReceipt(statementId: Uint8Array): boolean;
 };

@@ -25,6 +25,8 @@ export type OwedReceipt = {
   readonly tag: Uint8Array;
   readonly windowSeq: number;
   readonly windowIndex: number;
+  /** How often it was asked for since it is owed. */
+  readonly asked: number;
 };
 
 export type ReceiptStore = {
@@ -32,8 +34,8 @@ export type ReceiptStore = {
   owedReceipts(limit: number): readonly OwedReceipt[];
   finalWindow(seq: number): PublishedWindow | undefined;
   entries: WindowEntries;
-  /** Removes the receipts from the outbox. */
-  markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n'>[]): void;
+  /** Removes the receipts from the outbox, but for those that were asked for again meanwhile. */
+  markReceiptsPublished(receipts: readonly Pick<OwedReceipt, 'n' | 'asked'>[]): void;
   /** FINAL windows without owed receipts whose files are written become PUBLISHED. @returns how many did */
   markWindowsPublished(): number;
 };

@@ -3,6 +3,7 @@
  * Implements spec/receipt.md. A receipt stays in the outbox until the broker has it, and may go out twice.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hash } from '../../core/hash.ts';
 import type { MerkleTree } from '../../core/merkle.ts';
 import { encodeReceiptMessage, vehicleTopic } from '../../core/wire.ts';
@@ -39,6 +40,8 @@ export class ReceiptPublisher {
       const messages: { readonly topic: string; readonly payload: Uint8Array }[] = [];
       for (const receipt of owed) {
         if (window?.seq !== receipt.windowSeq || tree === undefined) {
+          // A vehicle may ask for receipts of many windows at once, and one that is read in a single part takes no turn of its own.
+          await nextTurn();
           window = requireFinal(store.finalWindow(receipt.windowSeq), receipt.windowSeq);
           tree = await readWindowTree(store.entries, window, sha256);
         }

@@ -16,6 +16,7 @@ type OwedRow = {
   readonly tag: Uint8Array;
   readonly window_seq: number;
   readonly window_index: number;
+  readonly asked: number;
 };
 
 type WindowRow = {
@@ -47,14 +48,15 @@ export function publishedStore(
   lastBeacon: ServeStore['lastBeacon'],
 ): ReceiptStore & Omit<ServeStore, 'hop' | 'listHops'> & PublishStore {
   const owed = db.prepare<[number], OwedRow>(
-    `SELECT statement.n, statement.id, statement.tag, statement.window_seq, statement.window_index
+    `SELECT statement.n, statement.id, statement.tag, statement.window_seq, statement.window_index,
+       receipt_outbox.asked
      FROM receipt_outbox JOIN statement ON statement.n = receipt_outbox.statement_n
      ORDER BY receipt_outbox.window_seq, receipt_outbox.statement_n LIMIT ?`,
   );
   const window = db.prepare<[number], WindowRow>(
     "SELECT * FROM window WHERE seq = ? AND state IN ('FINAL', 'PUBLISHED')",
   );
-  const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ?');
+  const settle = db.prepare('DELETE FROM receipt_outbox WHERE statement_n = ? AND asked = ?');
   const publish = db.prepare(
     `UPDATE window SET state = 'PUBLISHED' WHERE state = 'FINAL' AND NOT EXISTS
        (SELECT 1 FROM receipt_outbox WHERE receipt_outbox.window_seq = window.seq)
@@ -83,7 +85,7 @@ export function publishedStore(
   );
   const oldestOpen = db.prepare<[], SignedRow>(
     `SELECT signed FROM acceptance WHERE n =
-       (SELECT min(acceptance) FROM statement WHERE window_seq IS NULL)`,
+       (SELECT acceptance FROM statement WHERE window_seq IS NULL ORDER BY n LIMIT 1)`,
   );
   const firstPending = db.prepare<[], { readonly seq: number }>(
     `SELECT seq FROM window WHERE state IN ('SEALED', 'SIGNED', 'SENT', 'MINED')
@@ -115,7 +117,7 @@ export function publishedStore(
     entries: windowEntries(db),
     markReceiptsPublished: (receipts) => {
       db.transaction(() => {
-        for (const { n } of receipts) settle.run(n);
+        for (const { n, asked } of receipts) settle.run(n, asked);
       }).immediate();
     },
     markWindowsPublished: () => publish.run().changes,
@@ -165,6 +167,7 @@ function toOwed(row: OwedRow): OwedReceipt {
     tag: row.tag,
     windowSeq: row.window_seq,
     windowIndex: row.window_index,
+    asked: row.asked,
   };
 }
 

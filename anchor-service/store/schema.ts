@@ -1,5 +1,6 @@
 /** The tables of the service's store. A new version is a new step at the end of the list. */
 import { RETENTION } from './retention-schema.ts';
+import { TAKING } from './taking-schema.ts';
 
 const VERSION_1 = `
 CREATE TABLE identity (
@@ -297,4 +298,5 @@ export const SCHEMA_STEPS: readonly string[] = [
   HOPS_KEPT,
   SETTLED,
   FORKS_WRITTEN,
+  TAKING,
 ];

@@ -3,8 +3,13 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readAgentConfig } from '../../agent/config.ts';
-import { type Health, type HealthItem, judgeHealth } from '../../agent/health.ts';
-import { readSpoolFacts, type SpoolFacts } from '../../agent/spool/spool-facts.ts';
+import {
+  type Health,
+  type HealthInputs,
+  type HealthItem,
+  judgeHealth,
+} from '../../agent/health.ts';
+import { readSpoolFacts } from '../../agent/spool/spool-facts.ts';
 import { readStatusFile } from '../../agent/status-file.ts';
 import { FormatError, OperationalError, UserError } from '../../core/errors.ts';
 import { type Io, print } from '../io.ts';
@@ -58,13 +63,14 @@ function healthOf(dataDir: string): Health {
   }
   try {
     const { blocks, bavail, bsize } = statfsSync(dataDir);
+    const disk = {
+      ...{ bytes: blocks * bsize, freeBytes: bavail * bsize },
+      isReadOnly: isReadOnly(dataDir),
+    };
     return judgeHealth({
       status: readStatusFile(dataDir),
-      facts: factsOf(join(dataDir, 'spool')),
-      disk: {
-        ...{ bytes: blocks * bsize, freeBytes: bavail * bsize },
-        isReadOnly: isReadOnly(dataDir),
-      },
+      ...factsOf(join(dataDir, 'spool'), disk.isReadOnly),
+      disk,
       nowMs: Date.now(),
     });
   } catch (cause) {
@@ -84,13 +90,31 @@ function isReadOnly(folder: string): boolean {
   }
 }
 
-function factsOf(spool: string): SpoolFacts | undefined {
+/**
+ * SQLite needs memory that it shares by a file to read an index in WAL mode, so that it opens none on a file system that
+ * takes no writes, unless a writer left that file. Only this failure is one of the disk; an index that is damaged, or
+ * cannot be opened anywhere else, is no less unknown for it.
+ */
+function factsOf(
+  spool: string,
+  isReadOnlyDisk: boolean,
+): Pick<HealthInputs, 'facts' | 'isIndexUnread'> {
   try {
-    return readSpoolFacts(spool);
+    return { facts: readSpoolFacts(spool), isIndexUnread: false };
   } catch (error) {
-    if (error instanceof UserError && error.code === 'SPOOL_MISSING') return undefined;
+    if (error instanceof UserError && error.code === 'SPOOL_MISSING') {
+      return { facts: undefined, isIndexUnread: false };
+    }
+    if (isReadOnlyDisk && isUnopened(error)) return { facts: undefined, isIndexUnread: true };
     throw error;
   }
+}
+
+function isUnopened(error: unknown): boolean {
+  const cause = error instanceof OperationalError ? error.cause : undefined;
+  return (
+    cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_CANTOPEN')
+  );
 }
 
 function healthLines({ isHealthy, items }: Health): readonly string[] {

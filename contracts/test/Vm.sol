@@ -11,6 +11,8 @@ interface Vm {
 
     function assume(bool condition) external pure;
     function prank(address sender) external;
+    function roll(uint256 blockNumber) external;
+    function warp(uint256 blockTime) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory logs);
     function expectRevert(bytes calldata revertData, address reverter) external;

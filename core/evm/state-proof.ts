@@ -68,13 +68,21 @@ export function proveStorage(
 }
 
 /**
+ * Where Solidity puts the entry of `key` in a mapping: Keccak-256 of the key and the mapping's own slot, 32 bytes each.
+ * Source: Solidity documentation, "Layout of State Variables in Storage", Mappings and Dynamic Arrays.
+ */
+export function mappingSlot(key: Uint8Array, slot: Uint8Array): Uint8Array {
+  requireWidth('slot of a mapping', slot, 32);
+  return keccak256(concatBytes(padTo32(key), slot));
+}
+
+/**
  * Where Solidity puts `at[publisher][windowSeq]` of `mapping(address => mapping(uint64 => bytes32)) at`,
  * the first state variable of AnchorLog: slot 0, hashed once per mapping.
  */
 export function anchorSlot(publisher: Uint8Array, windowSeq: bigint): Uint8Array {
   requireWidth('publisher address', publisher, 20);
-  const log = keccak256(concatBytes(padTo32(publisher), new Uint8Array(32)));
-  return keccak256(concatBytes(padTo32(uint64Bytes(windowSeq)), log));
+  return mappingSlot(uint64Bytes(windowSeq), mappingSlot(publisher, new Uint8Array(32)));
 }
 
 function isQuantity(item: RlpItem | undefined, maxBytes: number): item is Uint8Array {

@@ -27,6 +27,7 @@ function wellStatus(): StatusSnapshot {
 }
 
 const WELL: HealthInputs = {
+  isIndexUnread: false,
   status: wellStatus(),
   facts: {
     bodyBytes: 1_900_000,
@@ -37,6 +38,7 @@ const WELL: HealthInputs = {
     lastAnchored: { log: 0, seq: 3500, endMs: NOW_MS - 100_000 },
     unaccepted: 0,
     unreceipted: 2,
+    aside: [],
   },
   disk: { bytes: 8_000_000_000, freeBytes: 5_000_000_000, isReadOnly: false },
   nowMs: NOW_MS,
@@ -50,6 +52,7 @@ type Change = {
 
 function judged({ status, facts, disk }: Change) {
   return judgeHealth({
+    ...WELL,
     status: { ...wellStatus(), ...status },
     facts: WELL.facts && { ...WELL.facts, ...facts },
     disk: { ...WELL.disk, ...disk },
@@ -214,4 +217,17 @@ test('a folder in which no agent ever ran says so', () => {
 test('the driver that cannot count losses says so', () => {
   const { items } = judged({ status: { driver: 'socketcan' } });
   expect(items.find(({ topic }) => topic === 'can0')?.sentence).toContain('does not count losses');
+});
+
+test('what the service refuses is told until it is taken, by its code', () => {
+  const aside = [
+    { code: 'STATEMENT_PREVIOUS_ID', count: 1 },
+    { code: 'STATEMENT_PRUNED', count: 69 },
+  ];
+  expect(codes({ facts: { aside } })).toEqual(['STATEMENTS_ASIDE', 'STATEMENTS_ASIDE']);
+  const sentences = judged({ facts: { aside } }).items.map(({ sentence }) => sentence);
+  expect(sentences.join('\n')).toContain(
+    '1 statement refused by the service (STATEMENT_PREVIOUS_ID)',
+  );
+  expect(sentences.join('\n')).toContain('69 statements refused by the service (STATEMENT_PRUNED)');
 });

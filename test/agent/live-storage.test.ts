@@ -1,12 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { JournalFile } from '../../agent/record/journal-file.ts';
 import { OperationalError } from '../../core/errors.ts';
+import type { FullDiskUnit } from './support/full-disk-unit.ts';
 import { LiveUnit } from './support/live-unit.ts';
 import { MemoryCapture } from './support/memory-capture.ts';
-import { IS_ROOT, mountSmallDisk } from './support/small-disk.ts';
+import { inOwnMounts } from './support/small-disk.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
+import { numbersIn, traffic } from './support/traffic.ts';
 import { until } from './support/until.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -18,65 +19,32 @@ beforeEach(() => {
 });
 afterEach(() => folder[Symbol.dispose]());
 
-/** One frame every few ms, numbered, until told to end. */
-function traffic(): { end(): Promise<number> } {
-  const stopping = new AbortController();
-  let sent = 0;
-  const sending = (async () => {
-    while (!stopping.signal.aborted) {
-      source.add(0, 0x200, Uint8Array.of(sent & 255, sent >> 8, 1, 2, 3, 4, 5, 6));
-      sent += 1;
-      await sleep(3);
-    }
-  })();
-  return {
-    end: async () => {
-      stopping.abort();
-      await sending;
-      return sent;
-    },
-  };
-}
+type Left = Pick<FullDiskUnit, 'frames' | 'gaps' | 'lastState'>;
 
-function numbers(unit: LiveUnit): readonly number[] {
-  return unit.frames().map((line) => {
-    const [low = '', high = ''] = line.slice('can0 200#'.length).match(/../g) ?? [];
-    return Number.parseInt(low, 16) + 256 * Number.parseInt(high, 16);
-  });
+function leftBy(unit: LiveUnit): Left {
+  const headers = unit.headers();
+  const gaps = headers.flatMap((header) => header.gaps);
+  return { frames: unit.frames(), gaps, lastState: headers.at(-1)?.state };
 }
 
 /** Nothing that was called durable is missing, nothing is there twice, and the hole has its cause. */
-function expectWhole(unit: LiveUnit, durableAtFailure: number): void {
-  const got = numbers(unit);
+function expectWhole({ frames, gaps, lastState }: Left, durableAtFailure: number): void {
+  const got = numbersIn(frames);
   expect(got).toEqual([...new Set(got)].sort((a, b) => a - b));
   expect(got.slice(0, durableAtFailure)).toEqual([...Array(durableAtFailure).keys()]);
-  const causes = unit.headers().flatMap(({ gaps }) => gaps.map(({ cause }) => cause));
+  const causes = gaps.map(({ cause }) => cause);
   expect(causes).toContain('storage_full');
   expect(causes).not.toContain('unknown');
-  expect(unit.headers().at(-1)?.state).toBe('shutdown');
+  expect(lastState).toBe('shutdown');
 }
 
-// Mounting takes root, which CI is: elsewhere the test shows as skipped.
-test.skipIf(!IS_ROOT)(
-  'a disk that fills up ends nothing that was durable, is told, and recording goes on when there is room',
-  async () => {
-    using disk = mountSmallDisk(folder.path, 16);
-    await using unit = new LiveUnit(disk.path, source);
-    await unit.start({ chunkMs: 100 });
-    const sending = traffic();
-    await until(() => (unit.durable.at(-1)?.[0] ?? 0) > 50);
-    execFileSync('sh', ['-c', `cat /dev/zero > ${disk.path}/filler || true`], { stdio: 'ignore' });
-    await until(() => unit.agent.status.problems().length > 0);
-    expect(unit.agent.status.problems()[0]?.code).toBe('STORAGE_FULL');
-    const durable = unit.durable.at(-1)?.[0] ?? 0;
-    execFileSync('rm', [`${disk.path}/filler`]);
-    await until(() => unit.agent.status.problems().length === 0);
-    await sleep(300);
-    await sending.end();
-    await unit.stop();
-    expectWhole(unit, durable);
-  },
-);
+test('a disk that fills up ends nothing that was durable, is told, and recording goes on when there is room', () => {
+  const program = join(import.meta.dirname, 'support/full-disk-unit.ts');
+  const found = inOwnMounts(program, folder.path, 'fills up') as FullDiskUnit;
+  expect(found.whileFull[0]).toBe('STORAGE_FULL');
+  expect(found.durable).toBeGreaterThan(50);
+  expectWhole(found, found.durable);
+});
 
 test('a journal that fails to sync ends the session: what is not known to be durable is never called so', async () => {
   await using unit = new LiveUnit(folder.path, source);
@@ -96,13 +64,13 @@ test('a journal that fails to sync ends the session: what is not known to be dur
     return file;
   };
   await unit.start({ chunkMs: 300 }, { openJournal });
-  const sending = traffic();
+  const sending = traffic(source);
   await until(() => left <= 0);
   const durable = unit.durable.at(-1)?.[0] ?? 0;
   await until(() => left < -5);
   await sending.end();
   await unit.stop();
-  expectWhole(unit, durable);
+  expectWhole(leftBy(unit), durable);
 });
 
 test('told to stop while the disk cannot be written, it does not call that an orderly end', async () => {

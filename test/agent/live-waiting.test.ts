@@ -1,6 +1,5 @@
 /** A disk that cannot be written when a session should begin: the capture goes on, and what is left is no litter. */
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { prepareUnit } from '../../agent/main.ts';
@@ -11,10 +10,11 @@ import { OperationalError } from '../../core/errors.ts';
 import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { codeOfAsync } from './support/coded-error.ts';
 import { reportOn, trustPolicy } from './support/evidence.ts';
+import type { FullDiskUnit } from './support/full-disk-unit.ts';
 import { LiveUnit } from './support/live-unit.ts';
 import { MemoryCapture } from './support/memory-capture.ts';
 import { PRIMITIVES } from './support/primitives.ts';
-import { IS_ROOT, makeReadOnly, mountSmallDisk } from './support/small-disk.ts';
+import { inOwnMounts, makeReadOnly } from './support/small-disk.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 import { until } from './support/until.ts';
 
@@ -142,23 +142,14 @@ test('a unit that starts on a read-only disk waits for it, and says so in its ev
   expect(gapsOf(unit)).toEqual(['agent_stopped', 'storage_full']);
 });
 
-// Mounting takes root, which CI is: elsewhere the test shows as skipped.
-test.skipIf(!IS_ROOT)('a unit that starts on a full disk waits for room', async () => {
-  using disk = mountSmallDisk(folder.path, 16);
-  const source = new MemoryCapture();
-  await using unit = new LiveUnit(disk.path, source);
-  await unit.start();
-  await unit.stop();
-  rmSync(join(unit.dataDir, 'spool/reserve'));
-  execFileSync('sh', ['-c', `cat /dev/zero > ${disk.path}/filler || true`], { stdio: 'ignore' });
-  await unit.start();
-  expect(unit.agent.status.problems().map(({ code }) => code)).toEqual(['STORAGE_FULL']);
-  source.add(0, 0x200, Uint8Array.of(7));
-  rmSync(join(disk.path, 'filler'));
-  await until(() => unit.agent.status.problems().length === 0);
-  await unit.stop();
-  expect(unit.frames()).toEqual(['can0 200#07']);
-  expect(gapsOf(unit)).toEqual(['agent_stopped', 'storage_full']);
+test('a unit that starts on a full disk waits for room', () => {
+  const program = join(import.meta.dirname, 'support/full-disk-unit.ts');
+  const found = inOwnMounts(program, folder.path, 'is full at the start') as FullDiskUnit;
+  expect(found.whileFull).toEqual(['STORAGE_FULL']);
+  expect(found.frames).toEqual(['can0 200#07']);
+  expect(found.gapsVerdict).toBe('PASSED');
+  const causes = found.gaps.flatMap(({ bus, cause }) => (bus === '' ? [cause] : []));
+  expect(causes).toEqual(['agent_stopped', 'storage_full']);
 });
 
 test('told to stop while it waits for its disk from the start, it says that nothing was recorded', async () => {

@@ -69,6 +69,14 @@ test.each([
   ],
   ['a keystore without a password', { data_dir: 'd', keys: { sender_keystore: 'k' } }],
   ['a password without a keystore', { data_dir: 'd', keys: { sender_password_env: 'P' } }],
+  [
+    'statements that go while a vehicle is on holiday',
+    {
+      data_dir: 'd',
+      retention: { statements_days: 29 },
+      chain: { class: 'public', rpc: ['http://a', 'http://b'] },
+    },
+  ],
   ['a publisher that is none', { data_dir: 'd', keys: { replaces: '0x12' } }],
 ])('%s is refused', (_what, value) => {
   expect(codeOf(() => readConfig(value))).toBe('CONFIG_VALUE');

@@ -105,6 +105,7 @@ function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCaptu
     deviceKeyId: keyId(deviceSigner.key),
   };
   return new Session({
+    enrolment: undefined,
     spool,
     log: { ...identity, predecessor: undefined },
     deviceSigner,

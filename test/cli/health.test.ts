@@ -5,6 +5,8 @@ import { AgentStatus } from '../../agent/status.ts';
 import { statusSnapshot, writeStatusFile } from '../../agent/status-file.ts';
 import { run } from '../../cli/commands/health.ts';
 import { writeConfig } from '../agent/support/command.ts';
+import type { Answer, ReadOnlyDisk } from '../agent/support/read-only-disk.ts';
+import { inOwnMounts } from '../agent/support/small-disk.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { TestUnit } from '../agent/support/unit.ts';
 
@@ -86,4 +88,30 @@ function makeUnitAnew(): void {
 test('it wants one way to the folder', async () => {
   expect(await codeOf()).toBe('ARGUMENTS');
   expect(await codeOf('--data', unit(), '--config', 'x')).toBe('ARGUMENTS');
+});
+
+test('on a disk that takes no writes it says so, and what it can know of the rest', () => {
+  const program = join(import.meta.dirname, '../agent/support/read-only-disk.ts');
+  const told = inOwnMounts(program, folder.path) as ReadOnlyDisk;
+  const attention = ({ items }: Answer) => items.flatMap(({ code }) => code ?? []);
+  const on = ({ items }: Answer, topic: string) =>
+    items.filter((item) => item.topic === topic).map(({ sentence }) => sentence);
+
+  expect([told.writable.exit, attention(told.writable)]).toEqual([1, ['AGENT_NOT_RUNNING']]);
+  expect([told.killed.exit, attention(told.killed)]).toEqual([1, ['STORAGE_READ_ONLY']]);
+  expect(on(told.killed, 'anchor')).toEqual(on(told.writable, 'anchor'));
+
+  for (const answer of [told.closed, told.withoutShared]) {
+    expect([answer.exit, answer.thrown]).toEqual([1, undefined]);
+    expect(attention(answer)).toEqual(['STORAGE_READ_ONLY', 'INDEX_UNREADABLE']);
+    expect(on(answer, 'agent')).toEqual([expect.stringContaining('can only be read')]);
+    expect(on(answer, 'record')).toEqual([
+      expect.stringMatching(/5 min ago: chunk 0 ended 6 min ago, 1 statement waiting\.$/),
+    ]);
+    // Nothing is claimed of what only the index knows.
+    expect(on(answer, 'anchor')).toEqual([]);
+    expect(on(answer, 'storage')).toEqual([expect.stringMatching(/^[\d.]+ MB free on the disk/)]);
+  }
+  expect(attention(told.withoutStatus)).toEqual(['AGENT_NEVER_RAN', 'INDEX_UNREADABLE']);
+  expect([told.damaged.exit, told.damaged.thrown]).toEqual([2, 'HEALTH_UNKNOWN']);
 });

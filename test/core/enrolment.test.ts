@@ -38,6 +38,8 @@ const enrolment: fc.Arbitrary<Enrolment> = fc.record({
     maxLength: 8,
   }),
   enrolledAtS: count,
+  vehicleNumber: hash,
+  registrySalt: hash,
 });
 
 const signed: fc.Arbitrary<SignedEnrolment> = fc.record({

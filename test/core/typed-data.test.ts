@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toHex } from '../../core/bytes.ts';
 import { type CustodyRecord, custodyDigest } from '../../core/custody-record.ts';
-import { type Grant, grantHash, verifyGrant } from '../../core/grant.ts';
-import { type TypedField, typedDataDigest } from '../../core/typed-data.ts';
+import { type Grant, grantHash, grantTypedData, verifyGrant } from '../../core/grant.ts';
+import { type TypedField, typedDataDigest, typedDataJson } from '../../core/typed-data.ts';
 import { GRANT } from '../../fixtures/generate/grant.ts';
 import { addressOf, OWNER, walletSignature } from '../../fixtures/generate/sample-records.ts';
 import { address, bytesOf, count, hash, line, optional, uint64 } from './arbitrary-records.ts';
@@ -105,6 +105,25 @@ test('a wallet’s signature on a grant verifies, and ethers finds the same sign
   expect(signer.toLowerCase()).toBe(`0x${toHex(addressOf(OWNER))}`);
 });
 
+test('the JSON for a wallet has the digest that is verified', () => {
+  fc.assert(
+    fc.property(grants, (grant) => {
+      const { types, domain, message, primaryType } = JSON.parse(
+        typedDataJson(grantTypedData(grant)),
+      ) as {
+        types: Record<string, { name: string; type: string }[]>;
+        domain: object;
+        message: object;
+        primaryType: string;
+      };
+      expect(types['EIP712Domain']).toHaveLength(4);
+      const { EIP712Domain: _, ...others } = types;
+      expect(Object.keys(others)).toEqual([primaryType]);
+      expect(`0x${toHex(grantHash(grant))}`).toBe(TypedDataEncoder.hash(domain, others, message));
+    }),
+  );
+});
+
 test('a domain without a chain is the one that ethers computes', () => {
   fc.assert(
     fc.property(fc.string(), hash, optional(address), (text, word, contract) => {
@@ -120,11 +139,11 @@ test('a domain without a chain is the one that ethers computes', () => {
       };
       const domain = { name: 'Witnessmark', version: '0' };
       const onChain = { ...domain, chainId: 7n, verifyingContract: `0x${toHex(contract ?? word)}` };
-      const digest = typedDataDigest(
-        contract === undefined ? undefined : { chainId: 7n, verifyingContract: contract },
-        'Sample',
+      const digest = typedDataDigest({
+        domain: contract === undefined ? undefined : { chainId: 7n, verifyingContract: contract },
+        structName: 'Sample',
         fields,
-      );
+      });
       expect(`0x${toHex(digest)}`).toBe(
         TypedDataEncoder.hash(contract === undefined ? domain : onChain, types, {
           text,

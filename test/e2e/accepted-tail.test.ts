@@ -74,7 +74,7 @@ test('TAIL says until when a service had what, and only by a service that the po
   expect(of('ACCEPTANCE', serviceKeys)).toMatchObject({ verdict: 'PASSED' });
   const tail = of('TAIL', serviceKeys);
   expect(tail).toMatchObject({ verdict: 'INDETERMINATE', reason: 'tail_may_be_cut' });
-  expect(tail?.detail).toContain('a service says that it had all up to chunk 0/1');
+  expect(tail?.detail).toContain('a service says that it had a statement up to chunk 0/1 by ');
   const [end] = (tail?.values?.['openEnds'] ?? []) as unknown as readonly {
     readonly knownOutside: unknown;
     readonly accepted: { readonly chunk: unknown; readonly ms: string };

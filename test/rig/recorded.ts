@@ -1,6 +1,6 @@
 /** On the host: what the evidence of a guest's agent says, in the terms that candump and the tests speak. */
 import { readFileSync } from 'node:fs';
-import type { Gap } from '../../core/chunk-header.ts';
+import type { ChunkHeader, Gap } from '../../core/chunk-header.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { readEvidence } from '../../verifier/evidence.ts';
@@ -10,6 +10,7 @@ import { verifyEvidence } from '../../verifier/verify.ts';
 import { framesText } from '../agent/support/evidence.ts';
 
 export type Recorded = {
+  readonly headers: readonly ChunkHeader[];
   /** As `candump -N` writes them, in recorded order. */
   readonly lines: readonly string[];
   /** What the headers count as lost, on the buses that lost something. */
@@ -35,6 +36,7 @@ export function readRecorded(path: string): Recorded {
     };
   }
   return {
+    headers,
     lines: framesText(bytes).split('\n').slice(0, -1),
     lost,
     busOffs,

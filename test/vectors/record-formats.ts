@@ -34,6 +34,11 @@ import {
   verifyEnrolment,
   verifyVinCommitment,
 } from '../../core/enrolment.ts';
+import {
+  decodeEnrolmentRequest,
+  encodeEnrolmentRequest,
+  pairingCode,
+} from '../../core/enrolment-request.ts';
 import { FormatError } from '../../core/errors.ts';
 import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
 import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
@@ -153,6 +158,11 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   enrolment: (input) => {
     const { id, owner } = verifyEnrolment(hex(input, 'bytes'), verifyDigest);
     return plainObject({ id, owner });
+  },
+  'enrolment-request': (input) => {
+    const bytes = hex(input, 'bytes');
+    const request = decodedAgain(bytes, decodeEnrolmentRequest, encodeEnrolmentRequest);
+    return plainObject({ request, pairingCode: pairingCode(bytes) });
   },
   'enrolment-payload': codec(decodeEnrolment, encodeEnrolment),
   'evm-anchor': runEvmAnchor,

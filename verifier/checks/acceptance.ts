@@ -11,9 +11,9 @@ export function checkAcceptance({ acceptances, trail, evidence }: Context): Outc
     return indeterminate('absent', 'no word of a service in the bundle that it has a statement');
   }
   const ids = evidence.acceptances.map(({ statementId }) => toHex(statementId));
-  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
-  if (twice !== undefined) {
-    return failed('ACCEPTANCE_TWICE', `statement ${twice} is said to be accepted twice`);
+  const words = evidence.acceptances.map(({ acceptance }, i) => `${ids[i]} ${toHex(acceptance)}`);
+  if (new Set(words).size < words.length) {
+    return failed('ACCEPTANCE_TWICE', 'the same acceptance of one statement twice');
   }
   const wrong = acceptances.find(({ problem }) => problem !== undefined)?.problem;
   if (wrong !== undefined) return failed(wrong.code, `acceptance: ${wrong.message}`);

@@ -49,7 +49,7 @@ export function checkCapture({ trail, evidence }: Context): Outcome {
     );
   }
   return passed(
-    `captured live on ${[...buses].map((bus) => (bus === '' ? 'all buses' : bus)).join(', ')}`,
+    `recorded as captured live on ${[...buses].map((bus) => (bus === '' ? 'all buses' : bus)).join(', ')}`,
     values,
   );
 }

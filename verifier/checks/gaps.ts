@@ -47,7 +47,7 @@ export function checkGaps({ trail }: Context): Outcome {
   if (unknown > 0) {
     return indeterminate('unknown_cause', `${counted(unknown, 'gap')} of unknown cause`, values);
   }
-  if (gaps.length === 0) return passed('no gap', values);
+  if (gaps.length === 0) return passed('no gap recorded, and none between the chunks', values);
   const listed = [...causes].map(([cause, count]) => `${cause} ${count}`).join(', ');
   return passed(`${counted(gaps.length, 'gap')}, each with its cause: ${listed}`, values);
 }

@@ -2,12 +2,12 @@
 
 import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import { chunkName, counted, utc } from '../sentence.ts';
+import { chunkName, counted, utc, utcMillis } from '../sentence.ts';
 import type { HeaderTrail, SessionTrail } from '../trail.ts';
 
 type Header = HeaderTrail['header'];
 
-/** An end without a shutdown that the session recorded. */
+/** An end without a shutdown that the session recorded, or behind which a session left nothing. */
 type OpenEnd = {
   /** Of the last chunk that the session sealed, or that was recovered from it. */
   readonly header: Header;
@@ -25,7 +25,7 @@ type Outside = {
   readonly block: bigint;
 };
 
-/** The last chunk of a statement of its own session that a service said it had. */
+/** The last chunk of a statement of its own session that a service said it had: the statement, never the chunk. */
 type Accepted = { readonly header: Header; readonly atMs: number };
 
 export function checkTail(context: Context): Outcome {
@@ -92,12 +92,22 @@ function openEnds({ trail, bounds, acceptances }: Context): readonly OpenEnd[] {
     const next = headers[at + 1];
     const nextSession = contentsOf(next, session);
     const isEnd = next?.header.log !== header.log || nextSession !== session;
+    const isOrderly =
+      header.state === 'shutdown' && header.recovered === undefined && !skips(session, nextSession);
     session = nextSession;
-    if (!isEnd || (header.state === 'shutdown' && header.recovered === undefined)) return;
+    if (!isEnd || isOrderly) return;
     const isFollowed = next !== undefined || header.recovered !== undefined;
     ends.push({ header, outside, accepted, isFollowed });
   });
   return ends;
+}
+
+/** A session in between left nothing here: it sealed nothing, or what it had was cut. */
+function skips(before: SessionTrail | undefined, after: SessionTrail | undefined): boolean {
+  if (before === undefined || after === undefined || before.record.log !== after.record.log) {
+    return false;
+  }
+  return after.record.number > before.record.number + 1;
 }
 
 /** A recovered chunk belongs to the session that died; while it is closed, to the one before it, as a rule. */
@@ -115,8 +125,8 @@ function outsideSentence({ outside, accepted }: OpenEnd): string {
       ? 'nothing before it is shown to have been known outside by then'
       : `the last that was known outside is ${chunkName(outside.header)}, by ${utc(outside.seconds)} (block ${outside.block} of chain ${outside.chainId})`;
   if (accepted === undefined) return known;
-  const at = utc(BigInt(Math.floor(accepted.atMs / 1000)));
-  return `${known}; a service says that it had all up to ${chunkName(accepted.header)} at ${at}, by its clock`;
+  const at = utcMillis(BigInt(accepted.atMs) * 1_000_000n);
+  return `${known}; a service says that it had a statement up to ${chunkName(accepted.header)} by ${at}: its word, by its clock, on no chain`;
 }
 
 function endValues({ header, outside, accepted }: OpenEnd): Json {

@@ -17,16 +17,6 @@ function unread(section: UnreadSection, absent: string, item: string) {
   };
 }
 
-export const checkEnrolment = unread(
-  'enrolments',
-  'no enrolment: which vehicle this is and who vouched for the device is not shown',
-  'enrolment',
-);
-export const checkRegistry = unread(
-  'registry',
-  'no registry proof: whether the device key was revoked is not shown',
-  'registry proof',
-);
 export const checkGrant = unread(
   'grants',
   'no grant: whether the owner released these streams is not shown',

@@ -37,6 +37,7 @@ test.each([
   ['clock_source{source="gnss"}', 0],
   ['clock_offset_seconds', -0.0015],
   ['statements_waiting{for="accepted"}', 1],
+  ['statements_aside', 4],
   ['restarts', 4],
   ['resident_memory_bytes', 90_000_000],
   ['problem{code="STORAGE_FULL"}', 1],

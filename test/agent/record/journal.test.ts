@@ -222,6 +222,18 @@ describe('the file', () => {
     }
     expect(copies().sort()).toEqual(['journal-damaged-0-2', 'journal-damaged-1-7']);
   });
+
+  test('has no copy that a kill left unfinished, and keeps those that are finished', () => {
+    fiveBlocks();
+    session.file.keepDamaged(0, 2);
+    const before = readdirSync(folder.path).sort();
+    writeFileSync(join(folder.path, 'journal-damaged.new'), session.file.read().subarray(0, 5000));
+    const again = JournalFile.open(folder.path);
+    expect(readdirSync(folder.path).sort()).toEqual(before);
+    again.keepDamaged(0, 2);
+    expect(readFileSync(join(folder.path, 'journal-damaged-0-2'))).toEqual(again.read());
+    again.close();
+  });
 });
 
 function flip(bytes: Buffer, at: number): void {

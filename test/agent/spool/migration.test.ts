@@ -40,6 +40,9 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
+/** What version 5 added. */
+const WITHOUT_ASIDE = `DROP TRIGGER aside_forgotten; DROP TRIGGER aside_taken; DROP TABLE aside_statement;`;
+
 /** Everything that can be read. */
 function contentOf(spool: SpoolReader): Readonly<Record<string, unknown>> {
   const chunks = spool.chunks(0, 0, 1e6);
@@ -52,7 +55,7 @@ function contentOf(spool: SpoolReader): Readonly<Record<string, unknown>> {
     statements: spool.statements(0, 0, 1e6),
     unbatched: spool.unbatchedChunks(),
     unaccepted: spool.unacceptedStatements(1000),
-    unreceipted: spool.unreceiptedStatements(1000),
+    unreceipted: spool.unreceiptedStatements(1000, 0),
     window: spool.window(idOf('window')),
     announced: spool.announcedStreams(0),
     end: spool.bodiesEnd(),
@@ -91,7 +94,7 @@ test('a spool of version 1 is migrated with all that it holds, and recording goe
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(4);
+  expect(pragma(copy, 'user_version')).toBe(5);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   expect(pragma(copy, 'foreign_key_check')).toEqual([]);
   const again = openSpool(copy);
@@ -132,7 +135,7 @@ test('a spool of version 2 gets the tables of promises, links and stamps, and ke
   const copy = oldCopy();
   openSpool(copy).close();
   const database = new Database(join(copy, 'spool/index.db'));
-  database.exec(`DROP TRIGGER statement_forgotten; DROP TABLE moved_statement; DROP TABLE missed_promise;
+  database.exec(`${WITHOUT_ASIDE} DROP TRIGGER statement_forgotten; DROP TABLE moved_statement; DROP TABLE missed_promise;
     DROP TABLE stamped_window; DROP TABLE time_stamp;
     DROP TABLE unlinked_block; DROP TABLE header_hop; DROP INDEX anchored_window_block;
     ALTER TABLE anchored_window DROP COLUMN chain_id; ALTER TABLE anchored_window DROP COLUMN block;
@@ -143,7 +146,7 @@ test('a spool of version 2 gets the tables of promises, links and stamps, and ke
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(4);
+  expect(pragma(copy, 'user_version')).toBe(5);
 });
 
 test('a spool of version 3 learns of which chain its windows, hops and unlinked blocks are', () => {
@@ -152,7 +155,7 @@ test('a spool of version 3 learns of which chain its windows, hops and unlinked 
   const chain = new TestChain();
   const link = encodeHeaderLink(chain.hopsLink([{ block: 120n, shows: [110n] }]));
   const database = new Database(join(copy, 'spool/index.db'));
-  database.exec(`DROP INDEX anchored_window_block; ALTER TABLE anchored_window DROP COLUMN chain_id;
+  database.exec(`${WITHOUT_ASIDE} DROP INDEX anchored_window_block; ALTER TABLE anchored_window DROP COLUMN chain_id;
     CREATE INDEX anchored_window_block ON anchored_window (block) WHERE block IS NOT NULL;
     DROP TABLE header_hop; DROP TABLE unlinked_block;
     CREATE TABLE header_hop (id BLOB PRIMARY KEY, number INTEGER NOT NULL, link BLOB NOT NULL) WITHOUT ROWID;
@@ -175,8 +178,23 @@ test('a spool of version 3 learns of which chain its windows, hops and unlinked 
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(4);
+  expect(pragma(copy, 'user_version')).toBe(5);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
+});
+
+test('a spool of version 4 gets its table of what a service refuses', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec(`${WITHOUT_ASIDE} PRAGMA user_version = 4`);
+  database.close();
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  const [waiting] = spool.unacceptedStatements(1);
+  spool.putAside(waiting?.id ?? idOf(''), 'STATEMENT_PRUNED');
+  expect(spool.asideCount()).toBe(1);
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(5);
 });
 
 test('killed while it migrates, a spool is of the old version or of the new, and whole', {
@@ -199,5 +217,5 @@ test('killed while it migrates, a spool is of the old version or of the new, and
     spool.close();
   }
   // The last of the steps is behind the commit.
-  expect(new Set(versions)).toEqual(new Set([1, 4]));
+  expect(new Set(versions)).toEqual(new Set([1, 5]));
 });

@@ -297,7 +297,7 @@ describe('statements', () => {
     };
     const state = () => [
       spool.unacceptedStatements(9).map(({ seq }) => seq),
-      spool.unreceiptedStatements(9),
+      spool.unreceiptedStatements(9, 0),
       spool.waitingCount(),
     ];
     expect(state()).toEqual([[0, 1, 2], [], 3]);

@@ -6,7 +6,7 @@ import { prepareUnit } from '../../../agent/main.ts';
 import { codeOf } from '../support/coded-error.ts';
 import { type Filled, fillSpool } from '../support/fill-spool.ts';
 import type { FullDisk } from '../support/full-disk.ts';
-import { IS_ROOT, makeReadOnly, mountSmallDisk } from '../support/small-disk.ts';
+import { IS_ROOT, inOwnMounts, makeReadOnly, mountSmallDisk } from '../support/small-disk.ts';
 import { chunkRow, newSpool, openSpool } from '../support/spool-rows.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -55,10 +55,7 @@ test('a limit on the size of files stops the commit like a full disk', () => {
 test('a full disk makes room by itself, loses nothing that is held, and can be started on', () => {
   using folder = temporaryFolder();
   const program = join(import.meta.dirname, '../support/full-disk.ts');
-  // Mounts of its own, which end with it; a user without rights is root in there.
-  const inside = IS_ROOT ? ['--mount'] : ['--mount', '--map-root-user'];
-  const command = [...inside, process.execPath, program, folder.path];
-  const result = JSON.parse(execFileSync('unshare', command, { encoding: 'utf8' })) as FullDisk;
+  const result = inOwnMounts(program, folder.path) as FullDisk;
   const { committed, seqs, ...codes } = result;
   const well = 'nothing was thrown';
   expect(codes).toEqual({

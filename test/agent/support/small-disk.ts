@@ -5,6 +5,16 @@ import { join } from 'node:path';
 
 export const IS_ROOT = process.getuid?.() === 0;
 
+/**
+ * Runs a program of the tests with mounts of its own, which end with it; a user without rights is root in there.
+ * @returns what it printed
+ */
+export function inOwnMounts(program: string, ...args: readonly string[]): unknown {
+  const own = IS_ROOT ? ['--mount'] : ['--mount', '--map-root-user'];
+  const command = [...own, process.execPath, program, ...args];
+  return JSON.parse(execFileSync('unshare', command, { encoding: 'utf8' }));
+}
+
 /** A file system of its own, for root. */
 export function mountSmallDisk(
   folder: string,

@@ -59,7 +59,7 @@ export function busyStatus(): AgentStatus {
     oldestMs: NOW_MS - 3_600_000,
   });
   Object.assign(status.uplink, {
-    ...{ isConnected: true, unaccepted: 1, unreceipted: 2, accepted: 3, receipts: 2 },
+    ...{ isConnected: true, unaccepted: 1, unreceipted: 2, aside: 4, accepted: 3, receipts: 2 },
     ...{ lastAcceptedMs: NOW_MS - 1000, lastReceiptMs: NOW_MS - 2000 },
   });
   status.restarts = 4;

@@ -102,6 +102,7 @@ export class TestUnit {
       id: recordId('chunk-header', this.#keyOf(last), last.header),
     };
     const session = newSession({
+      enrolmentId: undefined,
       identity,
       deviceSigner: this.device,
       sessionSigner: signer,

@@ -7,6 +7,7 @@ import { toHex } from '../../../core/bytes.ts';
 import { OperationalError } from '../../../core/errors.ts';
 import {
   decodeLastMessage,
+  decodeWantMessage,
   encodeLastMessage,
   encodeMissingMessage,
   encodeRefusedMessage,
@@ -178,6 +179,19 @@ describe('a backlog', () => {
   });
 });
 
+test('receipts are asked for in turn, so that those that never come hold up none', {
+  timeout: 120_000,
+}, async () => {
+  await using rig = new UplinkRig();
+  rig.service.answers.anchor = false;
+  for (let i = 0; i < 300; i++) rig.unit.addStatement();
+  await rig.service.start();
+  rig.start();
+  await until(() => rig.accepted.length === 300);
+  const wanted = () => new Set(rig.service.ofTopic('want').flatMap(decodeWantMessage).map(toHex));
+  await until(() => wanted().size === 300);
+});
+
 describe('a refusal', () => {
   test('for want of the session brings the session record again', async () => {
     await using rig = new UplinkRig();
@@ -207,7 +221,8 @@ describe('a refusal', () => {
     rig.service.send('refused', encodeRefusedMessage(message));
     await until(() => rig.refused.length === 1);
     expect(rig.refused).toEqual(['STATEMENT_FORK']);
-    expect(rig.unit.spool.unacceptedStatements(9).length).toBe(1);
+    expect(rig.unit.spool.asideStatements(undefined, 9).length).toBe(1);
+    expect(rig.unit.spool.statements(0, 0, 9).length).toBe(1);
   });
 });
 

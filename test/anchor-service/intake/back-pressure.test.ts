@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { startBrokerThread } from '../../../anchor-service/intake/broker-thread.ts';
 import type { BrokerLink } from '../../../anchor-service/ports.ts';
+import { packet, subscriber, text } from '../support/raw-mqtt.ts';
 
 const TAG = '0f'.repeat(16);
 /** What the broker may hold of one connection: what it reads ahead, twice, and one message. */
@@ -19,12 +20,16 @@ afterEach(async () => {
 test('of what is not durable the broker reads a little and leaves the rest with the vehicle', async () => {
   const release: (() => void)[] = [];
   let held = 0;
-  link = await startBrokerThread({ host: '127.0.0.1', port: 0, tls: undefined }, () => {
-    held += 1;
-    return new Promise((resolve) => {
-      release.push(resolve);
-    });
-  });
+  link = await startBrokerThread(
+    { host: '127.0.0.1', port: 0, tls: undefined },
+    () => {
+      held += 1;
+      return new Promise((resolve) => {
+        release.push(resolve);
+      });
+    },
+    unexpected,
+  );
   socket = connect(Number(new URL(link.url).port), '127.0.0.1');
   let acknowledged = 0;
   // CONNACK is the first four bytes; of each acknowledgement there are four more.
@@ -56,10 +61,13 @@ test('vehicles that leave their answers unread hold up nobody', async () => {
   const broker = await startBrokerThread(
     { host: '127.0.0.1', port: 0, tls: undefined },
     async () => {},
+    unexpected,
   );
   link = broker;
   const tags = Array.from({ length: 150 }, (_, i) => i.toString(16).padStart(32, '0'));
-  const slow = await Promise.all(tags.map(async (tag) => await subscriber(broker.url, tag)));
+  const slow = await Promise.all(
+    tags.map(async (tag) => await subscriber(broker.url, tag, 'last')),
+  );
   let cut = 0;
   for (const each of slow) {
     each.pause();
@@ -72,7 +80,7 @@ test('vehicles that leave their answers unread hold up nobody', async () => {
   const unread = tags.flatMap((tag) =>
     Array.from({ length: 20 }, async () => await broker.publish(`v1/${tag}/last`, large, false)),
   );
-  const reader = await subscriber(broker.url, TAG);
+  const reader = await subscriber(broker.url, TAG, 'last');
   const heard = new Promise<number>((resolve) => {
     reader.once('data', (chunk) => resolve(chunk.length));
   });
@@ -83,26 +91,6 @@ test('vehicles that leave their answers unread hold up nobody', async () => {
   await Promise.allSettled(unread);
 }, 120_000);
 
-/** Connected and subscribed to its answers on `last`. */
-async function subscriber(url: string, tag: string): Promise<Socket> {
-  const client = connect(Number(new URL(url).port), '127.0.0.1');
-  client.on('error', () => undefined);
-  client.write(packet(0x10, Buffer.concat([text('MQTT'), Buffer.from([4, 2, 0, 0]), text(tag)])));
-  const filter = Buffer.concat([Buffer.from([0, 1]), text(`v1/${tag}/last`), Buffer.from([1])]);
-  client.write(packet(0x82, filter));
-  // CONNACK and SUBACK.
-  let got = 0;
-  await new Promise<void>((resolve) => {
-    client.on('data', function take(chunk: Buffer) {
-      got += chunk.length;
-      if (got < 9) return;
-      client.off('data', take);
-      resolve();
-    });
-  });
-  return client;
-}
-
 function publish(i: number): Buffer {
   const id = Buffer.from([((i + 1) >> 8) & 0xff, (i + 1) & 0xff || 1]);
   return packet(
@@ -111,13 +99,8 @@ function publish(i: number): Buffer {
   );
 }
 
-function text(value: string): Buffer {
-  return Buffer.concat([Buffer.from([0, value.length]), Buffer.from(value)]);
-}
-
-function packet(head: number, body: Buffer): Buffer {
-  const [low, high] = [body.length % 128, body.length >> 7];
-  return Buffer.concat([Buffer.from(high > 0 ? [head, low | 128, high] : [head, low]), body]);
+function unexpected(error: unknown): void {
+  throw error;
 }
 
 async function settle(): Promise<void> {

@@ -91,6 +91,13 @@ export function floodBlocking(names: readonly string[], count: number): void {
   execFileSync('/bin/sh', ['-c', `${senders.join(' ')} wait`], { stdio: 'inherit' });
 }
 
+/** As `floodBlocking`, with this process stopped as a whole, threads too: its sockets hold the first frames, and no other. */
+export function floodStopped(names: readonly string[], count: number): void {
+  const flood = names.map((name) => `cangen ${name} -g 0 -n ${count} ${COUNTED.join(' ')} &`);
+  const script = `kill -STOP ${process.pid}; ${flood.join(' ')} wait; kill -CONT ${process.pid}`;
+  execFileSync('/bin/sh', ['-c', script], { stdio: 'inherit' });
+}
+
 /** Frames until they are stopped, whether the interface is up or not. */
 export function endlessTraffic(name: string, gapMs = 1): { stop(): void } {
   const loop = `while :; do cangen ${name} -g ${gapMs} -i 2>/dev/null; sleep 0.01; done`;

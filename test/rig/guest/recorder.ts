@@ -106,6 +106,12 @@ export class Recorder {
     });
   }
 
+  /** Resolves when it has twice taken what was there: the reader goes on once there is room, and then has nothing left. */
+  async untilTaken(): Promise<void> {
+    const { rounds } = this.#agent.status;
+    await until('two rounds of the agent', () => this.#agent.status.rounds >= rounds + 2);
+  }
+
   /**
    * Seals what it has, and writes the evidence of all its frames to a file.
    * @returns the public key that it rests on, in hexadecimal

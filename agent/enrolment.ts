@@ -1,0 +1,87 @@
+/**
+ * Enrolling a unit: it says who it is, its owner signs, its device key signs last.
+ * Implements spec/enrolment.md, "Request" and "On the unit".
+ */
+import { equalBytes } from '../core/bytes.ts';
+import { encodeSigned, recordId } from '../core/cose.ts';
+import { decodeEnrolment, type Enrolment, enrolmentDigest } from '../core/enrolment.ts';
+import { type EnrolmentRequest, encodeEnrolmentRequest } from '../core/enrolment-request.ts';
+import { UserError } from '../core/errors.ts';
+import { type OwnerVerdict, verifyOwnerSignature } from '../core/owner-signature.ts';
+import { TAG_BYTES } from '../core/vehicle-log.ts';
+import { keepEnrolment, keepRequest, readEnrolment, readRequest } from './enrol/kept-enrolment.ts';
+import { readDeviceKey } from './keys.ts';
+import type { Machine } from './machine.ts';
+import type { LogIdentity } from './ports.ts';
+import { knownIdentity, makeUnit } from './unit.ts';
+
+/**
+ * Makes the device key where there is none. Beside a running agent it only reads.
+ * @returns the request, which is also kept
+ * @throws UserError KEY_FILE_*, SPOOL_MISSING, ENROLMENT_EXISTS; OperationalError STORAGE_*, SPOOL_*
+ */
+export function requestEnrolment(
+  dataDir: string,
+  machine: Machine,
+  unitSerial: string,
+): Uint8Array {
+  if (readEnrolment(dataDir) !== undefined) {
+    throw new UserError('ENROLMENT_EXISTS', 'this unit is enrolled already');
+  }
+  const deviceKey = makeUnit(dataDir, machine);
+  const { tag, epoch } = placeOf(dataDir, machine);
+  const request = encodeEnrolmentRequest({
+    tag,
+    epoch,
+    deviceKey,
+    unitSerial,
+    softwareHash: machine.softwareHash(),
+    keyProtection: 'file',
+  });
+  keepRequest(dataDir, request);
+  return request;
+}
+
+/** Of the log that there is; before the first one, of the request that was kept, which the first log will follow. */
+function placeOf(dataDir: string, machine: Machine): Pick<LogIdentity, 'tag' | 'epoch'> {
+  return (
+    knownIdentity(dataDir, machine) ??
+    readRequest(dataDir) ?? { tag: machine.primitives.random(TAG_BYTES), epoch: 0 }
+  );
+}
+
+export type Enrolled = {
+  readonly id: Uint8Array;
+  readonly enrolment: Enrolment;
+  /** COSE_Sign1. */
+  readonly record: Uint8Array;
+  readonly owner: OwnerVerdict;
+};
+
+/**
+ * Takes the owner's answer and puts the device key's signature around it. In force from the agent's next start.
+ * @param payload of the enrolment, signed by the owner
+ * @throws UserError ENROLMENT_FOREIGN, ENROLMENT_EXISTS, KEY_FILE_*; FormatError; VerificationError OWNER_SIGNATURE_INVALID
+ */
+export function acceptEnrolment(dataDir: string, machine: Machine, payload: Uint8Array): Enrolled {
+  const { enrolment, signature } = decodeEnrolment(payload);
+  const owner = verifyOwnerSignature(enrolmentDigest(enrolment), enrolment.owner, signature);
+  const request = readRequest(dataDir);
+  const secret = readDeviceKey(dataDir, machine.keyFiles);
+  if (request === undefined || secret === undefined || !isOf(enrolment, request)) {
+    throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is not of what this unit asked for');
+  }
+  const signer = machine.deviceSigner(secret);
+  if (!equalBytes(signer.key.bytes, enrolment.deviceKey.bytes)) {
+    throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is of another device key');
+  }
+  const id = recordId('enrolment', signer.key, payload);
+  const record = encodeSigned('enrolment', signer.key, { payload, signature: signer.sign(id) });
+  keepEnrolment(dataDir, record);
+  return { id, enrolment, record, owner };
+}
+
+/** Everything that the unit said of itself, unchanged. */
+function isOf(enrolment: Enrolment, request: EnrolmentRequest): boolean {
+  return equalBytes(encodeEnrolmentRequest(enrolment), encodeEnrolmentRequest(request));
+}

@@ -1,0 +1,217 @@
+/** `witnessmark enrol`: a unit gets its owner, in three steps on two machines. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { renderUnicodeCompact } from 'uqr';
+import { acceptUnitEnrolment, requestUnitEnrolment } from '../../agent/main.ts';
+import { fromHex, toHex } from '../../core/bytes.ts';
+import { pairingCode } from '../../core/enrolment-request.ts';
+import { UserError } from '../../core/errors.ts';
+import {
+  draftEnrolment,
+  type EnrolmentOrder,
+  enrolUnit,
+  finishEnrolment,
+  registerVehicle,
+  registrationCalls,
+  type SignedByOwner,
+} from '../../owner/enrolment.ts';
+import { readAddress } from '../../owner/identity/did.ts';
+import { type Io, print } from '../io.ts';
+import { readPassword } from '../password.ts';
+
+const HELP = `usage: witnessmark enrol --data DIR --serial TEXT [--out FILE]
+       witnessmark enrol --owner DIR --request FILE|TEXT --code CODE --vin VIN --registry ADDRESS
+                         (--chain ID | --rpc URL) --out FILE [--odometer KM] [--password-file FILE]
+       witnessmark enrol --data DIR --accept FILE
+       witnessmark enrol --owner DIR --register --rpc URL [--password-file FILE]
+       witnessmark enrol --owner DIR --request … --typed-data FILE; then --owner DIR --signature HEX --out FILE
+
+Gives a unit its owner. On the unit, the first makes its keys and shows a request, as text and QR code, with a pairing code.
+On the owner's machine, the second signs it, with the recovery key to which the unit will seal what only the owner can read;
+with --rpc it also registers vehicle and key. On the unit, the third takes the answer; the agent's next start is enrolled.
+The fourth registers later, or again when its fate was not known. For a wallet elsewhere the fifth writes what it is to sign,
+as eth_signTypedData_v4 takes it, and then takes its signature and shows the calls that register.
+
+  --data DIR            the unit's data folder
+  --serial TEXT         what is printed on the unit
+  --out FILE            the request, or the answer; is not written over
+  --owner DIR           the owner's folder: witnessmark did --new makes it
+  --request FILE|TEXT   the unit's request, or what its QR code says
+  --code CODE           the pairing code on the unit's screen
+  --vin VIN             stays here: the enrolment has only a salted commitment
+  --odometer KM
+  --registry ADDRESS    of VehicleRegistry on the chain
+  --chain ID, --rpc URL which chain; with an endpoint the vehicle is registered at once
+  --typed-data FILE     what a wallet elsewhere is to sign; is not written over
+  --signature HEX       what it signed: 65 bytes
+  --contract-signature HEX  of a wallet that is a contract (ERC-1271)`;
+
+const TEXT_PREFIX = 'witnessmark:enrol:';
+
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string' },
+      serial: { type: 'string' },
+      out: { type: 'string' },
+      accept: { type: 'string' },
+      owner: { type: 'string' },
+      request: { type: 'string' },
+      code: { type: 'string' },
+      vin: { type: 'string' },
+      odometer: { type: 'string' },
+      registry: { type: 'string' },
+      chain: { type: 'string' },
+      rpc: { type: 'string' },
+      register: { type: 'boolean' },
+      'typed-data': { type: 'string' },
+      signature: { type: 'string' },
+      'contract-signature': { type: 'string' },
+      'password-file': { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) {
+    print(io.stdout, HELP);
+    return 0;
+  }
+  const { data, owner } = values;
+  if ((data === undefined) === (owner === undefined)) {
+    throw new UserError(
+      'ARGUMENTS',
+      'expected --data DIR on the unit, or --owner DIR on the owner’s machine',
+    );
+  }
+  if (data !== undefined) {
+    if (values.accept !== undefined) accept(data, values.accept, io);
+    else ask(data, need(values.serial, '--serial TEXT or --accept FILE'), values.out, io);
+    return 0;
+  }
+  await ofOwner(need(owner, '--owner DIR'), values, io);
+  return 0;
+}
+
+type Values = Partial<
+  Record<
+    | 'request'
+    | 'code'
+    | 'vin'
+    | 'odometer'
+    | 'registry'
+    | 'chain'
+    | 'rpc'
+    | 'out'
+    | 'password-file'
+    | 'typed-data'
+    | 'signature'
+    | 'contract-signature',
+    string
+  >
+> & { readonly register?: boolean };
+
+async function ofOwner(folder: string, values: Values, io: Io): Promise<void> {
+  const { rpc, signature, 'contract-signature': contractSignature } = values;
+  const elsewhere = signature ?? contractSignature;
+  if (elsewhere !== undefined) {
+    const kind = signature === undefined ? 'contract' : 'key';
+    answer(finishEnrolment(folder, { kind, bytes: fromHex(elsewhere) }), values.out, io);
+    print(io.stdout, 'to register it, send from the same wallet:');
+    for (const { to, data } of registrationCalls(folder)) {
+      print(io.stdout, `  to 0x${toHex(to)} data 0x${toHex(data)}`);
+    }
+    return;
+  }
+  if (values['typed-data'] !== undefined) {
+    const typedData = await draftEnrolment(orderOf(folder, values));
+    writeNew(values['typed-data'], new TextEncoder().encode(typedData));
+    return;
+  }
+  if (values.register === true && rpc === undefined) {
+    throw new UserError('ARGUMENTS', 'expected --rpc URL with --register');
+  }
+  const order = values.register === true ? undefined : orderOf(folder, values);
+  if (order !== undefined) need(values.out, '--out FILE');
+  const password = await readPassword(values['password-file'], io);
+  if (order !== undefined) answer(await enrolUnit(order, password), values.out, io);
+  if (rpc === undefined) return;
+  const { vehicleNumber, blockNumber } = await registerVehicle(folder, password, rpc);
+  const vehicle = `vehicle ${toHex(vehicleNumber)}`;
+  print(io.stdout, `${vehicle} and its device key are registered in block ${blockNumber}`);
+}
+
+function ask(data: string, serial: string, out: string | undefined, io: Io): void {
+  const request = requestUnitEnrolment(data, serial);
+  const text = TEXT_PREFIX + Buffer.from(request).toString('base64url');
+  if (out !== undefined) writeNew(out, request);
+  print(io.stdout, text, '');
+  if (io.stdout.isTTY === true) print(io.stdout, renderUnicodeCompact(text), '');
+  print(io.stdout, `pairing code: ${pairingCode(request)}`);
+}
+
+function orderOf(folder: string, values: Values): EnrolmentOrder {
+  const { chain, rpc, odometer } = values;
+  if ((chain === undefined) === (rpc === undefined)) {
+    throw new UserError('ARGUMENTS', 'expected either --chain ID or --rpc URL');
+  }
+  return {
+    folder,
+    request: readRequestArgument(need(values.request, '--request FILE|TEXT')),
+    code: need(values.code, '--code CODE'),
+    vin: need(values.vin, '--vin VIN'),
+    registry: readAddress(need(values.registry, '--registry ADDRESS')),
+    odometerKm: odometer === undefined ? undefined : Number(toDigits('--odometer', odometer)),
+    chain: rpc === undefined ? { id: BigInt(toDigits('--chain', chain ?? '')) } : { rpc },
+  };
+}
+
+function answer({ payload, enrolmentId }: SignedByOwner, file: string | undefined, io: Io): void {
+  const out = need(file, '--out FILE');
+  writeNew(out, payload);
+  print(io.stdout, `${out}: enrolment ${toHex(enrolmentId)}, for the unit`);
+}
+
+function accept(data: string, file: string, io: Io): void {
+  const { id, enrolment, owner } = acceptUnitEnrolment(data, readGiven(file));
+  const by =
+    owner === 'verified'
+      ? ''
+      : ', whose wallet is a contract: its signature cannot be checked here';
+  print(
+    io.stdout,
+    `enrolled: ${toHex(id)}`,
+    `owner 0x${toHex(enrolment.owner)}${by}`,
+    'in force from the next start of the agent',
+  );
+}
+
+function readRequestArgument(argument: string): Uint8Array {
+  if (!argument.startsWith(TEXT_PREFIX)) return readGiven(argument);
+  return Buffer.from(argument.slice(TEXT_PREFIX.length), 'base64url');
+}
+
+function readGiven(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new UserError('FILE_UNREADABLE', `${path} cannot be read`, { cause });
+  }
+}
+
+function writeNew(path: string, content: Uint8Array): void {
+  try {
+    writeFileSync(path, content, { flag: 'wx', flush: true });
+  } catch (cause) {
+    throw new UserError('OUTPUT', `${path} cannot be written, or is there already`, { cause });
+  }
+}
+
+function need(value: string | undefined, what: string): string {
+  if (value !== undefined) return value;
+  throw new UserError('ARGUMENTS', `expected ${what}`);
+}
+
+function toDigits(option: string, text: string): string {
+  if (/^\d{1,15}$/.test(text)) return text;
+  throw new UserError('ARGUMENTS', `expected ${option} to be a number, got "${text}"`);
+}

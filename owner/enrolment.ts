@@ -1,0 +1,195 @@
+/**
+ * The owner's half of an enrolment: signing it, by a wallet file or by a wallet elsewhere, and registering it.
+ * Wires identity, enrol and chain. Implements spec/enrolment.md, "Request".
+ */
+import { randomBytes } from 'node:crypto';
+import { equalBytes } from '../core/bytes.ts';
+import { recordId } from '../core/cose.ts';
+import {
+  decodeEnrolment,
+  type Enrolment,
+  encodeEnrolment,
+  enrolmentDigest,
+  enrolmentTypedData,
+} from '../core/enrolment.ts';
+import { encodeEnrolmentRequest } from '../core/enrolment-request.ts';
+import { UserError } from '../core/errors.ts';
+import { type OwnerSignature, verifyOwnerSignature } from '../core/owner-signature.ts';
+import { enrolmentCommitment } from '../core/registry-words.ts';
+import { typedDataJson } from '../core/typed-data.ts';
+import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { vehicleCalls } from './chain/registry-calls.ts';
+import { callSender } from './chain/send-call.ts';
+import { decryptWallet } from './chain/wallet-file.ts';
+import { makeEnrolment } from './enrol/make-enrolment.ts';
+import {
+  findVehicle,
+  keepDraft,
+  keepVehicle,
+  readDraft,
+  readVehicle,
+  type VehicleFile,
+} from './enrol/vehicle-file.ts';
+import { type OwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
+import type { ContractCall } from './ports.ts';
+
+export type EnrolmentOrder = {
+  /** The owner's folder. */
+  readonly folder: string;
+  readonly request: Uint8Array;
+  readonly code: string;
+  readonly vin: string;
+  readonly odometerKm: number | undefined;
+  readonly registry: Uint8Array;
+  readonly chain: { readonly id: bigint } | { readonly rpc: string };
+};
+
+export type SignedByOwner = {
+  /** For the unit. */
+  readonly payload: Uint8Array;
+  readonly enrolmentId: Uint8Array;
+  readonly vehicleNumber: Uint8Array;
+};
+
+/** Stands where the owner's signature will: nobody takes it for one. */
+const UNSIGNED: OwnerSignature = { kind: 'contract', bytes: new Uint8Array(0) };
+
+/**
+ * Signs the enrolment of a unit; nothing is sent.
+ * @throws UserError OWNER_*, WALLET_*, PAIRING_CODE, VIN_MALFORMED; OperationalError CHAIN_UNREACHABLE
+ */
+export async function enrolUnit(order: EnrolmentOrder, password: string): Promise<SignedByOwner> {
+  const { folder } = order;
+  const known = findVehicle(folder);
+  // The answer may have been lost on its way: the same request gets the same one again.
+  if (known !== undefined) return signedBefore(known, order);
+  const owner = openOwnerFolder(folder);
+  const { key } = await decryptWallet(walletOf(owner, folder), password);
+  const draft = await draftOf(owner, order);
+  const { enrolment } = decodeEnrolment(draft.payload);
+  const bytes = await key.signDigest(enrolmentDigest(enrolment));
+  return keepSigned(folder, draft, { kind: 'key', bytes });
+}
+
+/**
+ * For a wallet elsewhere: what it is asked to sign. The draft is kept, and replaced by the next.
+ * @returns the second parameter of eth_signTypedData_v4
+ * @throws as `enrolUnit`
+ */
+export async function draftEnrolment(order: EnrolmentOrder): Promise<string> {
+  const { folder } = order;
+  if (findVehicle(folder) !== undefined) {
+    throw new UserError('OWNER_ENROLLED', `${folder} has enrolled a vehicle already`);
+  }
+  const draft = await draftOf(openOwnerFolder(folder), order);
+  keepDraft(folder, draft);
+  return typedDataJson(enrolmentTypedData(decodeEnrolment(draft.payload).enrolment));
+}
+
+/** Takes that wallet's signature. @throws UserError OWNER_*; VerificationError OWNER_SIGNATURE_INVALID */
+export function finishEnrolment(folder: string, signature: OwnerSignature): SignedByOwner {
+  const draft = readDraft(folder);
+  const { enrolment } = decodeEnrolment(draft.payload);
+  verifyOwnerSignature(enrolmentDigest(enrolment), enrolment.owner, signature);
+  return keepSigned(folder, draft, signature);
+}
+
+function walletOf({ wallet }: OwnerFolder, folder: string): string {
+  if (wallet !== undefined) return wallet;
+  const message = `the wallet of ${folder} is elsewhere: --typed-data shows what it is to sign`;
+  throw new UserError('WALLET_ELSEWHERE', message);
+}
+
+async function draftOf(owner: OwnerFolder, order: EnrolmentOrder): Promise<VehicleFile> {
+  const secrets = {
+    vin: order.vin,
+    vinSalt: randomBytes(32),
+    vehicleSalt: randomBytes(32),
+    registrySalt: randomBytes(32),
+  };
+  const enrolment = makeEnrolment(owner.address, {
+    ...order,
+    chainId: await chainIdOf(order.chain),
+    recoveryKey: owner.recoveryPublicKey,
+    enrolledAtS: Math.floor(Date.now() / 1000),
+    secrets,
+  });
+  return { secrets, payload: encodeEnrolment({ enrolment, signature: UNSIGNED }) };
+}
+
+function keepSigned(
+  folder: string,
+  { secrets, payload: unsigned }: VehicleFile,
+  signature: OwnerSignature,
+): SignedByOwner {
+  const { enrolment } = decodeEnrolment(unsigned);
+  const payload = encodeEnrolment({ enrolment, signature });
+  // Before anything leaves: without the salts the enrolment could never be opened.
+  keepVehicle(folder, { secrets, payload });
+  return toSigned(enrolment, payload);
+}
+
+function signedBefore(
+  { payload }: VehicleFile,
+  { folder, request }: EnrolmentOrder,
+): SignedByOwner {
+  const { enrolment } = decodeEnrolment(payload);
+  if (equalBytes(encodeEnrolmentRequest(enrolment), request)) return toSigned(enrolment, payload);
+  const message = `${folder} has enrolled another unit: one owner's folder for each vehicle`;
+  throw new UserError('OWNER_ENROLLED', message);
+}
+
+function toSigned(enrolment: Enrolment, payload: Uint8Array): SignedByOwner {
+  const { deviceKey, vehicleNumber } = enrolment;
+  return { payload, enrolmentId: recordId('enrolment', deviceKey, payload), vehicleNumber };
+}
+
+async function chainIdOf(chain: EnrolmentOrder['chain']): Promise<bigint> {
+  if ('id' in chain) return chain.id;
+  const endpoint = await openEthereumEndpoint(chain.rpc);
+  endpoint.close();
+  return endpoint.chainId;
+}
+
+/**
+ * The two calls that register vehicle and device key, for a wallet elsewhere.
+ * @throws UserError OWNER_NOT_ENROLLED
+ */
+export function registrationCalls(folder: string): readonly ContractCall[] {
+  const { secrets, payload } = readVehicle(folder);
+  const { enrolment } = decodeEnrolment(payload);
+  const { contract, deviceKey, vehicleNumber, registrySalt } = enrolment;
+  const id = recordId('enrolment', deviceKey, payload);
+  const calls = vehicleCalls(contract);
+  return [
+    calls.register(secrets.vehicleSalt),
+    calls.addKey(vehicleNumber, enrolmentCommitment(registrySalt, id)),
+  ];
+}
+
+/**
+ * Registers the vehicle and the commitment to its device key. May be repeated: what is there already costs nothing more
+ * than the call.
+ * @throws UserError OWNER_*, WALLET_*, CHAIN_OTHER, REGISTRY_*; OperationalError CHAIN_*, CALL_FATE_UNKNOWN
+ */
+export async function registerVehicle(
+  folder: string,
+  password: string,
+  rpc: string,
+): Promise<{ readonly vehicleNumber: Uint8Array; readonly blockNumber: bigint }> {
+  const { wallet } = await decryptWallet(walletOf(openOwnerFolder(folder), folder), password);
+  const { chainId, vehicleNumber } = decodeEnrolment(readVehicle(folder).payload).enrolment;
+  const endpoint = await openEthereumEndpoint(rpc);
+  try {
+    if (endpoint.chainId !== chainId) {
+      const message = `expected chain ${chainId} of the enrolment, got ${endpoint.chainId}`;
+      throw new UserError('CHAIN_OTHER', message);
+    }
+    const send = callSender(wallet, endpoint.provider);
+    let blockNumber = 0n;
+    for (const call of registrationCalls(folder)) ({ blockNumber } = await send(call));
+    return { vehicleNumber, blockNumber };
+  } finally {
+    endpoint.close();
+  }
+}

@@ -1,0 +1,69 @@
+/** The owner's tool: who the owner is. Wires identity and chain; of enrolments see enrolment.ts. */
+import { randomBytes } from 'node:crypto';
+import { newEs256kSecret } from '../hw/keys/file-signer.ts';
+import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { resolveDidEthr } from './chain/resolve-did.ts';
+import { addressOfWallet, encryptWallet } from './chain/wallet-file.ts';
+import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
+import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
+
+/**
+ * Makes a recovery key and a wallet for one vehicle.
+ * @param address of a wallet elsewhere, 20 bytes; then none is made
+ * @throws UserError OWNER_FOLDER_EXISTS, OWNER_FOLDER
+ */
+export async function createOwner(
+  folder: string,
+  password: string,
+  address?: Uint8Array,
+): Promise<void> {
+  const recoverySecret = randomBytes(32);
+  if (address !== undefined) {
+    await createOwnerFolder(folder, { address, wallet: undefined, recoverySecret, password });
+    return;
+  }
+  const wallet = await encryptWallet(newEs256kSecret(), password);
+  const made = { address: addressOfWallet(wallet), wallet };
+  await createOwnerFolder(folder, { ...made, recoverySecret, password });
+}
+
+/** 20 bytes. @throws UserError OWNER_FOLDER */
+export function addressOfOwner(folder: string): Uint8Array {
+  return openOwnerFolder(folder).address;
+}
+
+export type Identity = {
+  readonly chainId: bigint;
+  readonly dids: readonly { readonly did: string; readonly document: object | undefined }[];
+};
+
+export type IdentityQuestion = {
+  readonly address: Uint8Array;
+  /** Without an endpoint only the identifiers are known, and the document that follows from one. */
+  readonly chain:
+    | { readonly id: bigint }
+    | { readonly rpc: string; readonly registry: Uint8Array | undefined };
+};
+
+/** @throws OperationalError CHAIN_UNREACHABLE, DID_UNRESOLVED */
+export async function identify({ address, chain }: IdentityQuestion): Promise<Identity> {
+  if ('id' in chain) return identity(chain.id, address, undefined);
+  const endpoint = await openEthereumEndpoint(chain.rpc);
+  try {
+    const did = didEthr(endpoint.chainId, address);
+    const document = await resolveDidEthr(did, endpoint, chain.registry);
+    return identity(endpoint.chainId, address, document);
+  } finally {
+    endpoint.close();
+  }
+}
+
+function identity(chainId: bigint, address: Uint8Array, document: object | undefined): Identity {
+  return {
+    chainId,
+    dids: [
+      { did: didEthr(chainId, address), document },
+      { did: didPkh(chainId, address), document: didPkhDocument(chainId, address) },
+    ],
+  };
+}
