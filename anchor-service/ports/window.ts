@@ -21,10 +21,13 @@ export type WindowStore = {
   /** Windows that are not in a block yet. */
   countUnmined(): number;
   lastWindow(): { readonly seq: number; readonly hash: Uint8Array } | undefined;
-  /** Places in a window that has no record yet, in one transaction, which is durable with the next one of `seal`. */
-  place(seq: number, places: readonly { readonly n: number; readonly index: number }[]): void;
+  /** Places in a window that has no record yet, in one transaction. Durable when it resolves. */
+  place(
+    seq: number,
+    places: readonly { readonly n: number; readonly index: number }[],
+  ): Promise<void>;
   /** Opens up to so many statements again whose window never got its record, in one transaction. @returns how many */
-  takeBack(limit: number): number;
+  takeBack(limit: number): Promise<number>;
   /** The record, after all places, in one transaction: from then on they are for good. */
   seal(window: SealedWindow, sealedAtMs: number): void;
 };

@@ -27,22 +27,23 @@ export type GroupSync = {
 export function groupSync(db: Database.Database, sync: SyncFile = promisify(fdatasync)): GroupSync {
   // SQLite holds no locks on its log, so closing this descriptor drops none.
   const log = openSync(`${db.name}-wal`, 'r');
-  // Of the newest group: the next one is committed when it has ended.
-  let synced = Promise.resolve();
+  // Of all commits so far: one that failed is never forgotten for one that succeeded behind it.
+  let synced: Promise<unknown> = Promise.resolve();
   return {
     commit: async (work) => {
       const result = withoutSync(db, work);
-      synced = sync(log);
+      synced = Promise.all([synced, sync(log)]);
       await synced;
       return result;
     },
-    durable: async () => await synced,
+    durable: async () => {
+      await synced;
+    },
     close: () => closeSync(log),
   };
 }
 
-/** The next transaction with a sync, or the next sync of the log, makes it durable; a power cut before takes all of it. */
-export function withoutSync<T>(db: Database.Database, work: () => T): T {
+function withoutSync<T>(db: Database.Database, work: () => T): T {
   db.pragma('synchronous = NORMAL');
   try {
     return db.transaction(work).immediate();

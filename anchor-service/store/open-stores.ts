@@ -83,7 +83,7 @@ function storesOver(db: Database.Database, group: GroupSync): Stores {
   return {
     identity,
     intake,
-    windows: windowStore(db),
+    windows: windowStore(db, group),
     transactions: transactionStore(db, identity.storeIdentity),
     beacons,
     hops,

@@ -1,9 +1,9 @@
 /** Sealing: which statements a window holds, and in which place. */
 import type Database from 'better-sqlite3';
 import type { OpenStatement, WindowStore } from '../ports.ts';
-import { withoutSync } from './group-sync.ts';
+import type { GroupSync } from './group-sync.ts';
 
-export function windowStore(db: Database.Database): WindowStore {
+export function windowStore(db: Database.Database, group: GroupSync): WindowStore {
   const open = db.prepare<[number, number], OpenStatement>(
     'SELECT n, label, hash FROM statement WHERE window_seq IS NULL AND n > ? ORDER BY n LIMIT ?',
   );
@@ -30,18 +30,18 @@ export function windowStore(db: Database.Database): WindowStore {
     openStatements: (afterN, limit) => open.all(afterN, limit),
     countUnmined: () => unmined.get()?.count ?? 0,
     lastWindow: () => last.get(),
-    // No sync for each: only `seal`, which has one, gives them a meaning, and a power cut cannot take them from under it,
-    // since they stand before it in the same log.
-    place: (seq, places) => {
-      withoutSync(db, () => {
+    // On the disk before the next part is written, though only `seal` gives them a meaning: what a vehicle waits for is synced
+    // in the same file, and would wait for all that was written before it.
+    place: async (seq, places) => {
+      await group.commit(() => {
         for (const { n, index } of places) {
           const { changes } = place.run(seq, index, n);
           if (changes !== 1) throw new Error(`a statement of window ${seq} is not open`);
         }
       });
     },
-    takeBack: (limit) =>
-      withoutSync(db, () => {
+    takeBack: async (limit) =>
+      await group.commit(() => {
         const rows = recordless.all(limit);
         for (const { n } of rows) reopen.run(n);
         return rows.length;

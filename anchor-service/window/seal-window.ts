@@ -8,7 +8,7 @@ import { inTurns } from '../turns.ts';
 import { byLabel } from './by-label.ts';
 
 /** Statements that are read or placed at once: some ten milliseconds of a slow disk, and of the intake's time. */
-const PART = 2048;
+const PART = 512;
 
 export type SealOptions = {
   readonly store: WindowStore;
@@ -29,7 +29,7 @@ export type SealOptions = {
  */
 export async function sealWindow(options: SealOptions): Promise<SealedWindow | undefined> {
   const { store, identity, clock, sha256, atCommitPoint } = options;
-  while (store.takeBack(PART) > 0) await nextTurn();
+  while ((await store.takeBack(PART)) > 0);
   if (store.countUnmined() >= options.maxUnmined) return undefined;
   const statements = await readOpen(store, options.maxStatements);
   if (statements.length === 0) return undefined;
@@ -40,13 +40,12 @@ export async function sealWindow(options: SealOptions): Promise<SealedWindow | u
   // In the order of acceptance, in which they lie in the store: by label, each would be on another page.
   for (let from = 0; from < statements.length; from += PART) {
     const part = statements.slice(from, from + PART);
-    store.place(
+    await store.place(
       seq,
       part.map(({ n }, i) => ({ n, index: places[from + i] ?? 0 })),
     );
     // No window yet: the next start takes back what has a place.
     atCommitPoint('places-written');
-    await nextTurn();
   }
   const record = encodeWindowRecord({
     ...identity,

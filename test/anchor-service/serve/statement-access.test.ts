@@ -77,7 +77,7 @@ function open() {
   const published = publishedStore(db, () => undefined);
   const transactions = transactionStore(db, identityStore(db).storeIdentity);
   const statements = statementStore(db, intake, published, group);
-  return { intake, published, transactions, statements, windows: windowStore(db) };
+  return { intake, published, transactions, statements, windows: windowStore(db, group) };
 }
 
 async function accept(...statements: readonly SignedStatement[]): Promise<void> {

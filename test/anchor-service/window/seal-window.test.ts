@@ -103,7 +103,9 @@ test.each([1, 2, 3])(
     };
     await expect(seal(stop)).rejects.toThrow('dies here');
     expect(stores.windows.lastWindow()).toBeUndefined();
-    expect(stores.published.entries(0, 0, 1)).toHaveLength(1);
+    const placed = Object.keys(stores.published.entries(0, 0, MANY)).length;
+    expect(placed).toBeGreaterThan(0);
+    expect(placed).toBeLessThan(MANY);
     // By the next leader, which knows what the store knows.
     stores = lead().stores;
     await accept(3);
