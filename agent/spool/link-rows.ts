@@ -9,7 +9,10 @@ import { blob, integer, type Row } from './rows.ts';
 /** Then nothing will ever lead to the block: it is none of the chain any more, or the service has lost it. */
 const MAX_ASKED = 256;
 
-/** More than an hour of chunks: a beacon from before is too old to be used, and so is every one before it. */
+/**
+ * Four times the default age of a beacon, with the default chunks: one from before is too old to be used. With chunks below
+ * 250 ms, or a longer `service.beacon_max_age_ms`, a broker could repeat one from behind so many headers without any.
+ */
 const HEADERS_BACK = 4096;
 const HEADERS_AT_ONCE = 64;
 
