@@ -1,7 +1,8 @@
 /**
  * The one audit that ends every chaos case, whatever the fault was:
  *
- * 1. every statement that was ACCEPTED stands in exactly one window, and its acceptance is the service's word;
+ * 1. every statement that was ACCEPTED stands in the list of exactly one window, every list is the one that its record
+ *    stands for, and the acceptance is the service's word;
  * 2. every window had one effective transaction, with the window's own hash, and nothing else was anchored;
  * 3. the sender's nonces are contiguous, each with one payload;
  * 4. every receipt, and a bundle made of it, verifies offline with the real verifier;
@@ -13,17 +14,13 @@ import { Interface, Transaction } from 'ethers';
 import { expect } from 'vitest';
 import { ANCHOR_LOG_ABI } from '../../anchor-service/chain/anchor-log-abi.ts';
 import { toHex } from '../../core/bytes.ts';
-import {
-  decodeWindowRecord,
-  windowEntry,
-  windowLabel,
-  windowRecordHash,
-} from '../../core/window.ts';
+import { decodeWindowRecord, windowRecordHash } from '../../core/window.ts';
 import { es256kSigner } from '../../hw/keys/file-signer.ts';
 import { readKeyFile } from '../../hw/keys/key-file.ts';
 import type { TestChain } from '../anchor-service/support/chain.ts';
 import type { ResendingVehicle } from '../anchor-service/support/resending-vehicle.ts';
 import { verifyAcceptance } from '../anchor-service/support/verify-receipt.ts';
+import { entryOf, windowsByEntry } from './anchored-lists.ts';
 import { verifyOffline } from './offline.ts';
 import type { RecordedVehicle } from './recorded-vehicle.ts';
 
@@ -55,17 +52,13 @@ type WindowRow = {
   readonly hash: Uint8Array;
 };
 type AttemptRow = { readonly nonce: number; readonly raw: Uint8Array };
-type PrunedRow = { readonly window_seq: number; readonly entries: Uint8Array };
-type PlaceRow = { readonly id: Uint8Array; readonly window_seq: number | null };
 
 export async function audit(audited: Audited): Promise<void> {
   const db = new Database(join(audited.dataDir, 'anchor-service.sqlite'), { readonly: true });
   try {
     const windows = db.prepare<[], WindowRow>('SELECT * FROM window ORDER BY seq').all();
-    const places = db.prepare<[], PlaceRow>('SELECT id, window_seq FROM statement').all();
-    const pruned = db.prepare<[], PrunedRow>('SELECT * FROM pruned_entries').all();
     const attempts = db.prepare<[], AttemptRow>('SELECT nonce, raw FROM attempt ORDER BY n').all();
-    auditAccepted(audited, places, prunedEntries(pruned), windows);
+    auditAccepted(audited, windowsByEntry(db));
     await auditReceipts(audited, windows);
     auditWindows(audited, windows);
     await auditNonces(audited, attempts);
@@ -80,50 +73,24 @@ export async function audit(audited: Audited): Promise<void> {
 
 function auditAccepted(
   { dataDir, senders, halted = false }: Audited,
-  places: readonly PlaceRow[],
-  pruned: ReadonlyMap<string, readonly number[]>,
-  windows: readonly WindowRow[],
+  windowsOf: ReadonlyMap<string, readonly number[]>,
 ): void {
-  const known = new Set(windows.map(({ seq }) => seq));
-  const windowsOf = new Map<string, (number | null)[]>();
-  for (const { id, window_seq } of places) {
-    const key = toHex(id);
-    windowsOf.set(key, [...(windowsOf.get(key) ?? []), window_seq]);
-  }
   const { key } = es256kSigner(readKeyFile(join(dataDir, 'service.key'), 'service-key ES256K'));
   for (const sender of senders) {
     const entries = new Map(
-      sender.statements.map(({ id, statement, bytes }) => [
-        toHex(id),
-        toHex(windowEntry(windowLabel(statement), bytes)),
-      ]),
+      sender.statements.map(({ id, bytes }) => [toHex(id), toHex(entryOf(bytes))]),
     );
     for (const [id, message] of sender.accepted) {
       verifyAcceptance(message, key);
       // The first promise stands: whoever sends again gets the same word again.
       expect(sender.acceptances.get(id)?.size, `acceptances of ${id}`).toBe(1);
-      // One that is pruned stands in the list of its window alone.
-      const stands = windowsOf.get(id) ?? pruned.get(entries.get(id) ?? '');
-      expect(stands, `the places of ${id}`).toHaveLength(1);
-      const [seq] = stands ?? [];
-      if (halted && seq === null) continue;
-      expect(known.has(seq ?? -1), `the window of ${id}`).toBe(true);
+      const stands = windowsOf.get(entries.get(id) ?? '') ?? [];
+      if (halted && stands.length === 0) continue;
+      expect(stands, `the windows of ${id}`).toHaveLength(1);
     }
     if (halted) continue;
     for (const { id } of sender.statements) expect(sender.receipts.has(toHex(id))).toBe(true);
   }
-}
-
-/** The windows whose kept lists have an entry, by the entry in hexadecimal. */
-function prunedEntries(rows: readonly PrunedRow[]): ReadonlyMap<string, readonly number[]> {
-  const windowsOf = new Map<string, number[]>();
-  for (const { window_seq, entries } of rows) {
-    for (let at = 0; at < entries.length; at += 64) {
-      const entry = toHex(entries.subarray(at, at + 64));
-      windowsOf.set(entry, [...(windowsOf.get(entry) ?? []), window_seq]);
-    }
-  }
-  return windowsOf;
 }
 
 async function auditReceipts(

@@ -7,16 +7,8 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, expect, test } from 'vitest';
 import { toHex } from '../../core/bytes.ts';
-import { unverifiedPayload } from '../../core/cose.ts';
-import { decodeStatement } from '../../core/statement.ts';
-import {
-  decodeWindowRecord,
-  verifyWindowList,
-  windowEntry,
-  windowLabel,
-} from '../../core/window.ts';
-import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { Vehicle } from '../anchor-service/support/vehicle.ts';
+import { entryOf, windowsByEntry } from './anchored-lists.ts';
 import { Trial } from './trial.ts';
 
 const FLEET = fileURLToPath(new URL('fleet.ts', import.meta.url));
@@ -64,35 +56,13 @@ test(`${CLIENTS} vehicles that lose their service at once come back, and nothing
   expect(count('SELECT count(*) AS count FROM statement')).toBe(2 * CLIENTS + 4);
   expect(count('SELECT count(*) AS count FROM statement WHERE window_seq IS NULL')).toBe(0);
   expect(count('SELECT count(*) AS count FROM fork')).toBe(0);
-  const places = placesInAnchoredLists(db);
+  const windowsOf = windowsByEntry(db);
   for (const vehicle of vehicles) {
     const statements = [vehicle.statement(0), vehicle.statement(1)];
-    expect(statements.map(({ id }) => places.get(toHex(id)))).toEqual([1, 1]);
+    const stands = statements.map(({ bytes }) => windowsOf.get(toHex(entryOf(bytes)))?.length);
+    expect(stands).toEqual([1, 1]);
   }
 });
-
-/**
- * How often each statement stands in the windows, whose hashes the audit has found on the chain: every list is made anew from the
- * bytes of the statements and held against the record under that hash.
- */
-function placesInAnchoredLists(db: Database.Database): ReadonlyMap<string, number> {
-  const places = new Map<string, number>();
-  const list = db.prepare<[number], { readonly id: Uint8Array; readonly bytes: Uint8Array }>(
-    'SELECT id, bytes FROM statement WHERE window_seq = ? ORDER BY window_index',
-  );
-  const windows = db.prepare<[], { readonly seq: number; readonly record: Uint8Array }>(
-    'SELECT seq, record FROM window',
-  );
-  for (const { seq, record } of windows.all()) {
-    const statements = list.all(seq);
-    const entries = statements.map(({ bytes }) =>
-      windowEntry(windowLabel(decodeStatement(unverifiedPayload(bytes))), bytes, nativeSha256),
-    );
-    verifyWindowList(decodeWindowRecord(record), entries, nativeSha256);
-    for (const { id } of statements) places.set(toHex(id), (places.get(toHex(id)) ?? 0) + 1);
-  }
-  return places;
-}
 
 /** What was accepted last may still be under way when the service was stopped. */
 async function allSealed(trial: Trial, options: Trial['options']): Promise<void> {

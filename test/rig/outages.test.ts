@@ -56,6 +56,9 @@ test('an adapter that is unplugged and plugged in again', () => {
   const [gap] = record.gaps;
   const [before = '', after = ''] = record.lines;
   expect(stampNs(before) <= (gap?.fromNs ?? 0n) && (gap?.toNs ?? 0n) <= stampNs(after)).toBe(true);
+  // Opened as one that could send: closing, speed and opening are all that it was ever told.
+  expect(found('replug')).toContain('O');
+  expect(found('replug').filter((text) => !/^(C|S6|O)$/.test(text))).toEqual([]);
 });
 
 test('a controller that goes off the bus and comes back', () => {
@@ -73,8 +76,6 @@ test('a controller that goes off the bus and comes back', () => {
     '20000040',
     '20000204',
   ]);
-  // The agent has written nothing to the bus.
-  expect(found('busOff').filter((text) => !/^(C|S6|L)$/.test(text))).toEqual([]);
 });
 
 test('a wall clock that is set loses no frame, and every step is recorded', () => {

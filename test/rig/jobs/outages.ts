@@ -54,7 +54,9 @@ const experiments = {
     adapter.send('t1010');
     await recorder.untilFrames(name, 2);
     await recorder.stop('/run/shared/replug.wmk');
+    const { written } = adapter;
     await adapter.close();
+    return written;
   },
 
   busOff: async () => {
@@ -78,9 +80,7 @@ const experiments = {
       if (command === 'bus_off') await recorder.untilLink(name, 'bus_off');
     }
     await recorder.stop('/run/shared/bus-off.wmk');
-    const { written } = adapter;
     await adapter.close();
-    return written;
   },
 
   /** Under traffic with a counter, beside candump: an hour on, an hour back, twenty years on. */
