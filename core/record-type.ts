@@ -24,4 +24,6 @@ export const RECORD = {
   last: 22,
   statementRequest: 24,
   enrolmentRequest: 25,
+  handOver: 29,
+  erasureOrder: 30,
 } as const;

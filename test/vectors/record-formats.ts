@@ -39,10 +39,22 @@ import {
   encodeEnrolmentRequest,
   pairingCode,
 } from '../../core/enrolment-request.ts';
+import {
+  decodeErasureOrder,
+  encodeErasureOrder,
+  erasureDigest,
+  verifyErasureOrder,
+} from '../../core/erasure-order.ts';
 import { FormatError } from '../../core/errors.ts';
 import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
 import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
 import { decodeGrant, encodeGrant, grantHash, verifyGrant } from '../../core/grant.ts';
+import {
+  decodeHandOver,
+  encodeHandOver,
+  handOverDigest,
+  verifyHandOver,
+} from '../../core/hand-over.ts';
 import { decodeJournalBlock, encodeJournalBlock } from '../../core/journal-block.ts';
 import { decodeJournalBody, encodeJournalBody } from '../../core/journal-body.ts';
 import { decodeLastRecord, encodeLastRecord } from '../../core/last-record.ts';
@@ -167,7 +179,9 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'enrolment-payload': codec(decodeEnrolment, encodeEnrolment),
   'evm-anchor': runEvmAnchor,
   'fork-proof': runForkProof,
+  'erasure-order': runErasureOrder,
   grant: runGrant,
+  'hand-over': runHandOver,
   inclusion: codec(decodeInclusion, encodeInclusion),
   'inclusion-levels': runInclusionLevels,
   'journal-block': codec(decodeJournalBlock, encodeJournalBlock),
@@ -289,6 +303,18 @@ function runForkProof(input: VectorInput): object {
 function runGrant(input: VectorInput): object {
   const signed = decodedAgain(hex(input, 'bytes'), decodeGrant, encodeGrant);
   return plainObject({ ...signed, hash: grantHash(signed.grant), owner: verifyGrant(signed) });
+}
+
+function runHandOver(input: VectorInput): object {
+  const signed = decodedAgain(hex(input, 'bytes'), decodeHandOver, encodeHandOver);
+  const digest = handOverDigest(signed.handOver);
+  return plainObject({ ...signed, digest, owner: verifyHandOver(signed) });
+}
+
+function runErasureOrder(input: VectorInput): object {
+  const signed = decodedAgain(hex(input, 'bytes'), decodeErasureOrder, encodeErasureOrder);
+  const digest = erasureDigest(signed.order);
+  return plainObject({ ...signed, digest, owner: verifyErasureOrder(signed) });
 }
 
 function runInclusionLevels(input: VectorInput): object {
