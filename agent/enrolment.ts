@@ -2,16 +2,19 @@
  * Enrolling a unit: it says who it is, its owner signs, its device key signs last.
  * Implements spec/enrolment.md, "Request" and "On the unit".
  */
-import { equalBytes } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import { encodeSigned, recordId } from '../core/cose.ts';
 import { decodeEnrolment, type Enrolment, enrolmentDigest } from '../core/enrolment.ts';
 import { type EnrolmentRequest, encodeEnrolmentRequest } from '../core/enrolment-request.ts';
 import { UserError } from '../core/errors.ts';
 import { type OwnerVerdict, verifyOwnerSignature } from '../core/owner-signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
+import { finishEnd } from './end-epoch.ts';
 import { keepEnrolment, keepRequest, readEnrolment, readRequest } from './enrol/kept-enrolment.ts';
+import { nextEpoch } from './hand-over/ended-epochs.ts';
 import { readDeviceKey } from './keys.ts';
 import type { Machine } from './machine.ts';
+import { lastHandOver } from './ownership.ts';
 import type { LogIdentity } from './ports.ts';
 import { knownIdentity, makeUnit } from './unit.ts';
 
@@ -28,6 +31,7 @@ export function requestEnrolment(
   if (readEnrolment(dataDir) !== undefined) {
     throw new UserError('ENROLMENT_EXISTS', 'this unit is enrolled already');
   }
+  finishEnd(dataDir, machine);
   const deviceKey = makeUnit(dataDir, machine);
   const { tag, epoch } = placeOf(dataDir, machine);
   const request = encodeEnrolmentRequest({
@@ -46,7 +50,10 @@ export function requestEnrolment(
 function placeOf(dataDir: string, machine: Machine): Pick<LogIdentity, 'tag' | 'epoch'> {
   return (
     knownIdentity(dataDir, machine) ??
-    readRequest(dataDir) ?? { tag: machine.primitives.random(TAG_BYTES), epoch: 0 }
+    readRequest(dataDir) ?? {
+      tag: machine.primitives.random(TAG_BYTES),
+      epoch: nextEpoch(dataDir),
+    }
   );
 }
 
@@ -61,7 +68,7 @@ export type Enrolled = {
 /**
  * Takes the owner's answer and puts the device key's signature around it. In force from the agent's next start.
  * @param payload of the enrolment, signed by the owner
- * @throws UserError ENROLMENT_FOREIGN, ENROLMENT_EXISTS, KEY_FILE_*; FormatError; VerificationError OWNER_SIGNATURE_INVALID
+ * @throws UserError ENROLMENT_FOREIGN, ENROLMENT_EXISTS, ENROLMENT_OWNER, KEY_FILE_*; FormatError; VerificationError OWNER_SIGNATURE_INVALID
  */
 export function acceptEnrolment(dataDir: string, machine: Machine, payload: Uint8Array): Enrolled {
   const { enrolment, signature } = decodeEnrolment(payload);
@@ -71,6 +78,7 @@ export function acceptEnrolment(dataDir: string, machine: Machine, payload: Uint
   if (request === undefined || secret === undefined || !isOf(enrolment, request)) {
     throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is not of what this unit asked for');
   }
+  assertFollows(enrolment, dataDir);
   const signer = machine.deviceSigner(secret);
   if (!equalBytes(signer.key.bytes, enrolment.deviceKey.bytes)) {
     throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is of another device key');
@@ -79,6 +87,22 @@ export function acceptEnrolment(dataDir: string, machine: Machine, payload: Uint
   const record = encodeSigned('enrolment', signer.key, { payload, signature: signer.sign(id) });
   keepEnrolment(dataDir, record);
   return { id, enrolment, record, owner };
+}
+
+/** A unit that was handed over takes the owner and the vehicle that its last owner named. */
+function assertFollows(enrolment: Enrolment, dataDir: string): void {
+  const handOver = lastHandOver(dataDir);
+  if (handOver === undefined) return;
+  const follows =
+    equalBytes(enrolment.owner, handOver.newOwner) &&
+    equalBytes(enrolment.vehicleNumber, handOver.vehicleNumber) &&
+    equalBytes(enrolment.contract, handOver.contract) &&
+    enrolment.chainId === handOver.chainId;
+  if (follows) return;
+  throw new UserError(
+    'ENROLMENT_OWNER',
+    `this unit was handed over to 0x${toHex(handOver.newOwner)}, with its vehicle: who is that enrols it`,
+  );
 }
 
 /** Everything that the unit said of itself, unchanged. */

@@ -12,7 +12,17 @@ const STORAGE_KEY = { file: 'storage.key', purpose: 'storage-key' } as const;
 export type KeyFiles = {
   create(path: string, purpose: string, secret: Uint8Array): void;
   read(path: string, purpose: string): Uint8Array;
+  /** Written over and gone; nothing where the file is not there. */
+  destroy(path: string): void;
 };
+
+export function keyFolder(dataDir: string): string {
+  return join(dataDir, 'keys');
+}
+
+export function hasDeviceKey(dataDir: string): boolean {
+  return existsSync(join(keyFolder(dataDir), DEVICE_KEY.file));
+}
 
 /** @throws UserError KEY_FILE_* */
 export function readStorageKey(dataDir: string, files: KeyFiles): Uint8Array {

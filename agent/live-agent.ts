@@ -91,6 +91,7 @@ export async function startLive(
       status,
       replay: undefined,
       recorded,
+      ownerChange: new Promise(() => undefined),
       waiting: () => status.uplink.unreceipted + status.uplink.unaccepted,
       refreshStatus: () => {
         status.capture.ringFull = source.ringFullTimes();
@@ -148,7 +149,8 @@ function beginLive(parts: LiveParts): RunningSession {
     },
     onFatal: (error: unknown) => ended.reject(error),
   };
-  const uplink = newUplink(config, unit, uplinkEvents, machine);
+  const withKey = { ...unit, deviceKey: unit.deviceSigner.key };
+  const uplink = newUplink(config, withKey, uplinkEvents, machine);
   const sealing = machine.newSealing();
   let file: JournalFile | undefined;
   let begun: Session | undefined;

@@ -3,6 +3,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../core/errors.ts';
+import type { HandOver } from '../core/hand-over.ts';
 import type { PublicKey } from '../core/signature.ts';
 import { readBootId } from '../hw/boot-id.ts';
 import { openNativeCapture } from '../hw/can/native-capture.ts';
@@ -15,26 +16,33 @@ import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
 import { nativeRandom } from '../hw/crypto/native-random.ts';
 import { nativeSealing } from '../hw/crypto/native-sealing.ts';
+import { destroyFile } from '../hw/keys/destroy-file.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
 import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
+import { waitForOwner } from './between-owners.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
 import { exportPromises } from './disclose/promises.ts';
+import { finishEnd } from './end-epoch.ts';
+import { openEndedUplinks } from './ended-uplinks.ts';
+import { endingAtHandOver } from './ending-agent.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
 import { readStorageKey } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
+import { isBetweenOwners } from './ownership.ts';
 import type { CaptureSource, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
 import { startReplay } from './replay-agent.ts';
 import type { AgentEvents, RunningAgent } from './running-agent.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading } from './spool/spool.ts';
+import { takeHandOver } from './take-hand-over.ts';
 import { makeUnit, spoolFolder } from './unit.ts';
 import { MqttBroker } from './uplink/mqtt-broker.ts';
 
@@ -51,7 +59,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MACHINE: Machine = {
   primitives,
   verify: fastVerifyDigest,
-  keyFiles: { create: createKeyFile, read: readKeyFile },
+  keyFiles: { create: createKeyFile, read: readKeyFile, destroy: destroyFile },
   newDeviceSecret: newEs256kSecret,
   deviceSigner: es256kSigner,
   newSessionSigner: ephemeralSigner,
@@ -85,10 +93,20 @@ export async function startAgent(
   replaced: Partial<Machine> = {},
 ): Promise<RunningAgent> {
   const machine = { ...MACHINE, ...replaced };
-  const { capture } = config;
-  return capture.driver === 'replay'
-    ? await startReplay(config, capture, events, machine)
-    : await startLive(config, capture, events, machine);
+  const { capture, dataDir } = config;
+  finishEnd(dataDir, machine);
+  const ended = openEndedUplinks(config, events, machine);
+  try {
+    if (isBetweenOwners(dataDir)) return waitForOwner(config, ended, machine);
+    const agent =
+      capture.driver === 'replay'
+        ? await startReplay(config, capture, events, machine)
+        : await startLive(config, capture, events, machine);
+    return endingAtHandOver(agent, ended, config, machine);
+  } catch (error) {
+    await ended.stop();
+    throw error;
+  }
 }
 
 /**
@@ -106,6 +124,11 @@ export function prepareUnit(dataDir: string): PublicKey {
  */
 export function requestUnitEnrolment(dataDir: string, unitSerial: string): Uint8Array {
   return requestEnrolment(dataDir, MACHINE, unitSerial);
+}
+
+/** The owner ends the epoch: with the running session, or with the agent's next start. @throws as `takeHandOver` */
+export function handOverUnit(dataDir: string, handOver: Uint8Array): HandOver {
+  return takeHandOver(dataDir, handOver);
 }
 
 /** Takes the owner's answer. @throws as `acceptEnrolment` */

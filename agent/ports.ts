@@ -147,6 +147,10 @@ export const COMMIT_POINTS = [
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
+  'device-key-destroyed',
+  'epoch-keys-destroyed',
+  'epoch-moved',
+  'epoch-ended',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 

@@ -54,7 +54,8 @@ export async function startReplay(
         events.onRolledBack(predecessor);
       },
     };
-    const uplink = newUplink(config, unit, uplinkEvents, machine);
+    const withKey = { ...unit, deviceKey: deviceSigner.key };
+    const uplink = newUplink(config, withKey, uplinkEvents, machine);
     const session = new Session({
       ...unit,
       ...hashes,
@@ -111,6 +112,7 @@ export async function startReplay(
       status,
       replay: { survey, committedBefore },
       recorded,
+      ownerChange: new Promise(() => undefined),
       waiting: () => spool.waitingCount(),
       refreshStatus: () => {
         status.spool.bytes = folderBytes(spoolFolder(config.dataDir));

@@ -32,6 +32,8 @@ export type RunningAgent = {
   readonly replay: { readonly survey: LogSurvey; readonly committedBefore: number } | undefined;
   /** Resolves when a replay has ended and its last statement is committed; rejects when the agent must stop. */
   readonly recorded: Promise<void>;
+  /** Resolves when the unit has lost or got its owner: the process is to start again. Of most runs it never does. */
+  readonly ownerChange: Promise<'handed_over' | 'enrolled'>;
   /** Statements without a receipt. */
   waiting(): number;
   /** Brings figures of the status up to date that are not counted as they change. */
@@ -85,7 +87,7 @@ function knownNowNs(
 
 export function newUplink(
   config: AgentConfig,
-  { spool, log, deviceSigner }: Unit,
+  { spool, log, deviceKey }: Pick<Unit, 'spool' | 'log'> & { readonly deviceKey: PublicKey },
   events: UplinkEvents & Pick<AgentEvents, 'onPromiseMissed'>,
   { newBroker, primitives, verify, atCommitPoint }: Machine,
 ): Uplinks {
@@ -94,7 +96,7 @@ export function newUplink(
     const options = {
       tag: log.tag,
       epoch: log.epoch,
-      deviceKey: deviceSigner.key,
+      deviceKey,
       service: { ...service, stampRoots: readStampRoots(service.stampRootsFile) },
       resendEveryMs: service.resendEveryMs,
       beaconMaxAgeMs: service.beaconMaxAgeMs,
@@ -107,7 +109,7 @@ export function newUplink(
     // Whether the vehicle is connected is told of its first service.
     const { onConnection: _, ...others } = events;
     const uplink = new Uplink(
-      newBroker(service, clientId(log.tag, deviceSigner.key)),
+      newBroker(service, clientId(log.tag, deviceKey)),
       outbox,
       options,
       i === 0 ? events : others,

@@ -5,6 +5,7 @@ import { UserError } from '../core/errors.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
 import { type KeptEnrolment, readEnrolment, readRequest } from './enrol/kept-enrolment.ts';
+import { nextEpoch } from './hand-over/ended-epochs.ts';
 import { openDeviceKey, openStorageKey, readDeviceKey, readStorageKey } from './keys.ts';
 import type { Machine } from './machine.ts';
 import type { Signer, StoredLog } from './ports.ts';
@@ -36,7 +37,10 @@ export function openUnit(dataDir: string, machine: Machine): Unit {
     const deviceSigner = machine.deviceSigner(secret);
     const deviceKeyId = keyId(deviceSigner.key);
     // A tag that nobody can link to the vehicle: the one that an enrolment was asked for, or a new one.
-    const { tag, epoch } = readRequest(dataDir) ?? { tag: primitives.random(TAG_BYTES), epoch: 0 };
+    const { tag, epoch } = readRequest(dataDir) ?? {
+      tag: primitives.random(TAG_BYTES),
+      epoch: nextEpoch(dataDir),
+    };
     const log = known ?? { tag, epoch, log: 0, deviceKeyId, predecessor: undefined };
     if (!equalBytes(log.deviceKeyId, deviceKeyId)) {
       throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');

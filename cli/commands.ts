@@ -35,6 +35,11 @@ export const COMMANDS = {
     summary: 'make an evidence bundle: export --data DIR --out FILE',
     load: () => import('./commands/export.ts'),
   },
+  'hand-over': {
+    person: 'Owner',
+    summary: 'end an epoch, when the vehicle is sold: hand-over --owner DIR | --data DIR',
+    load: () => import('./commands/hand-over.ts'),
+  },
   registry: {
     person: 'Owner',
     summary: 'prove owner and key by the registry: registry BUNDLE --rpc URL',

@@ -3,7 +3,7 @@
  * Wires identity, enrol and chain. Implements spec/enrolment.md, "Request".
  */
 import { randomBytes } from 'node:crypto';
-import { equalBytes } from '../core/bytes.ts';
+import { equalBytes, toHex } from '../core/bytes.ts';
 import { recordId } from '../core/cose.ts';
 import {
   decodeEnrolment,
@@ -14,10 +14,12 @@ import {
 } from '../core/enrolment.ts';
 import { encodeEnrolmentRequest } from '../core/enrolment-request.ts';
 import { UserError } from '../core/errors.ts';
+import { decodeHandOver, verifyHandOver } from '../core/hand-over.ts';
 import { type OwnerSignature, verifyOwnerSignature } from '../core/owner-signature.ts';
 import { enrolmentCommitment } from '../core/registry-words.ts';
 import { typedDataJson } from '../core/typed-data.ts';
-import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { type EthereumEndpoint, openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { registeredOwner } from './chain/registered-owner.ts';
 import { vehicleCalls } from './chain/registry-calls.ts';
 import { callSender } from './chain/send-call.ts';
 import { decryptWallet } from './chain/wallet-file.ts';
@@ -41,6 +43,8 @@ export type EnrolmentOrder = {
   readonly vin: string;
   readonly odometerKm: number | undefined;
   readonly registry: Uint8Array;
+  /** Of the owner before, who says which vehicle of the registry it is; none for the first owner. */
+  readonly handOver?: Uint8Array | undefined;
   readonly chain: { readonly id: bigint } | { readonly rpc: string };
 };
 
@@ -109,12 +113,23 @@ async function draftOf(owner: OwnerFolder, order: EnrolmentOrder): Promise<Vehic
   };
   const enrolment = makeEnrolment(owner.address, {
     ...order,
+    vehicleNumber: order.handOver && boughtVehicle(order.handOver, owner.address),
     chainId: await chainIdOf(order.chain),
     recoveryKey: owner.recoveryPublicKey,
     enrolledAtS: Math.floor(Date.now() / 1000),
     secrets,
   });
   return { secrets, payload: encodeEnrolment({ enrolment, signature: UNSIGNED }) };
+}
+
+/** @throws UserError HAND_OVER_FOREIGN; VerificationError OWNER_SIGNATURE_INVALID; FormatError */
+function boughtVehicle(bytes: Uint8Array, owner: Uint8Array): Uint8Array {
+  const signed = decodeHandOver(bytes);
+  verifyHandOver(signed);
+  const { newOwner, vehicleNumber } = signed.handOver;
+  if (equalBytes(newOwner, owner)) return vehicleNumber;
+  const message = `the vehicle was handed over to 0x${toHex(newOwner)}, which is not this owner`;
+  throw new UserError('HAND_OVER_FOREIGN', message);
 }
 
 function keepSigned(
@@ -152,17 +167,18 @@ async function chainIdOf(chain: EnrolmentOrder['chain']): Promise<bigint> {
 }
 
 /**
- * The two calls that register vehicle and device key, for a wallet elsewhere.
+ * The two calls that register the vehicle, or take it over from its owner before, and the device key: for a wallet
+ * elsewhere. Only the first owner's may be repeated: a vehicle is taken over once.
  * @throws UserError OWNER_NOT_ENROLLED
  */
 export function registrationCalls(folder: string): readonly ContractCall[] {
   const { secrets, payload } = readVehicle(folder);
   const { enrolment } = decodeEnrolment(payload);
-  const { contract, deviceKey, vehicleNumber, registrySalt } = enrolment;
+  const { contract, deviceKey, epoch, vehicleNumber, registrySalt } = enrolment;
   const id = recordId('enrolment', deviceKey, payload);
   const calls = vehicleCalls(contract);
   return [
-    calls.register(secrets.vehicleSalt),
+    epoch === 0 ? calls.register(secrets.vehicleSalt) : calls.accept(vehicleNumber),
     calls.addKey(vehicleNumber, enrolmentCommitment(registrySalt, id)),
   ];
 }
@@ -178,7 +194,8 @@ export async function registerVehicle(
   rpc: string,
 ): Promise<{ readonly vehicleNumber: Uint8Array; readonly blockNumber: bigint }> {
   const { wallet } = await decryptWallet(walletOf(openOwnerFolder(folder), folder), password);
-  const { chainId, vehicleNumber } = decodeEnrolment(readVehicle(folder).payload).enrolment;
+  const { enrolment } = decodeEnrolment(readVehicle(folder).payload);
+  const { chainId, vehicleNumber } = enrolment;
   const endpoint = await openEthereumEndpoint(rpc);
   try {
     if (endpoint.chainId !== chainId) {
@@ -187,9 +204,22 @@ export async function registerVehicle(
     }
     const send = callSender(wallet, endpoint.provider);
     let blockNumber = 0n;
-    for (const call of registrationCalls(folder)) ({ blockNumber } = await send(call));
+    const [first, ...rest] = registrationCalls(folder);
+    const isTakenOver = enrolment.epoch > 0 && (await isOwnEpoch(enrolment, endpoint));
+    for (const call of isTakenOver || first === undefined ? rest : [first, ...rest]) {
+      ({ blockNumber } = await send(call));
+    }
     return { vehicleNumber, blockNumber };
   } finally {
     endpoint.close();
   }
+}
+
+/** Whether the epoch that this owner enrols has begun: the offer of the owner before was taken. */
+async function isOwnEpoch(
+  { contract, epoch, owner, vehicleNumber }: Enrolment,
+  endpoint: EthereumEndpoint,
+): Promise<boolean> {
+  const registered = await registeredOwner(endpoint, contract, vehicleNumber, epoch);
+  return registered !== undefined && equalBytes(registered, owner);
 }

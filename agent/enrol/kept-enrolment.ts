@@ -2,24 +2,13 @@
  * The enrolment as the unit keeps it, two files in its data folder: what it asked for, and what its owner and its
  * device key signed. Implements spec/enrolment.md, "On the unit".
  */
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
 import { recordId, unverifiedPayload } from '../../core/cose.ts';
 import { decodeEnrolment, type Enrolment } from '../../core/enrolment.ts';
 import { decodeEnrolmentRequest, type EnrolmentRequest } from '../../core/enrolment-request.ts';
 import { UserError } from '../../core/errors.ts';
-import { makeFolder, syncFolder } from '../folder.ts';
-import { storageError } from '../storage-error.ts';
+import { keepFile, keepNewFile, readIfThere } from '../kept-file.ts';
 
 const REQUEST = 'request.wmr';
 const ENROLMENT = 'enrolment.wme';
@@ -43,7 +32,7 @@ export function readRequest(dataDir: string): EnrolmentRequest | undefined {
 
 /** Durable before anybody sees it: the tag in it is the one that the unit's first log will have. */
 export function keepRequest(dataDir: string, request: Uint8Array): void {
-  write(dataDir, REQUEST, request, renameSync);
+  keepFile(folderOf(dataDir), REQUEST, request);
 }
 
 /** @throws OperationalError STORAGE_*; FormatError of a damaged file */
@@ -62,49 +51,9 @@ export function readEnrolment(dataDir: string): KeptEnrolment | undefined {
 export function keepEnrolment(dataDir: string, record: Uint8Array): void {
   const known = readEnrolment(dataDir);
   if (known === undefined) {
-    write(dataDir, ENROLMENT, record, linkSync);
+    keepNewFile(folderOf(dataDir), ENROLMENT, record);
     return;
   }
   if (equalBytes(unverifiedPayload(known.record), unverifiedPayload(record))) return;
   throw new UserError('ENROLMENT_EXISTS', 'this unit is enrolled already, by another enrolment');
-}
-
-/**
- * The bytes are on the disk before the name is, and the name before this returns. A kill in between leaves a `.new`
- * file that the next attempt replaces.
- */
-function write(
-  dataDir: string,
-  name: string,
-  content: Uint8Array,
-  giveName: (from: string, to: string) => void,
-): void {
-  const folder = folderOf(dataDir);
-  makeFolder(folder);
-  const path = join(folder, name);
-  const unfinished = `${path}.new`;
-  try {
-    rmSync(unfinished, { force: true });
-    const descriptor = openSync(unfinished, 'wx', 0o600);
-    try {
-      writeSync(descriptor, content);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    giveName(unfinished, path);
-    rmSync(unfinished, { force: true });
-    syncFolder(folder);
-  } catch (cause) {
-    throw storageError(cause);
-  }
-}
-
-function readIfThere(path: string): Uint8Array | undefined {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'ENOENT') return undefined;
-    throw storageError(cause);
-  }
 }

@@ -24,12 +24,21 @@ configuration again, and says what is in force at once and what after a restart.
   --until-receipted   of a replay: end when every statement has its receipt
   --json              a line of JSON for each event, on the standard output
 
-Ends with 0 when it was told to stop; 1 when it must not go on, or was not done after 5 seconds, in which case
+Ends with 0 when it was told to stop, or when the unit lost or got its owner; 1 when it must not go on, or was not done after 5 seconds, in which case
 the next start recovers from the journal what was not sealed; 2 when configuration, keys or arguments cannot be
 used; 70 when the fault is its own.`;
 
 /** Of a service manager's patience; what is in the journal by then is recovered at the next start. */
 const STOP_WITHIN_MS = 5000;
+
+/** The service manager starts it again, for what comes next. */
+const OWNER_CHANGES = {
+  handed_over: [
+    'EPOCH_ENDED',
+    'the vehicle was handed over: this epoch is ended and its keys are gone',
+  ],
+  enrolled: ['EPOCH_BEGINS', 'the unit has an owner: the next start records'],
+} as const;
 
 /** @param replaced parts of the machine, for tests */
 export async function run(
@@ -110,6 +119,14 @@ class AgentRun {
         isRecorded = true;
         this.#lines.clear();
         endWhenReceipted();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+    agent.ownerChange.then(
+      (change) => {
+        const [code, message] = OWNER_CHANGES[change];
+        this.#lines.problem(code, message);
+        this.#abort();
       },
       (error: unknown) => this.#fail(error),
     );

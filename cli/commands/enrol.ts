@@ -41,6 +41,7 @@ as eth_signTypedData_v4 takes it, and then takes its signature and shows the cal
   --vin VIN             stays here: the enrolment has only a salted commitment
   --odometer KM
   --registry ADDRESS    of VehicleRegistry on the chain
+  --hand-over FILE      of the owner before, when the vehicle was bought: registering then takes it over
   --chain ID, --rpc URL which chain; with an endpoint the vehicle is registered at once
   --typed-data FILE     what a wallet elsewhere is to sign; is not written over
   --signature HEX       what it signed: 65 bytes
@@ -64,6 +65,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       registry: { type: 'string' },
       chain: { type: 'string' },
       rpc: { type: 'string' },
+      'hand-over': { type: 'string' },
       register: { type: 'boolean' },
       'typed-data': { type: 'string' },
       signature: { type: 'string' },
@@ -103,6 +105,7 @@ type Values = Partial<
     | 'rpc'
     | 'out'
     | 'password-file'
+    | 'hand-over'
     | 'typed-data'
     | 'signature'
     | 'contract-signature',
@@ -161,6 +164,7 @@ function orderOf(folder: string, values: Values): EnrolmentOrder {
     vin: need(values.vin, '--vin VIN'),
     registry: readAddress(need(values.registry, '--registry ADDRESS')),
     odometerKm: odometer === undefined ? undefined : Number(toDigits('--odometer', odometer)),
+    handOver: values['hand-over'] === undefined ? undefined : readGiven(values['hand-over']),
     chain: rpc === undefined ? { id: BigInt(toDigits('--chain', chain ?? '')) } : { rpc },
   };
 }

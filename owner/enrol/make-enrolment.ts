@@ -28,6 +28,8 @@ export type EnrolmentFacts = {
   readonly odometerKm: number | undefined;
   readonly enrolledAtS: number;
   readonly secrets: OwnerSecrets;
+  /** Of a vehicle that was another's before; none when this owner is its first. */
+  readonly vehicleNumber: Uint8Array | undefined;
 };
 
 /** ISO 3779: 17 characters without I, O and Q. */
@@ -56,7 +58,7 @@ export function makeEnrolment(owner: Uint8Array, facts: EnrolmentFacts): Enrolme
     odometerKm: facts.odometerKm,
     vouchers: [],
     enrolledAtS: facts.enrolledAtS,
-    vehicleNumber: registeredVehicle(owner, secrets.vehicleSalt),
+    vehicleNumber: facts.vehicleNumber ?? registeredVehicle(owner, secrets.vehicleSalt),
     registrySalt: secrets.registrySalt,
   };
 }

@@ -1,0 +1,114 @@
+/** ARCHITECTURE.md, "Crash table", the end of an epoch: killed at each of its commit points, and started again. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { acceptUnitEnrolment, handOverUnit, requestUnitEnrolment } from '../../agent/main.ts';
+import type { CommitPoint } from '../../agent/ports.ts';
+import { openSpoolForReading } from '../../agent/spool/spool.ts';
+import { toHex } from '../../core/bytes.ts';
+import { decodeChunkHeader } from '../../core/chunk-header.ts';
+import { decodeEnrolmentRequest, pairingCode } from '../../core/enrolment-request.ts';
+import { enrolUnit } from '../../owner/enrolment.ts';
+import { draftHandOver, signHandOver } from '../../owner/hand-over.ts';
+import { createOwner } from '../../owner/main.ts';
+import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { configFor, record } from '../agent/support/run-agent.ts';
+import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { crashLog } from './crash-log.ts';
+
+const PROCESS = join(import.meta.dirname, 'hand-over-process.ts');
+const POINTS = [
+  'session-committed',
+  'device-key-destroyed',
+  'epoch-keys-destroyed',
+  'epoch-moved',
+  'epoch-ended',
+] as const satisfies readonly CommitPoint[];
+const NEW_OWNER = new Uint8Array(20).fill(7);
+
+let folder: TemporaryFolder;
+let log: string;
+/** A unit that has recorded and was handed over, and no agent has run since. */
+let handedOver: string;
+
+beforeAll(async () => {
+  folder = temporaryFolder();
+  log = join(folder.path, 'drive.log');
+  writeFileSync(log, crashLog(2).text);
+  handedOver = join(folder.path, 'handed-over');
+  const owner = join(folder.path, 'owner');
+  await createOwner(owner, 'secret');
+  const request = requestUnitEnrolment(handedOver, 'WMK-7');
+  const { payload } = await enrolUnit(
+    {
+      folder: owner,
+      request,
+      code: pairingCode(request),
+      vin: 'WMKTESTVEHXCLE000',
+      odometerKm: undefined,
+      registry: new Uint8Array(20).fill(9),
+      chain: { id: 31_337n },
+    },
+    'secret',
+  );
+  acceptUnitEnrolment(handedOver, payload);
+  await record(configFor(handedOver, log));
+  const handOver = draftHandOver(owner, NEW_OWNER, 1_800_000_000);
+  handOverUnit(handedOver, await signHandOver(owner, handOver, 'secret'));
+});
+afterAll(() => folder[Symbol.dispose]());
+
+async function run(dataDir: string, kill?: CommitPoint) {
+  const args = kill === undefined ? [] : [kill];
+  const child = spawn(process.execPath, [PROCESS, dataDir, log, ...args], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  await once(child, 'close');
+  return child.signalCode ?? child.exitCode;
+}
+
+test.each(POINTS)('killed at %s, the next start ends the epoch all the same', async (point) => {
+  const dataDir = join(folder.path, point);
+  cpSync(handedOver, dataDir, { recursive: true });
+  const secrets = readdirSync(join(dataDir, 'keys')).map((name) =>
+    readFileSync(join(dataDir, 'keys', name), 'latin1')
+      .trim()
+      .slice(-64),
+  );
+  const device = decodeEnrolmentRequest(readFileSync(join(dataDir, 'enrolment', 'request.wmr')));
+  expect(await run(dataDir, point)).toBe('SIGKILL');
+  expect(await run(dataDir)).toBe(0);
+
+  expect(readdirSync(join(dataDir, 'ended'))).toEqual(['0']);
+  const ended = join(dataDir, 'ended', '0');
+  expect(readdirSync(ended).sort()).toEqual(['enrolment', 'hand-over.wmh', 'spool']);
+  // Of the keys there were, nothing is anywhere in the folder.
+  for (const path of readdirSync(dataDir, { recursive: true, encoding: 'utf8' })) {
+    const file = join(dataDir, path);
+    if (!existsSync(file) || readdirOrNone(file)) continue;
+    const text = readFileSync(file, 'latin1');
+    for (const secret of secrets) expect(text.includes(secret), path).toBe(false);
+  }
+  using spool = openSpoolForReading(join(ended, 'spool'), new Uint8Array(32), PRIMITIVES);
+  expect(spool.streams(0)).toEqual([]);
+  // The log was closed in order, and each chunk is covered by a statement.
+  const last = spool.lastChunk(0);
+  expect(last && decodeChunkHeader(last.header).state).toBe('shutdown');
+  expect(spool.unbatchedChunks()).toEqual([]);
+
+  const next = decodeEnrolmentRequest(requestUnitEnrolment(dataDir, 'WMK-7'));
+  expect(next.epoch).toBe(1);
+  expect(toHex(next.tag)).not.toBe(toHex(device.tag));
+  expect(toHex(next.deviceKey.bytes)).not.toBe(toHex(device.deviceKey.bytes));
+});
+
+function readdirOrNone(path: string): boolean {
+  try {
+    readdirSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
