@@ -13,12 +13,19 @@ import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { sigStructure, unverifiedPayload } from '../../core/cose.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import { decodeJournalBlock } from '../../core/journal-block.ts';
-import { KeyTreeWalk } from '../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
-import type { Archive, Primitives, StoredChunk, StoredStatement, StoredWindow } from '../ports.ts';
+import type {
+  Archive,
+  Primitives,
+  StoredChunk,
+  StoredStatement,
+  StoredStream,
+  StoredWindow,
+} from '../ports.ts';
 import { acceptanceItems } from './acceptances.ts';
 import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
@@ -68,7 +75,7 @@ export function exportEvidence(
   const opened: OpenedRow[] = [];
   let done = 0;
   for (const { chunks: rows, streams } of logs) {
-    const keyed = streams.map(({ name, root }) => keyedStream(name, root, primitives));
+    const keyed = streams.map((stream) => keyedStream(stream, primitives));
     for (const stored of rows) {
       opened.push(...openedRow(archive, stored, keyed, places, primitives));
       done += 1;
@@ -159,8 +166,8 @@ function chosenLogs(archive: Archive, selection: ExportSelection): readonly Chos
   });
 }
 
-function keyedStream(name: string, root: Uint8Array, { sha512 }: Primitives): DisclosableStream {
-  return { name, keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, sha512) };
+function keyedStream({ name, nodes }: StoredStream, { sha512 }: Primitives): DisclosableStream {
+  return { name, keys: new KeyNodesWalk(nodes, sha512) };
 }
 
 type OpenedRow = OpenedLeaves & {

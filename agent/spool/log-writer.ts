@@ -131,9 +131,9 @@ export class LogWriter {
   }
 
   /** Once in a log, before its first journal block: without this root no block of it could be opened again. */
-  commitJournalRoot(root: Uint8Array): void {
+  commitJournal({ nodes }: StoredStream): void {
     const log = this.current;
-    const { salt, sealed } = this.#vault.sealJournalRoot(log, root);
+    const { salt, sealed } = this.#vault.sealJournal(log, nodes);
     this.#index.commit(() =>
       this.#index.sql.run('INSERT INTO journal_root VALUES (?, ?, ?)', log, salt, sealed),
     );

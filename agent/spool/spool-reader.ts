@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
+import type { KeyNode } from '../../core/key-tree.ts';
 import { decodeAnchoredWindow } from '../../core/receipt.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
@@ -80,11 +81,11 @@ export class SpoolReader {
   }
 
   /** Undefined before the log's first journal block. @throws OperationalError STORAGE_KEY_WRONG */
-  journalRoot(log: number): Uint8Array | undefined {
+  journalKeys(log: number): readonly KeyNode[] | undefined {
     const row = this.#all('SELECT * FROM journal_root WHERE log = ?', log)[0];
     if (row === undefined) return undefined;
     const sealed = { salt: blob(row, 'salt'), sealed: blob(row, 'sealed') };
-    return this.#vault.openJournalRoot(log, sealed);
+    return this.#vault.openJournal(log, sealed);
   }
 
   /** How many of them the log's chunks have named: the first ones by ordinal. */

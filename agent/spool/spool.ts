@@ -141,8 +141,8 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
     this.#log.commitStreams(roots);
   }
 
-  commitJournalRoot(root: Uint8Array): void {
-    this.#log.commitJournalRoot(root);
+  commitJournal(journal: StoredStream): void {
+    this.#log.commitJournal(journal);
   }
 
   commitChunks(session: number, chunks: readonly ChunkToCommit[]): void {

@@ -9,7 +9,8 @@ import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { FormatError, UserError } from '../../core/errors.ts';
 import { decodeJournalBlock, type JournalBlock } from '../../core/journal-block.ts';
-import { KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { leafSecrets } from '../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { leafAad } from '../../core/leaf.ts';
 import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
@@ -65,9 +66,7 @@ export class SeenOnDisk {
     if (spool === undefined) return ['the unit has no spool'];
     const headers = spool.chunks(0, 0, 0xffff_ffff).map(({ header }) => decodeChunkHeader(header));
     const nonces = headers.map(({ nonce }) => toHex(nonce));
-    const walks = spool.streams(0).map(({ root }) => {
-      return new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, PRIMITIVES.sha512);
-    });
+    const walks = spool.streams(0).map(({ nodes }) => new KeyNodesWalk(nodes, PRIMITIVES.sha512));
     const found = [...this.#statements].flatMap(([seq, forms]) =>
       forms.size > 1 ? `statement ${seq} was signed ${forms.size} times` : [],
     );

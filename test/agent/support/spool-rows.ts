@@ -5,6 +5,7 @@ import type { ChunkToCommit } from '../../../agent/spool/chunk-writer.ts';
 import { Spool } from '../../../agent/spool/spool.ts';
 import type { StatementToCommit } from '../../../agent/spool/statement-writer.ts';
 import { encodeChunkHeader } from '../../../core/chunk-header.ts';
+import { rootNode } from '../../../core/key-tree.ts';
 import { PRIMITIVES } from './primitives.ts';
 
 export const STORAGE_KEY = new Uint8Array(32).fill(3);
@@ -67,7 +68,7 @@ export function bodyOf(seq: number): Uint8Array {
 }
 
 export function streamRow(name: string): StoredStream {
-  return { name, root: PRIMITIVES.sha256(Buffer.from(name)) };
+  return { name, nodes: [rootNode(PRIMITIVES.sha256(Buffer.from(name)))] };
 }
 
 export function statementRow(seq: number, firstSeq: number, count: number): StatementToCommit {
