@@ -9,6 +9,7 @@ import { openNativeCapture } from '../hw/can/native-capture.ts';
 import { openSocketcan } from '../hw/can/socketcan-capture.ts';
 import { openClockQuality } from '../hw/clock/clock-quality.ts';
 import { readMachineClock } from '../hw/clock/machine-clock.ts';
+import { hpkeSeal } from '../hw/crypto/hpke.ts';
 import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
@@ -16,7 +17,7 @@ import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
 import { nativeRandom } from '../hw/crypto/native-random.ts';
 import { nativeSealing } from '../hw/crypto/native-sealing.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
-import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
+import { createKeyFile, destroyKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
 import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
@@ -26,7 +27,7 @@ import { type ExportSelection, exportEvidence } from './disclose/export-evidence
 import { exportPromises } from './disclose/promises.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
-import { readStorageKey } from './keys.ts';
+import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
 import type { CaptureSource, Primitives } from './ports.ts';
@@ -51,7 +52,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MACHINE: Machine = {
   primitives,
   verify: fastVerifyDigest,
-  keyFiles: { create: createKeyFile, read: readKeyFile },
+  keyFiles: { create: createKeyFile, read: readKeyFile, destroy: destroyKeyFile },
+  hpkeSeal,
   newDeviceSecret: newEs256kSecret,
   deviceSigner: es256kSigner,
   newSessionSigner: ephemeralSigner,
@@ -144,5 +146,6 @@ function openUnitForReading(dataDir: string) {
       `expected the data folder of a unit, got ${dataDir} without a spool`,
     );
   }
-  return openSpoolForReading(folder, readStorageKey(dataDir, MACHINE.keyFiles), primitives);
+  const keys = storageKeys(dataDir, MACHINE.keyFiles, primitives.random);
+  return openSpoolForReading(folder, keys, primitives);
 }

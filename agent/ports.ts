@@ -145,6 +145,9 @@ export const COMMIT_POINTS = [
   'hops-committed',
   'stamp-committed',
   'hold-committed',
+  'storage-key-made',
+  'keys-forgotten',
+  'storage-key-destroyed',
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
@@ -265,6 +268,19 @@ export type StoredStream = {
   /** Ascending; none covers what another covers. */
   readonly nodes: readonly KeyNode[];
 };
+
+/** The keys that rows of keys are sealed under, one after another. */
+export type StorageKeys = {
+  /** @throws UserError KEY_FILE_* */
+  read(generation: number): Uint8Array;
+  /** A new one, durable when it returns; in the place of one that was made before and never used. */
+  make(generation: number): void;
+  /** Destroys all others, durable when it returns. */
+  keepOnly(generation: number): void;
+};
+
+/** Seals to the owner's recovery key (spec/sealing.md). */
+export type SealToOwner = (info: Uint8Array, plain: Uint8Array) => Uint8Array;
 
 export type StoredSession = {
   /** Of the session in its log. */

@@ -6,7 +6,11 @@ import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
 import { encodeSigned, recordId, unverifiedPayload } from '../core/cose.ts';
 import { type KeyNode, nodesWithin } from '../core/key-tree.ts';
-import { type BusCapture, decodeSessionRecord } from '../core/session-record.ts';
+import {
+  type BusCapture,
+  decodeSessionRecord,
+  type SessionRecord,
+} from '../core/session-record.ts';
 import type { PublicKey } from '../core/signature.ts';
 import { type BeaconBlock, MAX_SEQ } from '../core/vehicle-log.ts';
 import { Batcher } from './batch/batcher.ts';
@@ -30,6 +34,7 @@ export type SessionParts = {
   readonly deviceSigner: Signer;
   /** None: every session says that it is not enrolled. */
   readonly enrolment: { readonly id: Uint8Array } | undefined;
+  readonly rootHolder: SessionRecord['rootHolder'];
   /** Its secret is nowhere but in memory. */
   readonly sessionSigner: Signer;
   readonly bootId: Uint8Array;
@@ -72,6 +77,7 @@ export class Session {
       bootId: parts.bootId,
       startedWallNs: parts.startedWallNs,
       enrolmentId: parts.enrolment?.id,
+      rootHolder: parts.rootHolder,
       softwareHash: parts.softwareHash,
       configurationHash: parts.configurationHash,
       filterHash: parts.filterHash,

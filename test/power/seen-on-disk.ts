@@ -12,8 +12,8 @@ import { decodeJournalBlock, type JournalBlock } from '../../core/journal-block.
 import { leafSecrets } from '../../core/key-tree.ts';
 import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { leafAad } from '../../core/leaf.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { keysOf } from '../agent/support/storage-keys.ts';
 
 /** Bytes behind the last body that the index names: a chunk that was sealed and never committed. */
 type TornTail = { readonly seq: number; readonly bytes: Uint8Array };
@@ -121,9 +121,8 @@ export class SeenOnDisk {
       const from = join(this.#dataDir, 'spool', name);
       if (existsSync(from)) copyFileSync(from, join(this.#copy, name));
     }
-    const key = readKeyFile(join(this.#dataDir, 'keys/storage.key'), 'storage-key');
     try {
-      return openSpoolForReading(this.#copy, key, PRIMITIVES);
+      return openSpoolForReading(this.#copy, keysOf(this.#dataDir), PRIMITIVES);
     } catch (error) {
       if (error instanceof UserError && error.code === 'SPOOL_MISSING') return undefined;
       throw error;

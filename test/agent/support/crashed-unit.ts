@@ -75,6 +75,7 @@ export function crashedUnit(
 function startSession({ spool, identity }: TestUnit, device: DigestSigner) {
   const signer = ephemeralSigner();
   const session = newSession({
+    rootHolder: 'unit',
     enrolmentId: undefined,
     identity,
     deviceSigner: device,
