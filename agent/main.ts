@@ -3,6 +3,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../core/errors.ts';
+import type { SealedRoots } from '../core/sealed-roots.ts';
 import type { PublicKey } from '../core/signature.ts';
 import { readBootId } from '../hw/boot-id.ts';
 import { openNativeCapture } from '../hw/can/native-capture.ts';
@@ -23,7 +24,11 @@ import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
-import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
+import {
+  type ExportProgress,
+  type ExportSelection,
+  exportEvidence,
+} from './disclose/export-evidence.ts';
 import { exportPromises } from './disclose/promises.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
@@ -122,11 +127,20 @@ export function acceptUnitEnrolment(dataDir: string, payload: Uint8Array): Enrol
 export function exportFromUnit(
   dataDir: string,
   selection: ExportSelection,
-  onChunk: (done: number, total: number) => void,
+  progress: ExportProgress | ExportProgress['onChunk'],
 ): Uint8Array {
   using spool = openUnitForReading(dataDir);
   const enrolment = readEnrolment(dataDir);
-  return exportEvidence(spool, { ...selection, enrolment }, primitives, onChunk);
+  return exportEvidence(spool, { ...selection, enrolment }, primitives, progress);
+}
+
+/**
+ * Roots of streams that a unit sealed to its owner, from the unit or from a copy of its spool: no key of the unit is
+ * needed. @throws UserError SPOOL_MISSING; OperationalError STORAGE_*, SPOOL_*
+ */
+export function sealedRootsOfUnit(dataDir: string): readonly SealedRoots[] {
+  using spool = openUnitForReading(dataDir);
+  return spool.sealedRoots();
 }
 
 /**
