@@ -22,6 +22,8 @@ export type CommitParts = {
   readonly session: StoredSession;
   readonly sessionKey: PublicKey;
   readonly encodeStatement: (statement: SignedStatement) => Uint8Array;
+  /** After chunks are durable, with the roots of all streams that there are. */
+  readonly onRootsDurable: () => void;
   /** After every commit. */
   readonly onCommitted: (progress: Progress) => void;
 };
@@ -48,8 +50,9 @@ export class Commits {
   /** Durable when it returns, with the statement that one of the chunks completes. */
   commit(chunks: readonly SealedChunk[]): void {
     if (chunks.length === 0) return;
-    const { spool, session } = this.#parts;
+    const { spool, session, onRootsDurable } = this.#parts;
     spool.commitChunks(session.number, chunks);
+    onRootsDurable();
     this.#committed(chunks);
   }
 

@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { isBusName } from '../core/candump-bus.ts';
 import { UserError } from '../core/errors.ts';
-import { MAX_BUSES } from '../core/session-record.ts';
+import { MAX_BUSES, ROOT_HOLDERS } from '../core/session-record.ts';
 import { isLoopback, Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { type CaptureFilter, readFilters } from './capture-filter.ts';
@@ -23,6 +23,12 @@ export type AgentConfig = {
   readonly capture: LiveCapture | ReplayCapture;
   readonly journal: { readonly blockMs: number };
   readonly spool: { readonly maxBytes: number; readonly maxAgeDays: number };
+  readonly keys: {
+    /** For how long the unit can read what it recorded, where only the owner has the roots. */
+    readonly readableHours: number;
+    /** `unit`: the unit forgets nothing, and says so. */
+    readonly rootHolder: (typeof ROOT_HOLDERS)[number];
+  };
   readonly clock: { readonly gpsd: HostPort | undefined };
   /** None: no metrics are served. */
   readonly metrics: HostPort | undefined;
@@ -90,6 +96,7 @@ export const DEFAULTS = {
   // a page of the device less.
   journal: { blockMs: 90 },
   spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
+  keys: { readableHours: 24, rootHolder: 'owner' },
   clock: { gpsd: undefined },
   metrics: undefined,
   nextServices: [],
@@ -132,6 +139,10 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     spool: root.section('spool', (spool) => ({
       maxBytes: spool.integer('max_bytes', MIN_SPOOL_BYTES, 2 ** 50, DEFAULTS.spool.maxBytes),
       maxAgeDays: spool.integer('max_age_days', 1, 36_500, DEFAULTS.spool.maxAgeDays),
+    })),
+    keys: root.section('keys', (keys) => ({
+      readableHours: keys.integer('readable_hours', 0, 744, DEFAULTS.keys.readableHours),
+      rootHolder: keys.wordOrNone('root_holder', ROOT_HOLDERS) ?? DEFAULTS.keys.rootHolder,
     })),
     clock: root.section('clock', (clock) => ({
       gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),

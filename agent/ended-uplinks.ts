@@ -3,13 +3,18 @@ import type { AgentConfig } from './config.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { endedEpochs, endedFolder } from './hand-over/ended-epochs.ts';
 import type { Machine } from './machine.ts';
+import type { StorageKeys } from './ports.ts';
 import { type AgentEvents, newUplink } from './running-agent.ts';
 import { Spool } from './spool/spool.ts';
 import { spoolFolder } from './unit.ts';
 import type { Uplinks } from './uplink/uplinks.ts';
 
 /** Opens nothing: there are no rows left that a key would open. */
-const NO_KEY = new Uint8Array(32);
+const NO_KEYS: StorageKeys = {
+  read: () => new Uint8Array(32),
+  make: () => undefined,
+  keepOnly: () => undefined,
+};
 
 export type EndedUplinks = {
   start(): void;
@@ -57,7 +62,7 @@ function openEnded(
   machine: Machine,
 ): Ended | undefined {
   const { primitives, atCommitPoint } = machine;
-  const spool = Spool.open(spoolFolder(folder), NO_KEY, primitives, atCommitPoint);
+  const spool = Spool.open(spoolFolder(folder), NO_KEYS, primitives, atCommitPoint);
   const log = spool.identity();
   const deviceKey = readEnrolment(folder)?.enrolment.deviceKey;
   const isDone = spool.waitingCount() === 0 && spool.unstampedCount() === 0;

@@ -79,6 +79,8 @@ export function acceptEnrolment(dataDir: string, machine: Machine, payload: Uint
     throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is not of what this unit asked for');
   }
   assertFollows(enrolment, dataDir);
+  // Asked before anything is kept: roots could be sealed to no such key, or be opened by anybody.
+  machine.hpkeSeal(enrolment.recoveryKey, new Uint8Array(0), new Uint8Array(0));
   const signer = machine.deviceSigner(secret);
   if (!equalBytes(signer.key.bytes, enrolment.deviceKey.bytes)) {
     throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is of another device key');

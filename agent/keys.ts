@@ -1,18 +1,26 @@
-/** The unit's two key files: what signs for the device, and what opens the spool (SECURITY.md, "Keys"). */
-import { existsSync } from 'node:fs';
+/** The unit's key files: what signs for the device, and what opens the spool (SECURITY.md, "Keys"). */
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../core/errors.ts';
+import { OperationalError, UserError } from '../core/errors.ts';
 import { makeFolder } from './folder.ts';
-import type { RandomBytes } from './ports.ts';
+import type { RandomBytes, StorageKeys } from './ports.ts';
+import { storageError } from './storage-error.ts';
 
 const DEVICE_KEY = { file: 'device.key', purpose: 'device-key ES256K' } as const;
-const STORAGE_KEY = { file: 'storage.key', purpose: 'storage-key' } as const;
+const STORAGE_PURPOSE = 'storage-key';
+/** Of every generation, and what a kill left of one that was being made. */
+const STORAGE_FILES = /^storage(-\d+)?\.key(\.new)?$/;
+
+/** The first one has the name that it had when there was no other. */
+function storageFile(generation: number): string {
+  return generation === 0 ? 'storage.key' : `storage-${generation}.key`;
+}
 
 /** How secrets are kept: `hw/keys/key-file.ts`. */
 export type KeyFiles = {
   create(path: string, purpose: string, secret: Uint8Array): void;
   read(path: string, purpose: string): Uint8Array;
-  /** Written over and gone; nothing where the file is not there. */
+  /** Durable when it returns; one that is not there is no mistake. */
   destroy(path: string): void;
 };
 
@@ -24,9 +32,35 @@ export function hasDeviceKey(dataDir: string): boolean {
   return existsSync(join(keyFolder(dataDir), DEVICE_KEY.file));
 }
 
-/** @throws UserError KEY_FILE_* */
-export function readStorageKey(dataDir: string, files: KeyFiles): Uint8Array {
-  return files.read(join(dataDir, 'keys', STORAGE_KEY.file), STORAGE_KEY.purpose);
+/** Which of them is in force stands in the index of the spool. */
+export function storageKeys(dataDir: string, files: KeyFiles, random: RandomBytes): StorageKeys {
+  const folder = join(dataDir, 'keys');
+  const pathOf = (generation: number): string => join(folder, storageFile(generation));
+  return {
+    read: (generation) => files.read(pathOf(generation), STORAGE_PURPOSE),
+    make: (generation) =>
+      onDisk(() => {
+        files.destroy(pathOf(generation));
+        files.create(pathOf(generation), STORAGE_PURPOSE, random(32));
+      }),
+    keepOnly: (generation) =>
+      onDisk(() => {
+        for (const name of readdirSync(folder)) {
+          const isOther = STORAGE_FILES.test(name) && name !== storageFile(generation);
+          if (isOther) files.destroy(join(folder, name));
+        }
+      }),
+  };
+}
+
+/** A disk that refuses is the spool's as well, and is waited for as elsewhere. @throws OperationalError STORAGE_* */
+function onDisk(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const isOfFile = error instanceof OperationalError && error.code.startsWith('KEY_FILE_');
+    throw storageError(isOfFile ? error.cause : error);
+  }
 }
 
 /** Undefined when the unit has none yet. @throws UserError KEY_FILE_* */
@@ -41,12 +75,12 @@ export function readDeviceKey(dataDir: string, files: KeyFiles): Uint8Array | un
  * means that a history was lost or moved, and a second one must not begin under the same key.
  * @throws UserError KEY_FILE_*, SPOOL_MISSING; OperationalError STORAGE_*
  */
-export function openStorageKey(
+export function openStorageKeys(
   dataDir: string,
   spoolExists: boolean,
   files: KeyFiles,
   random: RandomBytes,
-): Uint8Array {
+): StorageKeys {
   const folder = join(dataDir, 'keys');
   if (!spoolExists && existsSync(join(folder, DEVICE_KEY.file))) {
     throw new UserError(
@@ -54,12 +88,12 @@ export function openStorageKey(
       `${dataDir} has a device key but no spool: its history is elsewhere, and is not begun twice`,
     );
   }
-  const path = join(folder, STORAGE_KEY.file);
+  const path = join(folder, storageFile(0));
   if (!spoolExists && !existsSync(path)) {
     makeFolder(folder);
-    files.create(path, STORAGE_KEY.purpose, random(32));
+    files.create(path, STORAGE_PURPOSE, random(32));
   }
-  return files.read(path, STORAGE_KEY.purpose);
+  return storageKeys(dataDir, files, random);
 }
 
 /**

@@ -12,11 +12,14 @@ import type { ClockQuality } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import {
   type AgentEvents,
+  clocksOf,
+  forgetKeys,
   hashesOf,
   keepWithin,
   newStatus,
   newUplink,
   type RunningAgent,
+  rootHolderOf,
 } from './running-agent.ts';
 import { Session } from './session.ts';
 import { StandingCapture } from './standing-capture.ts';
@@ -43,14 +46,19 @@ export async function startLive(
     quality.close();
     await source.close();
   };
-  let bounds = config.spool;
+  let { spool: bounds, keys } = config;
   let unit: Unit | undefined;
   const ownSessions = new Set<string>();
   let waitingSinceNs: bigint | undefined;
   const begin = (): RunningSession => {
     try {
       unit = openUnit(config.dataDir, machine);
-      const edges = { source, clockQuality: quality.read, bounds: () => bounds };
+      const edges = {
+        source,
+        clockQuality: quality.read,
+        bounds: () => bounds,
+        readableHours: () => keys.readableHours,
+      };
       const known = { ownSessions, waitingSinceNs };
       const session = beginLive({
         config,
@@ -98,9 +106,10 @@ export async function startLive(
         Object.assign(status.clock, quality.read());
         status.spool.bytes = folderBytes(spoolFolder(config.dataDir));
       },
-      reload: ({ clock, spool }) => {
+      reload: ({ clock, spool, keys: changed }) => {
         quality.follow(clock.gpsd);
         bounds = spool;
+        keys = changed;
         unit?.spool.keepSoon();
       },
       stop: async () => {
@@ -125,6 +134,7 @@ type LiveParts = {
   readonly clockQuality: ClockQuality;
   /** Of the spool, as they are in force. */
   readonly bounds: () => AgentConfig['spool'];
+  readonly readableHours: () => number;
   readonly status: AgentStatus;
   readonly events: AgentEvents;
   readonly machine: Machine;
@@ -164,6 +174,7 @@ function beginLive(parts: LiveParts): RunningSession {
     const session = new Session({
       ...unit,
       ...hashes,
+      rootHolder: rootHolderOf(config, unit),
       sessionSigner: machine.newSessionSigner(),
       bootId,
       startedWallNs: first.clock.wallNs,
@@ -210,6 +221,7 @@ function beginLive(parts: LiveParts): RunningSession {
       },
     });
     keepInMind();
+    forgetKeys(config, unit, parts.readableHours, clocksOf(machine, parts.clockQuality));
     source.begun();
     status.restarts = session.record.number;
     countWaiting(status, spool);

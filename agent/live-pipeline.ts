@@ -218,7 +218,10 @@ export class LivePipeline {
     // here leaves roots that nothing was sealed under, and the next chunk announces them.
     const fresh = streams.from(this.#named);
     const unstored = streams.from(this.#stored);
-    if (unstored.length > 0) commitStreams(unstored);
+    if (unstored.length > 0) {
+      commitStreams(unstored);
+      streams.forgetRoots();
+    }
     this.#stored = streams.size;
     const named = (): RecordsLeaf => ({
       ordinal: streams.ordinalOf(RECORDS.streams),

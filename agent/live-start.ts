@@ -72,7 +72,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
   if (recovered === undefined) file.probe();
   session.commits.begin(recovered);
   const journalStream = session.streams.journal();
-  if (spool.journalRoot(log) === undefined) spool.commitJournalRoot(journalStream.root);
+  if (spool.journalKeys(log) === undefined) spool.commitJournal(journalStream);
   return new LivePipeline({
     source,
     first,
@@ -145,7 +145,7 @@ function recover(parts: LiveSessionParts): SealedChunk | undefined {
     },
     streams: spool.streams(log),
     announced: spool.announcedStreams(log),
-    journalRoot: spool.journalRoot(log),
+    journal: spool.journalKeys(log),
     startNs: first.clock.wallNs,
     clock: { ...parts.clockQuality(), steps: 0 } satisfies Clock,
     gapsFrom: (wallEndNs) => {

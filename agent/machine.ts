@@ -20,6 +20,8 @@ export type Machine = {
   readonly primitives: Primitives;
   readonly verify: VerifyDigest;
   readonly keyFiles: KeyFiles;
+  /** To an X25519 key (spec/sealing.md). @throws FormatError HPKE_KEY */
+  readonly hpkeSeal: (recipient: Uint8Array, info: Uint8Array, plain: Uint8Array) => Uint8Array;
   readonly newDeviceSecret: () => Uint8Array;
   readonly deviceSigner: (secret: Uint8Array) => Signer;
   /** Its secret is nowhere but in memory. */

@@ -4,35 +4,40 @@
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../core/errors.ts';
 import type { HandOver } from '../core/hand-over.ts';
+import type { SealedRoots } from '../core/sealed-roots.ts';
 import type { PublicKey } from '../core/signature.ts';
 import { readBootId } from '../hw/boot-id.ts';
 import { openNativeCapture } from '../hw/can/native-capture.ts';
 import { openSocketcan } from '../hw/can/socketcan-capture.ts';
 import { openClockQuality } from '../hw/clock/clock-quality.ts';
 import { readMachineClock } from '../hw/clock/machine-clock.ts';
+import { hpkeSeal } from '../hw/crypto/hpke.ts';
 import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
 import { nativeRandom } from '../hw/crypto/native-random.ts';
 import { nativeSealing } from '../hw/crypto/native-sealing.ts';
-import { destroyFile } from '../hw/keys/destroy-file.ts';
 import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
-import { createKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
+import { createKeyFile, destroyKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
 import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { waitForOwner } from './between-owners.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
-import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
+import {
+  type ExportProgress,
+  type ExportSelection,
+  exportEvidence,
+} from './disclose/export-evidence.ts';
 import { exportPromises } from './disclose/promises.ts';
 import { finishEnd } from './end-epoch.ts';
 import { openEndedUplinks } from './ended-uplinks.ts';
 import { endingAtHandOver } from './ending-agent.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
-import { readStorageKey } from './keys.ts';
+import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
 import { isBetweenOwners } from './ownership.ts';
@@ -59,7 +64,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MACHINE: Machine = {
   primitives,
   verify: fastVerifyDigest,
-  keyFiles: { create: createKeyFile, read: readKeyFile, destroy: destroyFile },
+  keyFiles: { create: createKeyFile, read: readKeyFile, destroy: destroyKeyFile },
+  hpkeSeal,
   newDeviceSecret: newEs256kSecret,
   deviceSigner: es256kSigner,
   newSessionSigner: ephemeralSigner,
@@ -143,11 +149,20 @@ export function acceptUnitEnrolment(dataDir: string, payload: Uint8Array): Enrol
 export function exportFromUnit(
   dataDir: string,
   selection: ExportSelection,
-  onChunk: (done: number, total: number) => void,
+  progress: ExportProgress | ExportProgress['onChunk'],
 ): Uint8Array {
   using spool = openUnitForReading(dataDir);
   const enrolment = readEnrolment(dataDir);
-  return exportEvidence(spool, { ...selection, enrolment }, primitives, onChunk);
+  return exportEvidence(spool, { ...selection, enrolment }, primitives, progress);
+}
+
+/**
+ * Roots of streams that a unit sealed to its owner, from the unit or from a copy of its spool: no key of the unit is
+ * needed. @throws UserError SPOOL_MISSING; OperationalError STORAGE_*, SPOOL_*
+ */
+export function sealedRootsOfUnit(dataDir: string): readonly SealedRoots[] {
+  using spool = openUnitForReading(dataDir);
+  return spool.sealedRoots();
 }
 
 /**
@@ -167,5 +182,6 @@ function openUnitForReading(dataDir: string) {
       `expected the data folder of a unit, got ${dataDir} without a spool`,
     );
   }
-  return openSpoolForReading(folder, readStorageKey(dataDir, MACHINE.keyFiles), primitives);
+  const keys = storageKeys(dataDir, MACHINE.keyFiles, primitives.random);
+  return openSpoolForReading(folder, keys, primitives);
 }

@@ -23,6 +23,7 @@ export type SessionInputs = {
   readonly bootId: Uint8Array;
   readonly startedWallNs: bigint;
   readonly enrolmentId: Uint8Array | undefined;
+  readonly rootHolder: SessionRecord['rootHolder'];
   readonly softwareHash: Uint8Array;
   readonly configurationHash: Uint8Array;
   readonly filterHash: Uint8Array;
@@ -45,7 +46,7 @@ export function newSession(inputs: SessionInputs): StoredSession {
     lastHeaderId: inputs.lastHeaderId,
     startedWallNs: inputs.startedWallNs,
     enrolmentId: inputs.enrolmentId,
-    rootHolder: 'unit',
+    rootHolder: inputs.rootHolder,
     softwareHash: inputs.softwareHash,
     configurationHash: inputs.configurationHash,
     streamTableHash: sha256(asciiBytes(STREAM_RULE)),

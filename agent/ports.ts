@@ -2,6 +2,7 @@
 import type { Clock } from '../core/chunk-header.ts';
 import type { FrameBlock } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
+import type { KeyNode } from '../core/key-tree.ts';
 import type { Aead, Deflate } from '../core/sealed-leaf.ts';
 import type { BusCapture, LogPredecessor } from '../core/session-record.ts';
 import type { PublicKey } from '../core/signature.ts';
@@ -144,6 +145,9 @@ export const COMMIT_POINTS = [
   'hops-committed',
   'stamp-committed',
   'hold-committed',
+  'storage-key-made',
+  'keys-forgotten',
+  'storage-key-destroyed',
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
@@ -225,13 +229,17 @@ export type SealedBlock = SealedLeaves & {
 /**
  * Lays out frames in leaves, and packs, keys, hashes and encrypts them: all of one chunk or block in one call.
  * It mirrors the streams of one log. Methods that take rows throw FormatError RAW_SHAPE, RAW_STAMP for frames
- * that no chunk may hold, and RangeError for what only our own mistake can bring.
+ * that no chunk may hold, and RangeError for what only our own mistake can bring. Seqs never go back: the keys of what it
+ * has passed are overwritten, and a seq below the one before is FormatError KEY_NODE_RANGE.
  */
 export type LeafSealing = {
-  /** The next ordinal is this stream's. Name and root are copied; the root is durable before a block needs it. */
+  /**
+   * The next ordinal is this stream's. Name and nodes are copied; the nodes are durable before a block needs them.
+   * @param stream with the fewest nodes that give every seq from some seq on (spec/keys.md, "A range of seqs")
+   */
   addStream(stream: StoredStream): void;
-  /** Of `records/journal`, which encrypts the bodies of blocks; durable before the first block. */
-  setJournalRoot(root: Uint8Array): void;
+  /** Of `records/journal`, which encrypts the bodies of blocks: as of a stream, durable before the first block. */
+  setJournalKeys(nodes: readonly KeyNode[]): void;
   /**
    * Frames whose stream was not added, one for each stream, in order of arrival. A frame is in the stream of
    * its bus and id; where that was not added, a frame other than an error frame is in `raw/BUS/set/other`.
@@ -258,7 +266,25 @@ export type StoredLog = LogIdentity & {
   readonly predecessor: LogPredecessor | undefined;
 };
 
-export type StoredStream = { readonly name: string; readonly root: Uint8Array };
+/** A stream with what the unit can derive of it: its root, which is the one node of depth 0, or what is left of it. */
+export type StoredStream = {
+  readonly name: string;
+  /** Ascending; none covers what another covers. */
+  readonly nodes: readonly KeyNode[];
+};
+
+/** The keys that rows of keys are sealed under, one after another. */
+export type StorageKeys = {
+  /** @throws UserError KEY_FILE_* */
+  read(generation: number): Uint8Array;
+  /** A new one, durable when it returns; in the place of one that was made before and never used. */
+  make(generation: number): void;
+  /** Destroys all others, durable when it returns. */
+  keepOnly(generation: number): void;
+};
+
+/** Seals to the owner's recovery key (spec/sealing.md). */
+export type SealToOwner = (info: Uint8Array, plain: Uint8Array) => Uint8Array;
 
 export type StoredSession = {
   /** Of the session in its log. */

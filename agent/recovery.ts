@@ -8,7 +8,8 @@ import { decodeChunkBody, encodeRecoveredBody, type SealedLeaf } from '../core/c
 import { type Clock, encodeChunkHeader, type Gap } from '../core/chunk-header.ts';
 import { recordId, sigStructure, unverifiedPayload } from '../core/cose.ts';
 import { FormatError, VerificationError } from '../core/errors.ts';
-import { KeyTreeWalk, leafSecrets, NONCE_BYTES } from '../core/key-tree.ts';
+import { type KeyNode, leafSecrets, NONCE_BYTES } from '../core/key-tree.ts';
+import { KeyNodesWalk } from '../core/key-walks.ts';
 import { decodePackedLeaf, leafHash, treeEntry } from '../core/leaf.ts';
 import { encodePresenceLeaf, presenceMap } from '../core/presence-leaf.ts';
 import { decodeRecordsPayload } from '../core/records-payload.ts';
@@ -34,8 +35,8 @@ export type RecoveryInputs = {
   /** Of the log, by ordinal, and how many of them a committed chunk has announced. */
   readonly streams: readonly StoredStream[];
   readonly announced: number;
-  /** Undefined when the disk lost it: then no block opens. */
-  readonly journalRoot: Uint8Array | undefined;
+  /** Of `records/journal`; undefined when the disk lost it: then no block opens. */
+  readonly journal: readonly KeyNode[] | undefined;
   /** By the wall clock: when the new session began to capture. */
   readonly startNs: bigint;
   readonly clock: Clock;
@@ -48,7 +49,7 @@ export type RecoveryInputs = {
 export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
   const { survivors, session, last, streams, primitives } = inputs;
   const seq = last === undefined ? 0 : last.seq + 1;
-  const keyed = streams.map(({ name, root }) => ({ name, keys: walkFrom(root, primitives) }));
+  const keyed = streams.map(({ name, nodes }) => ({ name, keys: walkOver(nodes, primitives) }));
   const opened = openSound(survivors.blocks, keyed, inputs);
   const blocks = survivors.blocks.slice(0, opened.length);
   const ending = blocks.length < survivors.blocks.length ? 'damaged' : survivors.ending;
@@ -117,8 +118,8 @@ export function recoverChunk(inputs: RecoveryInputs): SealedChunk {
   };
 }
 
-function walkFrom(root: Uint8Array, { sha512 }: Primitives): KeyTreeWalk {
-  return new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, sha512);
+function walkOver(nodes: readonly KeyNode[], { sha512 }: Primitives): KeyNodesWalk {
+  return new KeyNodesWalk(nodes, sha512);
 }
 
 /**
@@ -128,10 +129,10 @@ function walkFrom(root: Uint8Array, { sha512 }: Primitives): KeyTreeWalk {
 function openSound(
   blocks: readonly SoundBlock[],
   streams: readonly KeyedStream[],
-  { session, journalRoot, primitives }: RecoveryInputs,
+  { session, journal: nodes, primitives }: RecoveryInputs,
 ): readonly OpenedBlock[] {
-  if (journalRoot === undefined) return [];
-  const journal = walkFrom(journalRoot, primitives);
+  if (nodes === undefined) return [];
+  const journal = walkOver(nodes, primitives);
   const opened: OpenedBlock[] = [];
   for (const { block, body } of blocks) {
     const place = { tag: session.tag, seq: block.seq, nonce: block.nonce };

@@ -20,6 +20,12 @@ const KEYS: readonly Key[] = [
   { name: 'journal.block_ms', read: ({ journal }) => journal.blockMs },
   { name: 'spool.max_bytes', read: ({ spool }) => spool.maxBytes, isReloadable: true },
   { name: 'spool.max_age_days', read: ({ spool }) => spool.maxAgeDays, isReloadable: true },
+  {
+    name: 'keys.readable_hours',
+    read: ({ keys }) => keys.readableHours,
+    isReloadable: true,
+  },
+  { name: 'keys.root_holder', read: ({ keys }) => keys.rootHolder },
   { name: 'clock.gpsd', read: ({ clock }) => clock.gpsd, isReloadable: true },
   { name: 'metrics.listen', read: ({ metrics }) => metrics, isReloadable: true },
   { name: 'overdue_after_ms', read: ({ overdueAfterMs }) => overdueAfterMs },
@@ -42,7 +48,8 @@ export function configChange(before: AgentConfig, after: AgentConfig): ConfigCha
 /** The configuration in force after a reload: the new one as far as it can be reloaded. */
 export function reloaded(before: AgentConfig, after: AgentConfig): AgentConfig {
   const { spool, clock, metrics } = after;
-  return { ...before, spool, clock, metrics };
+  const keys = { ...before.keys, readableHours: after.keys.readableHours };
+  return { ...before, spool, keys, clock, metrics };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -11,11 +11,14 @@ import { logBefore, sessionBefore } from './new-session.ts';
 import { ReplayPipeline } from './replay-pipeline.ts';
 import {
   type AgentEvents,
+  clocksOfReplay,
+  forgetKeys,
   hashesOf,
   keepWithin,
   newStatus,
   newUplink,
   type RunningAgent,
+  rootHolderOf,
 } from './running-agent.ts';
 import { Session } from './session.ts';
 import { openUnit, spoolFolder } from './unit.ts';
@@ -59,6 +62,7 @@ export async function startReplay(
     const session = new Session({
       ...unit,
       ...hashes,
+      rootHolder: rootHolderOf(config, unit),
       sessionSigner: machine.newSessionSigner(),
       bootId,
       startedWallNs: BigInt(Date.now()) * 1_000_000n,
@@ -80,6 +84,7 @@ export async function startReplay(
       },
     });
     session.commits.begin();
+    forgetKeys(config, unit, () => config.keys.readableHours, clocksOfReplay(spool));
     const source = await machine.openReplay(capture, spool.newestChunk()?.cursor ?? 0);
     const pipeline = new ReplayPipeline({
       source,

@@ -1,7 +1,9 @@
 /** What a running agent offers to whoever started it, and what replay and live runs have in common. */
 import { readFileSync } from 'node:fs';
 import { toHex } from '../core/bytes.ts';
+import { decodeChunkHeader } from '../core/chunk-header.ts';
 import { UserError } from '../core/errors.ts';
+import type { SessionRecord } from '../core/session-record.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import type { Certificate } from '../core/x509/certificate.ts';
 import { certificatesInPem } from '../core/x509/pem.ts';
@@ -11,6 +13,7 @@ import { configurationText, filterText } from './configuration-text.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
 import type { ClockQuality, LogSurvey } from './ports.ts';
+import type { KeyKeeping } from './spool/key-forgetting.ts';
 import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
 import type { Unit } from './unit.ts';
@@ -53,6 +56,8 @@ export function newStatus({ capture, spool }: AgentConfig): AgentStatus {
   return status;
 }
 
+type KeyClocks = Pick<KeyKeeping, 'nowNs' | 'bootNs'>;
+
 /** A clock that is told to be further off was never set, and what it says is no time of today. */
 const FAR_OFF_NS = 86_400_000_000_000n;
 
@@ -73,6 +78,41 @@ export function keepWithin(
       status.spool.maxBytes = bounds().maxBytes;
     },
   });
+}
+
+/** Who has the roots of streams, for the session record: the owner alone, where there is one and nothing else is set. */
+export function rootHolderOf(
+  { keys }: AgentConfig,
+  { enrolment }: Unit,
+): SessionRecord['rootHolder'] {
+  return enrolment === undefined ? 'unit' : keys.rootHolder;
+}
+
+/** Of a live capture: by its clocks. */
+export function clocksOf(machine: Machine, clockQuality: ClockQuality): KeyClocks {
+  return {
+    nowNs: () => knownNowNs(clockQuality(), machine.readClock().wallNs),
+    bootNs: () => machine.readClock().bootNs,
+  };
+}
+
+/** Of a replay: now is where it is in its log. */
+export function clocksOfReplay(spool: Spool): KeyClocks {
+  const endNs = (): bigint => {
+    const newest = spool.newestChunk();
+    return newest === undefined ? 0n : decodeChunkHeader(newest.header).wallEndNs;
+  };
+  return { nowNs: endNs, bootNs: endNs };
+}
+
+/** Once the session is on the disk, and then in rounds while it runs: keys of what is too old go. */
+export function forgetKeys(
+  config: AgentConfig,
+  unit: Unit,
+  hours: () => number,
+  clocks: KeyClocks,
+): void {
+  if (rootHolderOf(config, unit) === 'owner') unit.spool.forgetKeys({ hours, ...clocks });
 }
 
 /** Implements spec/spool.md, "Retention": what the clock says does not count against whoever knows that it is wrong. */

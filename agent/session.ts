@@ -5,9 +5,14 @@
 import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
 import { encodeSigned, recordId, unverifiedPayload } from '../core/cose.ts';
-import { type BusCapture, decodeSessionRecord } from '../core/session-record.ts';
+import { type KeyNode, nodesWithin } from '../core/key-tree.ts';
+import {
+  type BusCapture,
+  decodeSessionRecord,
+  type SessionRecord,
+} from '../core/session-record.ts';
 import type { PublicKey } from '../core/signature.ts';
-import type { BeaconBlock } from '../core/vehicle-log.ts';
+import { type BeaconBlock, MAX_SEQ } from '../core/vehicle-log.ts';
 import { Batcher } from './batch/batcher.ts';
 import { ChunkSealer, type SealerSession } from './chunk/chunk-sealer.ts';
 import { StreamTable } from './chunk/stream-table.ts';
@@ -29,6 +34,7 @@ export type SessionParts = {
   readonly deviceSigner: Signer;
   /** None: every session says that it is not enrolled. */
   readonly enrolment: { readonly id: Uint8Array } | undefined;
+  readonly rootHolder: SessionRecord['rootHolder'];
   /** Its secret is nowhere but in memory. */
   readonly sessionSigner: Signer;
   readonly bootId: Uint8Array;
@@ -71,6 +77,7 @@ export class Session {
       bootId: parts.bootId,
       startedWallNs: parts.startedWallNs,
       enrolmentId: parts.enrolment?.id,
+      rootHolder: parts.rootHolder,
       softwareHash: parts.softwareHash,
       configurationHash: parts.configurationHash,
       filterHash: parts.filterHash,
@@ -78,12 +85,7 @@ export class Session {
       sha256: primitives.sha256,
     });
     this.place = { ...log, sessionId: this.record.id, signer: sessionSigner };
-    this.streams = new StreamTable(
-      spool.streams(log.log),
-      parts.sealing,
-      primitives.random,
-      spool.journalRoot(log.log),
-    );
+    this.streams = this.#newStreamTable();
     this.commits = new Commits({
       spool,
       batcher: this.#newBatcher(),
@@ -91,6 +93,8 @@ export class Session {
       session: this.record,
       sessionKey: sessionSigner.key,
       encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
+      // A chunk names every stream that its frames needed: behind it there is none without a durable root.
+      onRootsDurable: () => this.streams.forgetRoots(),
       onCommitted: parts.onCommitted,
     });
   }
@@ -126,6 +130,28 @@ export class Session {
     const parts = { streams: this.streams, sealing, random, sha256 };
     const announced = spool.announcedStreams(log.log);
     return new ChunkSealer(this.place, parts, beacon, { last, announced });
+  }
+
+  /** What it is given covers what is to come, and is copied into what seals. */
+  #newStreamTable(): StreamTable {
+    const { spool, log, sealing, primitives } = this.#parts;
+    const nextSeq = this.lastChunk === undefined ? 0 : this.lastChunk.seq + 1;
+    // A log that is full ends with a code when its next chunk is to be sealed.
+    const first = Math.min(nextSeq, MAX_SEQ);
+    const toCome = (nodes: readonly KeyNode[]): readonly KeyNode[] =>
+      nodesWithin(nodes, first, MAX_SEQ, primitives.sha512);
+    const known = spool.streams(log.log);
+    const journal = spool.journalKeys(log.log);
+    const table = new StreamTable(
+      known.map(({ name, nodes }) => ({ name, nodes: toCome(nodes) })),
+      sealing,
+      primitives.random,
+      journal && toCome(journal),
+    );
+    for (const { node } of [...known.flatMap(({ nodes }) => nodes), ...(journal ?? [])]) {
+      node.fill(0);
+    }
+    return table;
   }
 
   #newBatcher(): Batcher {

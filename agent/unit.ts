@@ -6,7 +6,7 @@ import { keyId, type PublicKey } from '../core/signature.ts';
 import { TAG_BYTES } from '../core/vehicle-log.ts';
 import { type KeptEnrolment, readEnrolment, readRequest } from './enrol/kept-enrolment.ts';
 import { nextEpoch } from './hand-over/ended-epochs.ts';
-import { openDeviceKey, openStorageKey, readDeviceKey, readStorageKey } from './keys.ts';
+import { openDeviceKey, openStorageKeys, readDeviceKey, storageKeys } from './keys.ts';
 import type { Machine } from './machine.ts';
 import type { Signer, StoredLog } from './ports.ts';
 import { spoolExists } from './spool/index-database.ts';
@@ -45,7 +45,14 @@ export function openUnit(dataDir: string, machine: Machine): Unit {
     if (!equalBytes(log.deviceKeyId, deviceKeyId)) {
       throw new UserError('DEVICE_KEY_FOREIGN', 'the device key is not the one of this spool');
     }
-    return { spool, log, deviceSigner, enrolment: enrolmentOf(dataDir, log) };
+    const enrolment = enrolmentOf(dataDir, log);
+    if (enrolment !== undefined) {
+      const { recoveryKey } = enrolment.enrolment;
+      spool.sealRootsTo((info, plain) => machine.hpkeSeal(recoveryKey, info, plain));
+      // Before a session says that the owner has the roots: what was recorded before the enrolment has some already.
+      spool.sealMissingRoots();
+    }
+    return { spool, log, deviceSigner, enrolment };
   } catch (error) {
     spool.close();
     throw error;
@@ -69,8 +76,8 @@ function enrolmentOf(dataDir: string, log: StoredLog): KeptEnrolment | undefined
 export function knownIdentity(dataDir: string, machine: Machine): StoredLog | undefined {
   const folder = spoolFolder(dataDir);
   if (!spoolExists(folder)) return undefined;
-  const storageKey = readStorageKey(dataDir, machine.keyFiles);
-  using spool = openSpoolForReading(folder, storageKey, machine.primitives);
+  const keys = storageKeys(dataDir, machine.keyFiles, machine.primitives.random);
+  using spool = openSpoolForReading(folder, keys, machine.primitives);
   return spool.identity();
 }
 
@@ -89,6 +96,6 @@ export function makeUnit(dataDir: string, machine: Machine): PublicKey {
 
 function openSpool(dataDir: string, { primitives, keyFiles, atCommitPoint }: Machine): Spool {
   const folder = spoolFolder(dataDir);
-  const storageKey = openStorageKey(dataDir, spoolExists(folder), keyFiles, primitives.random);
-  return Spool.open(folder, storageKey, primitives, atCommitPoint);
+  const keys = openStorageKeys(dataDir, spoolExists(folder), keyFiles, primitives.random);
+  return Spool.open(folder, keys, primitives, atCommitPoint);
 }

@@ -6,7 +6,7 @@ import { asciiBytes, concatBytes } from './bytes.ts';
 import { FormatError } from './errors.ts';
 import { type Hash, sha512 } from './hash.ts';
 
-const KEY_TREE_DEPTH = 32;
+export const KEY_TREE_DEPTH = 32;
 export const NODE_BYTES = 32;
 export const HANDLE_BYTES = 16;
 export const SALT_BYTES = 16;
@@ -35,11 +35,40 @@ export type LeafSecrets = {
   readonly handle: Uint8Array;
 };
 
+/** Gives the node of one seq. @throws FormatError KEY_NODE_RANGE where it has no key of that seq */
+export type KeyWalk = { nodeOf(seq: number): Uint8Array };
+
+/** The whole tree of a stream. */
+export function rootNode(root: Uint8Array): KeyNode {
+  return { depth: 0, prefix: 0, node: root };
+}
+
 /** `left ‖ right = SHA-512("wmk-node" ‖ node)`. */
 function childrenOf(node: Uint8Array, hash: Hash): readonly [Uint8Array, Uint8Array] {
   nodeInput.set(node, NODE_PREFIX.length);
   const both = hash(nodeInput);
   return [both.subarray(0, NODE_BYTES), both.subarray(NODE_BYTES)];
+}
+
+/** The two nodes that a node gives, left before right. Only above depth 32. */
+export function childNodes(
+  { depth, prefix, node }: KeyNode,
+  hash: Hash,
+): readonly [KeyNode, KeyNode] {
+  const [left, right] = childrenOf(node, hash);
+  return [
+    { depth: depth + 1, prefix: prefix * 2, node: left },
+    { depth: depth + 1, prefix: prefix * 2 + 1, node: right },
+  ];
+}
+
+/** The first and the last seq that a node covers. */
+export function seqsOf({ depth, prefix }: KeyNode): {
+  readonly first: number;
+  readonly last: number;
+} {
+  const span = 2 ** (KEY_TREE_DEPTH - depth);
+  return { first: prefix * span, last: prefix * span + span - 1 };
 }
 
 /** `key ‖ salt ‖ handle = SHA-512("wmk-leaf" ‖ node(seq) ‖ nonce)`; nonce is the chunk's or the block's. */
@@ -65,7 +94,7 @@ type Step = KeyNode & { readonly right?: KeyNode };
  * Gives node(seq) from one node above it, and remembers the way down: seqs in ascending order
  * cost one hash each on average, since every inner node is expanded once.
  */
-export class KeyTreeWalk {
+export class KeyTreeWalk implements KeyWalk {
   readonly #top: KeyNode;
   readonly #hash: Hash;
   /** Steps from the top down to the last seq asked for. */
@@ -99,16 +128,13 @@ export class KeyTreeWalk {
   }
 
   #stepDown(from: KeyNode, seq: number): Step {
-    const [leftNode, rightNode] = childrenOf(from.node, this.#hash);
-    const depth = from.depth + 1;
-    const left = { depth, prefix: from.prefix * 2, node: leftNode };
-    const right = { depth, prefix: from.prefix * 2 + 1, node: rightNode };
+    const [left, right] = childNodes(from, this.#hash);
     return covers(left, seq) ? { ...left, right } : right;
   }
 }
 
 /** Nodes come out of packages that others made. */
-function assertKeyNode({ depth, prefix, node }: KeyNode): void {
+export function assertKeyNode({ depth, prefix, node }: KeyNode): void {
   const isPlace =
     Number.isInteger(depth) &&
     depth >= 0 &&
@@ -121,7 +147,7 @@ function assertKeyNode({ depth, prefix, node }: KeyNode): void {
   }
 }
 
-function covers(node: KeyNode, seq: number): boolean {
+export function covers(node: KeyNode, seq: number): boolean {
   return Math.floor(seq / 2 ** (KEY_TREE_DEPTH - node.depth)) === node.prefix;
 }
 
@@ -135,7 +161,7 @@ export function nodesForRange(
   last: number,
   hash: Hash = sha512,
 ): readonly KeyNode[] {
-  return nodesWithin([{ depth: 0, prefix: 0, node: root }], first, last, hash);
+  return nodesWithin([rootNode(root)], first, last, hash);
 }
 
 /**
@@ -156,17 +182,13 @@ export function nodesWithin(
   }
   const nodes: KeyNode[] = [];
   const descend = (current: KeyNode): void => {
-    const span = 2 ** (KEY_TREE_DEPTH - current.depth);
-    const start = current.prefix * span;
-    const end = start + span - 1;
-    if (end < first || start > last) return;
-    if (start >= first && end <= last) {
+    const seqs = seqsOf(current);
+    if (seqs.last < first || seqs.first > last) return;
+    if (seqs.first >= first && seqs.last <= last) {
       nodes.push(current);
       return;
     }
-    const [left, right] = childrenOf(current.node, hash);
-    descend({ depth: current.depth + 1, prefix: current.prefix * 2, node: left });
-    descend({ depth: current.depth + 1, prefix: current.prefix * 2 + 1, node: right });
+    for (const child of childNodes(current, hash)) descend(child);
   };
   for (const top of tops) descend(top);
   return nodes;

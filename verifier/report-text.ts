@@ -69,6 +69,7 @@ function factLines(facts: Facts): readonly string[] {
     `  vehicle      tag ${facts.vehicle.tag}, epoch ${facts.vehicle.epoch}`,
     `  chunks       ${grouped(facts.chunks)}: ${facts.ranges.map((range) => `${range.log}/${range.firstSeq} to ${range.log}/${range.lastSeq}`).join(', ')}`,
     `  sessions     ${facts.sessions.length}, buses ${[...buses].join(', ')}`,
+    `  keys         ${rootHolderSentence(facts)}`,
     `  opened       ${counted(names, 'stream')} in ${counted(facts.openedChunks, 'chunk')}, ${counted(facts.frames, 'frame')}`,
     ...facts.recovered.map(recoveredLine),
     `  withheld     ${least === most ? grouped(most) : `${least} to ${most}`} in each opened chunk`,
@@ -84,6 +85,16 @@ function factLines(facts: Facts): readonly string[] {
       ? []
       : [`  at most      ${duration(facts.widestSeconds)} apart`]),
   ];
+}
+
+/** Who could read these chunks when they were recorded, as the session records say. */
+function rootHolderSentence({ sessions }: Facts): string {
+  const byUnit = sessions.filter(({ rootHolder }) => rootHolder === 'unit').length;
+  if (byUnit === 0) return 'only the owner has them: the unit forgets what it has recorded';
+  const sentence =
+    'the unit keeps them (weaker): who holds it and its disk can read all of its past';
+  if (byUnit === sessions.length) return sentence;
+  return `in ${byUnit} of ${counted(sessions.length, 'session')} ${sentence}`;
 }
 
 function recoveredLine({ log, seq, session, blocks, silenceProven }: Recovered): string {

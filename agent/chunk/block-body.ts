@@ -11,7 +11,7 @@ import {
   type JournalLeaf,
   journalAad,
 } from '../../core/journal-body.ts';
-import { type KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { type KeyWalk, leafSecrets } from '../../core/key-tree.ts';
 import { hashOfLeaf, treeEntry } from '../../core/leaf.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import { decodePackedBlockLeaf } from '../../core/recovered.ts';
@@ -27,14 +27,14 @@ type Crypto = Pick<Primitives, 'sha256' | 'sha512' | 'aead'>;
 export function sealBlockBody(
   leaves: readonly JournalLeaf[],
   place: LeafPlace,
-  journal: KeyTreeWalk,
+  journal: KeyWalk,
   { sha512, aead }: Crypto,
 ): Uint8Array {
   const { key, handle } = leafSecrets(journal.nodeOf(place.seq), place.nonce, sha512);
   return aead.seal(key, encodeJournalBody(leaves), journalAad(place.tag, place.seq, handle));
 }
 
-export type KeyedStream = { readonly name: string; readonly keys: KeyTreeWalk };
+export type KeyedStream = { readonly name: string; readonly keys: KeyWalk };
 
 /** What a surviving block holds, with all that its recovered chunk stores of it. */
 export type OpenedBlock = {
@@ -57,11 +57,11 @@ export type OpenedBlock = {
 export function openBlock(
   sealed: Uint8Array,
   place: LeafPlace,
-  journal: KeyTreeWalk,
+  journal: KeyWalk,
   streams: readonly KeyedStream[],
   { sha256, sha512, aead }: Crypto,
 ): OpenedBlock {
-  const secretsOf = (keys: KeyTreeWalk) => leafSecrets(keys.nodeOf(place.seq), place.nonce, sha512);
+  const secretsOf = (keys: KeyWalk) => leafSecrets(keys.nodeOf(place.seq), place.nonce, sha512);
   const { key, handle } = secretsOf(journal);
   const plain = aead.open(key, sealed, journalAad(place.tag, place.seq, handle));
   if (plain === undefined) {

@@ -6,7 +6,8 @@
 import { compareBytes } from '../../core/bytes.ts';
 import { encodeChunkBody, type SealedLeaf } from '../../core/chunk-body.ts';
 import type { JournalLeaf } from '../../core/journal-body.ts';
-import { KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { type KeyNode, leafSecrets } from '../../core/key-tree.ts';
+import { ForwardKeyWalk } from '../../core/key-walks.ts';
 import {
   encodePackedLeaf,
   hashOfLeaf,
@@ -38,7 +39,7 @@ type Stream = {
   readonly isRaw: boolean;
   /** The CAN id that the name implies. */
   readonly impliedId: number | undefined;
-  readonly keys: KeyTreeWalk;
+  readonly keys: ForwardKeyWalk;
 };
 
 type Crypto = Pick<Primitives, 'sha256' | 'sha512' | 'aead' | 'deflate'>;
@@ -47,7 +48,7 @@ export class PortableSealing implements LeafSealing {
   readonly #crypto: Crypto;
   readonly #streams: Stream[] = [];
   readonly #routes = new StreamRoutes();
-  #journal: KeyTreeWalk | undefined;
+  #journal: ForwardKeyWalk | undefined;
   #order: Stream | undefined;
   /** Made when it is asked for, since many streams come at once. */
   #rawByName: readonly number[] | undefined;
@@ -56,14 +57,14 @@ export class PortableSealing implements LeafSealing {
     this.#crypto = crypto;
   }
 
-  addStream({ name, root }: StoredStream): void {
+  addStream({ name, nodes }: StoredStream): void {
     const parsed = parseStreamId(name);
     const stream = {
       name,
       ordinal: this.#streams.length,
       isRaw: parsed.kind === 'raw',
       impliedId: parsed.kind === 'raw' ? parsed.canId : undefined,
-      keys: this.#walk(root),
+      keys: new ForwardKeyWalk(nodes, this.#crypto.sha512),
     };
     this.#streams.push(stream);
     if (stream.isRaw) this.#routes.add(name, stream.ordinal);
@@ -71,8 +72,8 @@ export class PortableSealing implements LeafSealing {
     this.#rawByName = undefined;
   }
 
-  setJournalRoot(root: Uint8Array): void {
-    this.#journal = this.#walk(root);
+  setJournalKeys(nodes: readonly KeyNode[]): void {
+    this.#journal = new ForwardKeyWalk(nodes, this.#crypto.sha512);
   }
 
   strangers(rows: FrameRows): readonly { readonly bus: string; readonly canId: number }[] {
@@ -115,13 +116,10 @@ export class PortableSealing implements LeafSealing {
   }
 
   close(): void {
+    for (const { keys } of this.#streams) keys.close();
+    this.#journal?.close();
     this.#streams.length = 0;
     this.#journal = undefined;
-  }
-
-  #walk(root: Uint8Array): KeyTreeWalk {
-    const node = Uint8Array.from(root);
-    return new KeyTreeWalk({ depth: 0, prefix: 0, node }, this.#crypto.sha512);
   }
 
   /** Every stream in the order of its ordinal; the payload is borrowed until the next one. */

@@ -1,9 +1,9 @@
 /**
- * The streams of a log: their names and roots, by ordinal in order of first leaf.
- * Implements spec/keys.md, "Stream roots". What seals has a mirror of it.
+ * The streams of a log by ordinal in order of first leaf, each with its root until that is durable. What seals has a
+ * mirror of it, with the keys. Implements spec/keys.md, "Stream roots".
  */
 import { CAN_ERR_FLAG } from '../../core/frame.ts';
-import { NODE_BYTES } from '../../core/key-tree.ts';
+import { type KeyNode, NODE_BYTES, rootNode } from '../../core/key-tree.ts';
 import { parseStreamId, RECORDS, rawStreamId } from '../../core/stream.ts';
 import type { FrameRows, LeafSealing, RandomBytes, StoredStream } from '../ports.ts';
 
@@ -27,35 +27,40 @@ export class StreamTable {
   #idStreams = 0;
 
   /**
-   * @param known the log's streams so far, by ordinal
+   * @param known the log's streams so far, by ordinal, each with its nodes from the next seq on
    * @param sealing fresh: it is told of every stream
-   * @param journalRoot of `records/journal`, where the log has one
+   * @param journal nodes of `records/journal`, likewise, where the log has one
    */
   constructor(
     known: readonly StoredStream[],
     sealing: LeafSealing,
     random: RandomBytes,
-    journalRoot: Uint8Array | undefined = undefined,
+    journal: readonly KeyNode[] | undefined = undefined,
   ) {
     this.#sealing = sealing;
     this.#random = random;
-    for (const stream of known) this.#add(stream);
+    for (const stream of known) {
+      this.#add(stream);
+      this.#streams[this.size - 1] = withoutKeys(stream);
+    }
     for (const name of [RECORDS.order, RECORDS.state, RECORDS.streams]) this.ordinalOf(name);
-    if (journalRoot !== undefined) this.#setJournal(journalRoot);
+    if (journal === undefined) return;
+    sealing.setJournalKeys(journal);
+    this.#journal = { name: RECORDS.journal, nodes: [] };
   }
 
   get size(): number {
     return this.#streams.length;
   }
 
-  /** Streams from this ordinal on, in the order of their ordinals. */
+  /** Streams from this ordinal on, in the order of their ordinals; with their roots where those are not durable. */
   from(ordinal: number): readonly StoredStream[] {
     return this.#streams.slice(ordinal);
   }
 
   /** Of the stream of this name, which is made with a fresh root when it is asked for the first time. */
   ordinalOf(name: string): number {
-    return this.#ordinals.get(name) ?? this.#add({ name, root: this.#random(NODE_BYTES) });
+    return this.#ordinals.get(name) ?? this.#add(this.#newStream(name));
   }
 
   /**
@@ -76,14 +81,27 @@ export class StreamTable {
    * leaves, so it has no ordinal and no chunk announces it.
    */
   journal(): StoredStream {
-    return this.#journal ?? this.#setJournal(this.#random(NODE_BYTES));
+    if (this.#journal === undefined) {
+      this.#journal = this.#newStream(RECORDS.journal);
+      this.#sealing.setJournalKeys(this.#journal.nodes);
+    }
+    return this.#journal;
   }
 
-  #setJournal(root: Uint8Array): StoredStream {
-    const journal = { name: RECORDS.journal, root };
-    this.#sealing.setJournalRoot(root);
-    this.#journal = journal;
-    return journal;
+  /** Once all roots are durable: from here on this process can seal, and what it has sealed it cannot open. */
+  forgetRoots(): void {
+    const journal = this.#journal;
+    for (const { nodes } of [...this.#streams, ...(journal ? [journal] : [])]) {
+      for (const { node } of nodes) node.fill(0);
+    }
+    this.#streams.forEach((stream, i) => {
+      if (stream.nodes.length > 0) this.#streams[i] = withoutKeys(stream);
+    });
+    this.#journal = journal && withoutKeys(journal);
+  }
+
+  #newStream(name: string): StoredStream {
+    return { name, nodes: [rootNode(this.#random(NODE_BYTES))] };
   }
 
   #add(stream: StoredStream): number {
@@ -94,4 +112,8 @@ export class StreamTable {
     this.#sealing.addStream(stream);
     return ordinal;
   }
+}
+
+function withoutKeys({ name }: StoredStream): StoredStream {
+  return { name, nodes: [] };
 }

@@ -2,13 +2,13 @@
 import { compareBytes } from '../../core/bytes.ts';
 import type { ChunkHeader } from '../../core/chunk-header.ts';
 import type { Hash } from '../../core/hash.ts';
-import { type KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { type KeyWalk, leafSecrets } from '../../core/key-tree.ts';
 import { encodePackedLeaf, hashOfLeaf, treeEntry } from '../../core/leaf.ts';
 import { MerkleTree } from '../../core/merkle.ts';
 import { leafFromPacked, openSealedLeaf } from '../../core/sealed-leaf.ts';
 import type { LeafPlace, Primitives } from '../ports.ts';
 
-export type DisclosableStream = { readonly name: string; readonly keys: KeyTreeWalk };
+export type DisclosableStream = { readonly name: string; readonly keys: KeyWalk };
 
 export type DisclosableLeaf = {
   readonly stream: string;

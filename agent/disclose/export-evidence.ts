@@ -13,12 +13,20 @@ import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { sigStructure, unverifiedPayload } from '../../core/cose.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import { decodeJournalBlock } from '../../core/journal-block.ts';
-import { KeyTreeWalk } from '../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { MerkleTree } from '../../core/merkle.ts';
+import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
-import type { Archive, Primitives, StoredChunk, StoredStatement, StoredWindow } from '../ports.ts';
+import type {
+  Archive,
+  Primitives,
+  StoredChunk,
+  StoredStatement,
+  StoredStream,
+  StoredWindow,
+} from '../ports.ts';
 import { acceptanceItems } from './acceptances.ts';
 import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
 import { needsSignature } from './header-signature.ts';
@@ -27,6 +35,7 @@ import { linkEvidence } from './link-evidence.ts';
 import { openChunk } from './open-chunk.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
 import { doubtfulPromises, promiseItem } from './promises.ts';
+import { readableStreams } from './readable-streams.ts';
 import { stampsOver } from './stamps-over.ts';
 
 export type ExportSelection = {
@@ -41,6 +50,15 @@ export type ExportSelection = {
   readonly proofs?: readonly Uint8Array[];
   /** Of the unit: goes with the sessions that name it. */
   readonly enrolment?: { readonly id: Uint8Array; readonly record: Uint8Array } | undefined;
+  /** What the owner opened of the roots that were sealed to the recovery key: with them nothing is forgotten. */
+  readonly roots?: readonly OpenedRoots[];
+};
+
+/** Of a long export. */
+export type ExportProgress = {
+  onChunk(done: number, total: number): void;
+  /** At the end, when there are any: chunks of the range whose keys only the owner has. */
+  onForgotten?(count: number): void;
 };
 
 /** @throws UserError EXPORT_EMPTY, EXPORT_STREAM_UNKNOWN, EXPORT_TOO_LARGE, EXPORT_PROOF; OperationalError SPOOL_*, STORAGE_* */
@@ -48,8 +66,9 @@ export function exportEvidence(
   archive: Archive,
   selection: ExportSelection,
   primitives: Primitives,
-  onChunk: (done: number, total: number) => void,
+  progress: ExportProgress | ExportProgress['onChunk'],
 ): Uint8Array {
+  const { onChunk, onForgotten = () => undefined } = asProgress(progress);
   const logs = chosenLogs(archive, selection);
   const chunks = logs.flatMap((one) => one.chunks);
   if (chunks.length === 0) {
@@ -67,14 +86,18 @@ export function exportEvidence(
   const places = new Map(shown.map((name, i) => [name, i]));
   const opened: OpenedRow[] = [];
   let done = 0;
+  let forgotten = 0;
   for (const { chunks: rows, streams } of logs) {
-    const keyed = streams.map(({ name, root }) => keyedStream(name, root, primitives));
+    const keyed = streams.map((stream) => keyedStream(stream, primitives));
     for (const stored of rows) {
-      opened.push(...openedRow(archive, stored, keyed, places, primitives));
+      const row = openedRow(archive, stored, keyed, places, primitives);
+      if (row === 'forgotten') forgotten += 1;
+      else opened.push(...row);
       done += 1;
       onChunk(done, chunks.length);
     }
   }
+  if (forgotten > 0) onForgotten(forgotten);
   const statements = statementsOf(archive, logs);
   const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
   const windows = windowsOf(archive, statements);
@@ -133,6 +156,10 @@ function enrolmentItems(
   return isNamed ? [encodeEnrolmentItem({ enrolment: enrolment.record, vin: undefined })] : [];
 }
 
+function asProgress(progress: ExportProgress | ExportProgress['onChunk']): ExportProgress {
+  return typeof progress === 'function' ? { onChunk: progress } : progress;
+}
+
 /** A bundle that no verifier reads is none. */
 function tooLarge(size: string): UserError {
   return new UserError('EXPORT_TOO_LARGE', `choose a shorter range, this one has ${size}`);
@@ -155,12 +182,13 @@ function chosenLogs(archive: Archive, selection: ExportSelection): readonly Chos
     const last = chunks.at(-1);
     if (last === undefined) return [];
     // Not those that were first seen later: their names are nobody's business who gets this range.
-    return [{ chunks, streams: archive.streams(number).slice(0, last.announced) }];
+    const streams = readableStreams(archive, number, selection.roots);
+    return [{ chunks, streams: streams.slice(0, last.announced) }];
   });
 }
 
-function keyedStream(name: string, root: Uint8Array, { sha512 }: Primitives): DisclosableStream {
-  return { name, keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, sha512) };
+function keyedStream({ name, nodes }: StoredStream, { sha512 }: Primitives): DisclosableStream {
+  return { name, keys: new KeyNodesWalk(nodes, sha512) };
 }
 
 type OpenedRow = OpenedLeaves & {
@@ -169,20 +197,25 @@ type OpenedRow = OpenedLeaves & {
   readonly dead: OfSession | undefined;
 };
 
-/** None when the chosen streams have no leaf in the chunk yet, or retention has let go of its leaves. */
+/**
+ * None when the chosen streams have no leaf in the chunk yet, or retention has let go of its leaves; `forgotten` when
+ * only the owner can open it.
+ */
 function openedRow(
   archive: Archive,
   stored: StoredChunk,
   streams: readonly DisclosableStream[],
   places: ReadonlyMap<string, number>,
   primitives: Primitives,
-): readonly OpenedRow[] {
+): readonly OpenedRow[] | 'forgotten' {
   let chunk: DisclosableChunk;
   try {
     chunk = openChunk(archive, stored, streams, primitives);
   } catch (error) {
     // Its header still shows that there was one: the verifier says for which chunks a stream is not disclosed.
-    if (error instanceof OperationalError && error.code === 'SPOOL_BODY_EVICTED') return [];
+    const code = error instanceof OperationalError ? error.code : undefined;
+    if (code === 'SPOOL_BODY_EVICTED') return [];
+    if (code === 'SPOOL_KEYS_FORGOTTEN') return 'forgotten';
     throw error;
   }
   const leaves = openedLeaves(chunk, places);

@@ -21,7 +21,8 @@ import { openRecovered } from './open-recovered.ts';
 
 /**
  * @param streams of the log, by ordinal
- * @throws OperationalError SPOOL_DAMAGED when what is stored is not what was sealed, SPOOL_BODY_MISSING
+ * @throws OperationalError SPOOL_DAMAGED when what is stored is not what was sealed, SPOOL_BODY_MISSING,
+ *   SPOOL_BODY_EVICTED, SPOOL_KEYS_FORGOTTEN when no node of its streams covers the chunk
  */
 export function openChunk(
   archive: Archive,
@@ -38,6 +39,8 @@ export function openChunk(
     if (!equalBytes(chunk.tree.root(), header.root)) throw damaged(stored, undefined);
     return chunk;
   } catch (cause) {
+    // Nodes of all streams of a log go at the same seqs, so a chunk is opened wholly or not at all.
+    if (cause instanceof FormatError && cause.code === 'KEY_NODE_RANGE') throw forgotten(stored);
     // The unit sealed it itself, so whatever does not parse or open was changed on the disk.
     if (!(cause instanceof FormatError || cause instanceof VerificationError)) throw cause;
     throw damaged(stored, cause);
@@ -62,6 +65,14 @@ function openSealed(
     return { stream: stream.name, handle, salt, packed, entry: treeEntry(handle, hash) };
   });
   return { header, ...treeOver(opened, sha256), blocks: [] };
+}
+
+function forgotten({ log, seq }: StoredChunk): OperationalError {
+  return new OperationalError(
+    'SPOOL_KEYS_FORGOTTEN',
+    `the unit cannot read chunk ${log}/${seq} any more: only its owner can`,
+    { retryable: false },
+  );
 }
 
 function damaged({ log, seq }: StoredChunk, cause: unknown): OperationalError {

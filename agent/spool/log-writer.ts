@@ -2,42 +2,51 @@
  * Which log is written, by which sessions, and the roots of its streams.
  * Implements spec/spool.md, "Commits" and "Streams".
  */
+import { JOURNAL_ORDINAL } from '../../core/sealed-roots.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
+import { RECORDS } from '../../core/stream.ts';
 import type {
   AtCommitPoint,
   LogIdentity,
+  SealToOwner,
   StoredLog,
   StoredSession,
   StoredStream,
 } from '../ports.ts';
 import type { IndexWriter } from './index-writer.ts';
-import { placeOf } from './place.ts';
+import { insertSealedRoots, sealedPlaces } from './owner-roots.ts';
+import { numberOf, placeOf } from './place.ts';
+import { blob, integer } from './rows.ts';
 import type { SpoolReader } from './spool-reader.ts';
+import { generationOf, type StorageVaults } from './storage-vaults.ts';
+import { rootOf } from './stream-rows.ts';
 import type { StreamVault } from './stream-vault.ts';
 
 export class LogWriter {
   readonly #stored: SpoolReader;
   readonly #index: IndexWriter;
-  readonly #vault: StreamVault;
+  readonly #vaults: StorageVaults;
   readonly #atCommitPoint: AtCommitPoint;
   /** The log that is written; none before its first session. */
   #log: number | undefined;
-  /** Of this log: streams whose roots are durable, and how many of them its chunks have named. */
-  #streams: readonly StoredStream[];
+  /** Of this log: names of streams whose roots are durable, and how many of them its chunks have named. */
+  #streams: readonly string[];
   #announced: number;
+  /** None: the unit has no owner. */
+  #sealToOwner: SealToOwner | undefined;
 
   constructor(
     stored: SpoolReader,
     index: IndexWriter,
-    vault: StreamVault,
+    vaults: StorageVaults,
     atCommitPoint: AtCommitPoint,
   ) {
     this.#stored = stored;
     this.#index = index;
-    this.#vault = vault;
+    this.#vaults = vaults;
     this.#atCommitPoint = atCommitPoint;
     this.#log = stored.identity()?.log;
-    this.#streams = this.#log === undefined ? [] : stored.streams(this.#log);
+    this.#streams = this.#log === undefined ? [] : namesOf(stored.streams(this.#log));
     this.#announced = this.#log === undefined ? 0 : stored.announcedStreams(this.#log);
   }
 
@@ -45,6 +54,55 @@ export class LogWriter {
   get current(): number {
     if (this.#log === undefined) throw new RangeError('expected a session before what it signs');
     return this.#log;
+  }
+
+  /** From now on roots are sealed to the owner in the transaction that makes them durable. */
+  sealRootsTo(sealToOwner: SealToOwner): void {
+    this.#sealToOwner = sealToOwner;
+  }
+
+  /**
+   * Of streams that were made before the unit had an owner, while it still has their roots: in all logs of the owner's
+   * epoch, in one transaction. A kill before it: the next start does it.
+   */
+  sealMissingRoots(): void {
+    const { sql } = this.#index;
+    const known = this.#stored.identity();
+    if (this.#sealToOwner === undefined || known === undefined) return;
+    const sealed = sealedPlaces(sql);
+    const missing = this.#keyRows(known).filter(({ log, firstOrdinal }) => {
+      return !sealed.has(placeOf(log, firstOrdinal));
+    });
+    if (missing.length === 0) return;
+    this.#index.commit(() => {
+      for (const { log, firstOrdinal, streams } of missing) {
+        this.#sealRoots(log, firstOrdinal, streams);
+      }
+    });
+    this.#atCommitPoint('streams-committed');
+  }
+
+  /** Of all logs of this tag and epoch. */
+  #keyRows({ tag, epoch }: LogIdentity) {
+    const { sql } = this.#index;
+    const logs = sql
+      .all('SELECT number FROM log WHERE tag = ? AND epoch = ? ORDER BY number', [tag, epoch])
+      .map((row) => integer(row, 'number'));
+    return logs.flatMap((log) => {
+      const range = [placeOf(log, 0), placeOf(log, JOURNAL_ORDINAL)];
+      const rows = () =>
+        sql.all('SELECT * FROM stream_roots WHERE place BETWEEN ? AND ? ORDER BY place', range);
+      const streams = this.#vaults.open(sql, rows, (vault, row) => {
+        const firstOrdinal = numberOf(integer(row, 'place'));
+        const sealedRow = { salt: blob(row, 'salt'), sealed: blob(row, 'sealed') };
+        return { log, firstOrdinal, streams: vault.open(log, firstOrdinal, sealedRow) };
+      });
+      const nodes = this.#stored.journalKeys(log);
+      const journal = { log, firstOrdinal: JOURNAL_ORDINAL };
+      return nodes === undefined
+        ? streams
+        : [...streams, { ...journal, streams: [{ name: RECORDS.journal, nodes }] }];
+    });
   }
 
   /** How many of the log's streams its chunks have named. */
@@ -126,17 +184,18 @@ export class LogWriter {
   commitStreams(roots: readonly StoredStream[]): void {
     if (roots.length === 0) return;
     this.#index.commit(() => this.#insertStreams(this.#streams.length, roots));
-    this.#streams = [...this.#streams, ...roots];
+    this.#streams = [...this.#streams, ...namesOf(roots)];
     this.#atCommitPoint('streams-committed');
   }
 
   /** Once in a log, before its first journal block: without this root no block of it could be opened again. */
-  commitJournalRoot(root: Uint8Array): void {
+  commitJournal({ nodes }: StoredStream): void {
     const log = this.current;
-    const { salt, sealed } = this.#vault.sealJournalRoot(log, root);
-    this.#index.commit(() =>
-      this.#index.sql.run('INSERT INTO journal_root VALUES (?, ?, ?)', log, salt, sealed),
-    );
+    const { salt, sealed } = this.#vault().sealJournal(log, nodes);
+    this.#index.commit(() => {
+      this.#index.sql.run('INSERT INTO journal_root VALUES (?, ?, ?)', log, salt, sealed);
+      this.#sealRoots(log, JOURNAL_ORDINAL, [{ name: RECORDS.journal, nodes }]);
+    });
     this.#atCommitPoint('streams-committed');
   }
 
@@ -147,7 +206,7 @@ export class LogWriter {
   notStored(named: readonly StoredStream[]): readonly StoredStream[] {
     const stored = this.#streams.slice(this.#announced);
     const differs = named.findIndex(
-      (stream, i) => stored[i] !== undefined && stored[i].name !== stream.name,
+      (stream, i) => stored[i] !== undefined && stored[i] !== stream.name,
     );
     // A leaf under another root than the stored one could never be opened again.
     if (differs >= 0) throw new RangeError(`expected streams in the order of their roots`);
@@ -161,18 +220,38 @@ export class LogWriter {
 
   /** Once the transaction is durable: so many more streams are named, and these roots of them are new. */
   announce(named: number, fresh: readonly StoredStream[]): void {
-    this.#streams = [...this.#streams, ...fresh];
+    this.#streams = [...this.#streams, ...namesOf(fresh)];
     this.#announced += named;
   }
 
   #insertStreams(firstOrdinal: number, streams: readonly StoredStream[]): void {
     const log = this.current;
-    const { salt, sealed } = this.#vault.seal(log, firstOrdinal, streams);
+    // A row without its roots would be one that nobody can ever open.
+    if (!streams.every((stream) => rootOf(stream) !== undefined)) {
+      throw new RangeError('expected new streams to have their roots');
+    }
+    const { salt, sealed } = this.#vault().seal(log, firstOrdinal, streams);
     this.#index.sql.run(
       'INSERT INTO stream_roots VALUES (?, ?, ?)',
       placeOf(log, firstOrdinal),
       salt,
       sealed,
     );
+    this.#sealRoots(log, firstOrdinal, streams);
   }
+
+  #sealRoots(log: number, firstOrdinal: number, streams: readonly StoredStream[]): void {
+    const identity = this.#stored.identity();
+    if (this.#sealToOwner === undefined || identity === undefined) return;
+    const place = { ...identity, log };
+    insertSealedRoots(this.#index.sql, this.#sealToOwner, place, firstOrdinal, streams);
+  }
+
+  #vault(): StreamVault {
+    return this.#vaults.of(generationOf(this.#index.sql));
+  }
+}
+
+function namesOf(streams: readonly StoredStream[]): readonly string[] {
+  return streams.map(({ name }) => name);
 }

@@ -27,7 +27,7 @@ export type Retention = {
 };
 
 /** Before it no agent was running: a clock that says so was not set. 2020 by UTC. */
-const FIRST_KNOWN_NS = 1_577_836_800_000_000_000n;
+export const FIRST_KNOWN_NS = 1_577_836_800_000_000_000n;
 const DAY_NS = 86_400_000_000_000n;
 
 /**

@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
+import type { KeyNode } from '../../core/key-tree.ts';
 import { decodeAnchoredWindow } from '../../core/receipt.ts';
+import type { SealedRoots } from '../../core/sealed-roots.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
   NamedBlock,
@@ -27,12 +29,14 @@ import {
   unlinkedBlocks,
   windowLinks,
 } from './link-rows.ts';
+import { sealedRootsIn } from './owner-roots.ts';
 import { logOf, numberOf, placeOf } from './place.ts';
 import { PreparedStatements } from './prepared-statements.ts';
 import { promisesIn } from './promises.ts';
 import { blob, integer, integerOrNone, type Row, text } from './rows.ts';
 import { type BodiesEnd, isGivenUp, readBody } from './segment-files.ts';
-import type { StreamVault } from './stream-vault.ts';
+import type { StorageVaults } from './storage-vaults.ts';
+import type { SealedStreams } from './stream-vault.ts';
 import { toStatement } from './to-statement.ts';
 import { type Extent, uncovered } from './uncovered.ts';
 
@@ -54,12 +58,12 @@ const CHUNKS = `
 
 export class SpoolReader {
   readonly #segments: string;
-  readonly #vault: StreamVault;
+  readonly #vaults: StorageVaults;
   protected readonly sql: PreparedStatements;
 
-  constructor(folder: string, database: Database.Database, vault: StreamVault) {
+  constructor(folder: string, database: Database.Database, vaults: StorageVaults) {
     this.#segments = join(folder, 'segments');
-    this.#vault = vault;
+    this.#vaults = vaults;
     this.sql = new PreparedStatements(database);
   }
 
@@ -68,23 +72,31 @@ export class SpoolReader {
     return this.#all('SELECT * FROM log ORDER BY number DESC LIMIT 1').map(toLog)[0];
   }
 
-  /** By ordinal; also those that no chunk has named yet. @throws OperationalError STORAGE_KEY_WRONG */
+  /**
+   * By ordinal; also those that no chunk has named yet. With what the unit has not forgotten of each.
+   * @throws UserError KEY_FILE_*; OperationalError STORAGE_KEY_WRONG
+   */
   streams(log: number): readonly StoredStream[] {
-    return this.#inLog('SELECT * FROM stream_roots WHERE place BETWEEN ? AND ?', log).flatMap(
-      (row) =>
-        this.#vault.open(log, numberOf(integer(row, 'place')), {
-          salt: blob(row, 'salt'),
-          sealed: blob(row, 'sealed'),
-        }),
-    );
+    const rows = () =>
+      this.#inLog('SELECT * FROM stream_roots WHERE place BETWEEN ? AND ? ORDER BY place', log);
+    return this.#vaults
+      .open(this.sql, rows, (vault, row) =>
+        vault.open(log, numberOf(integer(row, 'place')), sealedIn(row)),
+      )
+      .flat();
   }
 
-  /** Undefined before the log's first journal block. @throws OperationalError STORAGE_KEY_WRONG */
-  journalRoot(log: number): Uint8Array | undefined {
-    const row = this.#all('SELECT * FROM journal_root WHERE log = ?', log)[0];
-    if (row === undefined) return undefined;
-    const sealed = { salt: blob(row, 'salt'), sealed: blob(row, 'sealed') };
-    return this.#vault.openJournalRoot(log, sealed);
+  /** Of `records/journal`; undefined before the log's first journal block. @throws as `streams` */
+  journalKeys(log: number): readonly KeyNode[] | undefined {
+    const rows = () => this.#all('SELECT * FROM journal_root WHERE log = ?', log);
+    return this.#vaults.open(this.sql, rows, (vault, row) =>
+      vault.openJournal(log, sealedIn(row)),
+    )[0];
+  }
+
+  /** Roots that only the owner's recovery key opens, of all logs. Needs no storage key. */
+  sealedRoots(): readonly SealedRoots[] {
+    return this.#read(() => sealedRootsIn(this.sql));
   }
 
   /** How many of them the log's chunks have named: the first ones by ordinal. */
@@ -389,6 +401,10 @@ function bodyEvicted(log: number, seq: number): OperationalError {
     `the body of chunk ${seq} of log ${log} is no longer kept: it made room for newer ones`,
     { retryable: false },
   );
+}
+
+function sealedIn(row: Row): SealedStreams {
+  return { salt: blob(row, 'salt'), sealed: blob(row, 'sealed') };
 }
 
 function toLog(row: Row): StoredLog {

@@ -16,7 +16,9 @@ import type {
   Outbox,
   Primitives,
   ReceiptToStore,
+  SealToOwner,
   ServiceOutbox,
+  StorageKeys,
   StoredLog,
   StoredSession,
   StoredStream,
@@ -26,6 +28,7 @@ import { type ChunkToCommit, ChunkWriter } from './chunk-writer.ts';
 import { Eviction, type SpoolRoom } from './eviction.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { IndexWriter } from './index-writer.ts';
+import { KeyForgetting, type KeyKeeping } from './key-forgetting.ts';
 import { LinkWriter } from './link-writer.ts';
 import { LogWriter } from './log-writer.ts';
 import { placeOf } from './place.ts';
@@ -34,7 +37,7 @@ import { keepReserve, openInSpiteOfFullDisk } from './reserve.ts';
 import type { RetentionLimits } from './retention.ts';
 import { SpoolReader } from './spool-reader.ts';
 import { type StatementToCommit, StatementWriter } from './statement-writer.ts';
-import { StreamVault } from './stream-vault.ts';
+import { generationOf, StorageVaults } from './storage-vaults.ts';
 
 /** The bounds that a spool is kept within while it is written. */
 export type Keeping = {
@@ -44,14 +47,14 @@ export type Keeping = {
   readonly onRoom: (room: SpoolRoom) => void;
 };
 
-/** Opens a spool for disclosure, beside a running agent or without one. */
+/** Opens a spool for disclosure, beside a running agent or without one. Keys are read when rows of keys are. */
 export function openSpoolForReading(
   folder: string,
-  storageKey: Uint8Array,
+  keys: Pick<StorageKeys, 'read'>,
   primitives: Primitives,
 ): SpoolReader & Disposable {
   const database = openIndexForReading(folder);
-  const reader = new SpoolReader(folder, database, new StreamVault(storageKey, primitives));
+  const reader = new SpoolReader(folder, database, new StorageVaults(keys, primitives));
   return Object.assign(reader, { [Symbol.dispose]: () => database.close() });
 }
 
@@ -68,33 +71,44 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
   readonly #links: LinkWriter;
   #keeping: Keeping | undefined;
   #isKeepDue = false;
+  readonly #opening: { readonly keys: StorageKeys; readonly primitives: Primitives };
+  readonly #vaults: StorageVaults;
+  #forgetting: KeyForgetting | undefined;
 
   private constructor(
     folder: string,
     database: Database.Database,
-    vault: StreamVault,
+    opening: { readonly keys: StorageKeys; readonly primitives: Primitives },
     lock: { release(): void },
     atCommitPoint: AtCommitPoint,
   ) {
-    super(folder, database, vault);
+    const vaults = new StorageVaults(opening.keys, opening.primitives);
+    super(folder, database, vaults);
+    this.#opening = opening;
+    this.#vaults = vaults;
     this.#folder = folder;
     this.#database = database;
     this.#lock = lock;
     this.#atCommitPoint = atCommitPoint;
     this.#eviction = new Eviction(folder, this.sql, atCommitPoint);
     this.#eviction.finish();
+    // Read whether or not there are rows: without it nothing could be sealed.
+    const generation = generationOf(this.sql);
+    vaults.of(generation);
     const index = new IndexWriter(this.sql, this.#eviction);
     this.#index = index;
-    this.#log = new LogWriter(this, index, vault, atCommitPoint);
+    this.#log = new LogWriter(this, index, vaults, atCommitPoint);
     this.#chunks = new ChunkWriter(folder, this.bodiesEnd(), index, this.#log, atCommitPoint);
     this.#statements = new StatementWriter(index, this.#log, atCommitPoint);
     this.#links = new LinkWriter(index, atCommitPoint);
+    // Behind the rows of the log that is written, which have opened: what is destroyed opens nothing that counts.
+    opening.keys.keepOnly(generation);
   }
 
   /** Makes the folder when it is not there. @throws OperationalError STORAGE_*, SPOOL_* */
   static open(
     folder: string,
-    storageKey: Uint8Array,
+    keys: StorageKeys,
     primitives: Primitives,
     atCommitPoint: AtCommitPoint,
   ): Spool {
@@ -104,8 +118,7 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
     const open = (): Spool => {
       const database = openIndexForWriting(folder);
       try {
-        const vault = new StreamVault(storageKey, primitives);
-        return new Spool(folder, database, vault, lock, atCommitPoint);
+        return new Spool(folder, database, { keys, primitives }, lock, atCommitPoint);
       } catch (cause) {
         database.close();
         throw storageError(cause);
@@ -141,8 +154,8 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
     this.#log.commitStreams(roots);
   }
 
-  commitJournalRoot(root: Uint8Array): void {
-    this.#log.commitJournalRoot(root);
+  commitJournal(journal: StoredStream): void {
+    this.#log.commitJournal(journal);
   }
 
   commitChunks(session: number, chunks: readonly ChunkToCommit[]): void {
@@ -157,6 +170,7 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
   ): void {
     const hasBegunSegment = this.#chunks.commit(session, chunks, insertSession);
     if (hasBegunSegment || this.#isKeepDue) this.#keep();
+    this.#forgetting?.tick();
   }
 
   commitStatement(session: number, statement: StatementToCommit): void {
@@ -216,6 +230,26 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
       this.sql.run('DELETE FROM hold WHERE number = ?', hold);
     });
     this.#atCommitPoint('hold-committed');
+  }
+
+  /** From now on roots are sealed to the owner's recovery key in the transaction that makes them durable. */
+  sealRootsTo(sealToOwner: SealToOwner): void {
+    this.#log.sealRootsTo(sealToOwner);
+  }
+
+  /** Those of streams that were made before. */
+  sealMissingRoots(): void {
+    this.#log.sealMissingRoots();
+  }
+
+  /** From now on, and then in rounds: keys of what is too old go, where the owner has the roots. */
+  forgetKeys(keeping: KeyKeeping): void {
+    const { keys, primitives } = this.#opening;
+    const parts = { stored: this, index: this.#index, vaults: this.#vaults, keys };
+    const { sha512 } = primitives;
+    const atCommitPoint = this.#atCommitPoint;
+    this.#forgetting = new KeyForgetting({ ...parts, sha512, atCommitPoint }, keeping);
+    this.#forgetting.tick();
   }
 
   /** From now on, and then with every segment that is full. */

@@ -1,12 +1,11 @@
-/** Names and roots of streams at rest, sealed under the storage key (spec/spool.md, "Streams"). */
+/** Names and keys of streams at rest, sealed under the storage key (spec/spool.md, "Streams"). */
 import { asciiBytes, concatBytes } from '../../core/bytes.ts';
 import { encodeCbor } from '../../core/cbor.ts';
-import { MAX_ENTRIES } from '../../core/chunk-header.ts';
 import { OperationalError } from '../../core/errors.ts';
-import { decodeFields } from '../../core/fields.ts';
-import { NODE_BYTES } from '../../core/key-tree.ts';
-import { MAX_STREAM_ID_LENGTH } from '../../core/stream.ts';
+import { type KeyNode, NODE_BYTES, rootNode } from '../../core/key-tree.ts';
+import { RECORDS } from '../../core/stream.ts';
 import type { Primitives, StoredStream } from '../ports.ts';
+import { decodeStreams, encodeStreams, rootOf } from './stream-rows.ts';
 
 const SALT_BYTES = 16;
 const PREFIX = asciiBytes('wmk-stream');
@@ -23,41 +22,37 @@ export class StreamVault {
   }
 
   seal(log: number, firstOrdinal: number, streams: readonly StoredStream[]): SealedStreams {
-    // A random salt makes a key of its own for each row, so the fixed nonce is used once.
-    const salt = this.#primitives.random(SALT_BYTES);
-    const plain = encodeCbor([streams.map(({ name, root }) => [name, root])]);
-    return {
-      salt,
-      sealed: this.#primitives.aead.seal(this.#key(salt), plain, aad(log, firstOrdinal)),
-    };
+    return this.#seal(encodeStreams(streams), aad(log, firstOrdinal));
   }
 
   /** @throws OperationalError STORAGE_KEY_WRONG */
   open(log: number, firstOrdinal: number, row: SealedStreams): readonly StoredStream[] {
-    const plain = this.#primitives.aead.open(
-      this.#key(row.salt),
-      row.sealed,
-      aad(log, firstOrdinal),
-    );
-    if (plain === undefined) throw wrongKey();
-    return decodeFields(plain, 'streams', (fields) =>
-      fields.list('streams', MAX_ENTRIES, (stream) => ({
-        name: stream.text('name', MAX_STREAM_ID_LENGTH),
-        root: stream.bytes('root', NODE_BYTES),
-      })),
-    );
+    return decodeStreams(this.#open(row, aad(log, firstOrdinal)));
   }
 
-  sealJournalRoot(log: number, root: Uint8Array): SealedStreams {
-    const salt = this.#primitives.random(SALT_BYTES);
-    return { salt, sealed: this.#primitives.aead.seal(this.#key(salt), root, journalAad(log)) };
+  /** A root that nothing was forgotten of stands alone, as it did before there was anything else. */
+  sealJournal(log: number, nodes: readonly KeyNode[]): SealedStreams {
+    const plain = rootOf({ nodes }) ?? encodeStreams([{ name: RECORDS.journal, nodes }]);
+    return this.#seal(plain, journalAad(log));
   }
 
   /** @throws OperationalError STORAGE_KEY_WRONG */
-  openJournalRoot(log: number, { salt, sealed }: SealedStreams): Uint8Array {
-    const root = this.#primitives.aead.open(this.#key(salt), sealed, journalAad(log));
-    if (root?.length !== NODE_BYTES) throw wrongKey();
-    return root;
+  openJournal(log: number, row: SealedStreams): readonly KeyNode[] {
+    const plain = this.#open(row, journalAad(log));
+    if (plain.length === NODE_BYTES) return [rootNode(plain)];
+    return decodeStreams(plain).flatMap(({ nodes }) => nodes);
+  }
+
+  /** A random salt makes a key of its own for each row, so the fixed nonce is used once. */
+  #seal(plain: Uint8Array, associated: Uint8Array): SealedStreams {
+    const salt = this.#primitives.random(SALT_BYTES);
+    return { salt, sealed: this.#primitives.aead.seal(this.#key(salt), plain, associated) };
+  }
+
+  #open({ salt, sealed }: SealedStreams, associated: Uint8Array): Uint8Array {
+    const plain = this.#primitives.aead.open(this.#key(salt), sealed, associated);
+    if (plain === undefined) throw wrongKey();
+    return plain;
   }
 
   #key(salt: Uint8Array): Uint8Array {

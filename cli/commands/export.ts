@@ -1,12 +1,16 @@
 /** `witnessmark export`: from a unit's spool to an evidence bundle. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { exportFromUnit, exportPromisesFromUnit } from '../../agent/main.ts';
+import { exportFromUnit, exportPromisesFromUnit, sealedRootsOfUnit } from '../../agent/main.ts';
 import { UserError } from '../../core/errors.ts';
+import type { OpenedRoots } from '../../core/sealed-roots.ts';
+import { openRoots } from '../../owner/roots.ts';
 import { type Io, print } from '../io.ts';
+import { readPassword } from '../password.ts';
 import { bar, ProgressLine } from '../progress.ts';
 
 const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]… [--proof FILE]…
+                          [--owner DIR [--password-file FILE]]
 
 Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent.
 
@@ -14,15 +18,13 @@ Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads b
   --out FILE      is not written over
   --log N         a log of the unit; by default all of them, or the newest where --from or --to is given
   --from, --to    chunk sequence numbers, inclusive; the whole log by default
+  --owner DIR     the owner's folder: opens with its recovery key what the unit has forgotten, on the unit or on a copy
+  --password-file FILE  its first line; else the environment variable WITNESSMARK_PASSWORD, else asked for
   --promises      instead of chunks, what services promised and have not kept yet: for witnessmark monitor
   --proof FILE    that a service broke its promise, as witnessmark monitor writes it; may be given several times
   --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
 
-export function run(args: readonly string[], io: Io): Promise<number> {
-  return Promise.resolve(runExport(args, io));
-}
-
-function runExport(args: readonly string[], io: Io): number {
+export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -34,6 +36,8 @@ function runExport(args: readonly string[], io: Io): number {
       stream: { type: 'string', multiple: true },
       proof: { type: 'string', multiple: true },
       promises: { type: 'boolean' },
+      owner: { type: 'string' },
+      'password-file': { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -49,6 +53,8 @@ function runExport(args: readonly string[], io: Io): number {
     writeNew(out, exportPromisesFromUnit(data), io);
     return 0;
   }
+  const roots = await rootsFor(data, values, io);
+  let forgotten = 0;
   const line = new ProgressLine(io.stderr);
   const bundle = exportFromUnit(
     data,
@@ -60,12 +66,31 @@ function runExport(args: readonly string[], io: Io): number {
       ...(to === undefined ? {} : { toSeq: toSeq('--to', to) }),
       ...(stream === undefined ? {} : { streams: new Set(stream) }),
       proofs: (values.proof ?? []).map(readProof),
+      roots,
     },
-    (done, total) => line.show(`${bar(done / total)}  chunk ${done} of ${total}`),
+    {
+      onChunk: (done, total) => line.show(`${bar(done / total)}  chunk ${done} of ${total}`),
+      onForgotten: (count) => {
+        forgotten = count;
+      },
+    },
   );
   line.clear();
   writeNew(out, bundle, io);
+  if (forgotten > 0) {
+    const chunks = forgotten === 1 ? '1 chunk' : `${forgotten} chunks`;
+    print(io.stdout, `${chunks} can be opened by the owner only: export --owner DIR shows them`);
+  }
   return 0;
+}
+
+async function rootsFor(
+  data: string,
+  { owner, 'password-file': file }: { readonly owner?: string; readonly 'password-file'?: string },
+  io: Io,
+): Promise<readonly OpenedRoots[]> {
+  if (owner === undefined) return [];
+  return await openRoots(sealedRootsOfUnit(data), owner, await readPassword(file, io));
 }
 
 function readProof(path: string): Uint8Array {

@@ -11,8 +11,10 @@ import type {
   SealedLeaves,
   StoredStream,
 } from '../../agent/ports.ts';
+import { concatBytes } from '../../core/bytes.ts';
 import { FormatError } from '../../core/errors.ts';
 import { CAN_ERR_FLAG } from '../../core/frame.ts';
+import { type KeyNode, seqsOf } from '../../core/key-tree.ts';
 import { parseStreamId } from '../../core/stream.ts';
 import { addon, type NativeRows, type NativeSealer, SEALING_ROUTE } from '../native/addon.ts';
 
@@ -29,13 +31,17 @@ class NativeSealing implements LeafSealing {
     this.#addon = sealing;
   }
 
-  addStream({ name, root }: StoredStream): void {
+  addStream({ name, nodes }: StoredStream): void {
     const { route, bus, id } = routeOf(name);
-    this.#addon.addStream(name, root, route, bus, id);
+    const { first, bytes } = packed(nodes);
+    this.#addon.addStream(name, first, bytes, route, bus, id);
+    bytes.fill(0);
   }
 
-  setJournalRoot(root: Uint8Array): void {
-    this.#addon.setJournalRoot(root);
+  setJournalKeys(nodes: readonly KeyNode[]): void {
+    const { first, bytes } = packed(nodes);
+    this.#addon.setJournalKeys(first, bytes);
+    bytes.fill(0);
   }
 
   strangers(rows: FrameRows): readonly { readonly bus: string; readonly canId: number }[] {
@@ -51,7 +57,7 @@ class NativeSealing implements LeafSealing {
     try {
       return this.#addon.chunk(tag, seq, nonce, records, ...this.#native(rows));
     } catch (cause) {
-      throw ofFrames(cause);
+      throw asFormatError(cause);
     }
   }
 
@@ -60,7 +66,7 @@ class NativeSealing implements LeafSealing {
     try {
       return this.#addon.block(tag, seq, nonce, records, ...this.#native(rows));
     } catch (cause) {
-      throw ofFrames(cause);
+      throw asFormatError(cause);
     }
   }
 
@@ -75,6 +81,13 @@ class NativeSealing implements LeafSealing {
     const { offsetNs, bus, id, flags, length, rawDlc, dataAt, data } = frames;
     return [from, to, shiftNs, offsetNs, bus, id, flags, length, rawDlc, dataAt, data];
   }
+}
+
+/** Where the nodes stand follows from the first seq, since they are the fewest that give all from there on. */
+function packed(nodes: readonly KeyNode[]): { readonly first: number; readonly bytes: Uint8Array } {
+  const [lowest] = nodes;
+  const first = lowest === undefined ? 0 : seqsOf(lowest).first;
+  return { first, bytes: concatBytes(...nodes.map(({ node }) => node)) };
 }
 
 /** @throws FormatError STREAM_ID */
@@ -92,9 +105,9 @@ function routeOf(name: string): {
   return { route: isOther ? SEALING_ROUTE.other : SEALING_ROUTE.unrouted, bus, id: 0 };
 }
 
-/** What is wrong with frames has the error that the formats have for it. */
-function ofFrames(cause: unknown): unknown {
+/** What is wrong with frames, or with a seq, has the error that the formats have for it. */
+function asFormatError(cause: unknown): unknown {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (code !== 'RAW_SHAPE' && code !== 'RAW_STAMP') return cause;
+  if (code !== 'RAW_SHAPE' && code !== 'RAW_STAMP' && code !== 'KEY_NODE_RANGE') return cause;
   return new FormatError(code, cause instanceof Error ? cause.message : '', { cause });
 }

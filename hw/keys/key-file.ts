@@ -1,7 +1,8 @@
 /**
  * Secrets in files that only their owner may read: 32 bytes as hexadecimal after a line that says what for.
- * A file is created with its final mode, made durable, and never overwritten.
+ * A file is created with its final mode, made durable, and never overwritten but to destroy it.
  */
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
@@ -45,6 +46,29 @@ export function createKeyFile(path: string, purpose: string, secret: Uint8Array)
       retryable: false,
       cause,
     });
+  }
+}
+
+/**
+ * Overwritten, synced, and its name taken away; durable when it returns. Flash may keep a copy of what was written over,
+ * which nothing here can reach (SECURITY.md, "Keys"). One that is not there is no mistake: a kill may lie in between.
+ * @throws OperationalError KEY_FILE_DESTROY
+ */
+export function destroyKeyFile(path: string): void {
+  try {
+    const descriptor = openSync(path, 'r+');
+    try {
+      writeSync(descriptor, randomBytes(fstatSync(descriptor).size), undefined, undefined, 0);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    unlinkSync(path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ENOENT') return;
+    const message = `the key file ${path} cannot be destroyed`;
+    throw new OperationalError('KEY_FILE_DESTROY', message, { retryable: false, cause });
   }
 }
 

@@ -112,12 +112,23 @@ export const SEALING_ROUTE = { none: 0, byId: 1, byError: 2, other: 3, unrouted:
 
 /**
  * The streams of one log, and all that seals them; see `LeafSealing` in agent/ports.ts.
- * @throws Error SEALING_ARGUMENT, SEALING_STRANGER, SEALING_CLOSED; RAW_SHAPE, RAW_STAMP for the frames
+ * @throws Error SEALING_ARGUMENT, SEALING_STRANGER, SEALING_CLOSED; RAW_SHAPE, RAW_STAMP for the frames;
+ *   KEY_NODE_RANGE for a seq below the one before
  */
 export type NativeSealer = {
-  /** `id`: what the name implies, with flags. */
-  addStream(name: string, root: Uint8Array, route: number, bus: string, id: number): void;
-  setJournalRoot(root: Uint8Array): void;
+  /**
+   * `first`: the seq from which on it can seal. `nodes`: the fewest that give all from there on, ascending. `id`: what the
+   * name implies, with flags.
+   */
+  addStream(
+    name: string,
+    first: number,
+    nodes: Uint8Array,
+    route: number,
+    bus: string,
+    id: number,
+  ): void;
+  setJournalKeys(first: number, nodes: Uint8Array): void;
   /** The next number of the bus column is this bus. */
   addBus(name: string): void;
   /** The first row of each stream that was not added. */

@@ -67,9 +67,17 @@ Leaves* LeavesOf(napi_env env, napi_value self) {
   return handle->leaves.get();
 }
 
-/** addStream(name, root, route, bus, id) */
+/** The nodes of a key tree from `first` on, borrowed for the call; null for anything else. */
+const uint8_t* ReadNodes(napi_env env, napi_value firstValue, napi_value nodes, uint32_t* first) {
+  double number = 0;
+  if (!ReadUint(env, firstValue, UINT32_MAX, &number)) return nullptr;
+  *first = static_cast<uint32_t>(number);
+  return ReadBytes(env, nodes, kNodeBytes * KeyTree::NodeCount(*first));
+}
+
+/** addStream(name, first, nodes, route, bus, id) */
 napi_value AddStream(napi_env env, napi_callback_info info) {
-  Arguments<5> arguments;
+  Arguments<6> arguments;
   if (!ReadArguments(env, info, &arguments)) return nullptr;
   Leaves* const leaves = LeavesOf(env, arguments.self);
   if (leaves == nullptr) return nullptr;
@@ -78,11 +86,12 @@ napi_value AddStream(napi_env env, napi_callback_info info) {
   double route = 0;
   double idNumber = 0;
   if (!ReadText(env, arguments.values[0], kMaxNameBytes, &name)) return Refuse(env, "the name of a stream");
-  const uint8_t* const root = ReadBytes(env, arguments.values[1], kNodeBytes);
-  if (root == nullptr) return Refuse(env, "a root of 32 bytes");
-  if (!ReadUint(env, arguments.values[2], kUnrouted, &route)) return Refuse(env, "a route");
-  if (!ReadText(env, arguments.values[3], kMaxBusBytes, &bus)) return Refuse(env, "a bus");
-  if (!ReadUint(env, arguments.values[4], UINT32_MAX, &idNumber)) return Refuse(env, "an id");
+  uint32_t first = 0;
+  const uint8_t* const nodes = ReadNodes(env, arguments.values[1], arguments.values[2], &first);
+  if (nodes == nullptr) return Refuse(env, "the nodes from a seq on");
+  if (!ReadUint(env, arguments.values[3], kUnrouted, &route)) return Refuse(env, "a route");
+  if (!ReadText(env, arguments.values[4], kMaxBusBytes, &bus)) return Refuse(env, "a bus");
+  if (!ReadUint(env, arguments.values[5], UINT32_MAX, &idNumber)) return Refuse(env, "an id");
   const auto id = static_cast<uint32_t>(idNumber);
   if (route == kById && (StreamKey(id) != id || id == kErrFlag)) return Refuse(env, "the id of a stream");
   if (leaves->streamCount() == kMaxStreams) return Refuse(env, "fewer streams");
@@ -90,22 +99,23 @@ napi_value AddStream(napi_env env, napi_callback_info info) {
   const Leaves::Kind kind = route == kNone   ? Leaves::Kind::kRecords
                             : route == kById ? Leaves::Kind::kId
                                              : Leaves::Kind::kRaw;
-  leaves->AddStream(name, root, kind, id);
+  leaves->AddStream(name, first, nodes, kind, id);
   if (route == kById) leaves->routes().AddKey(bus, id, ordinal);
   if (route == kByError) leaves->routes().AddKey(bus, kErrFlag, ordinal);
   if (route == kOther) leaves->routes().AddOther(bus, ordinal);
   return nullptr;
 }
 
-/** setJournalRoot(root) */
-napi_value SetJournalRoot(napi_env env, napi_callback_info info) {
-  Arguments<1> arguments;
+/** setJournalKeys(first, nodes) */
+napi_value SetJournalKeys(napi_env env, napi_callback_info info) {
+  Arguments<2> arguments;
   if (!ReadArguments(env, info, &arguments)) return nullptr;
   Leaves* const leaves = LeavesOf(env, arguments.self);
   if (leaves == nullptr) return nullptr;
-  const uint8_t* const root = ReadBytes(env, arguments.values[0], kNodeBytes);
-  if (root == nullptr) return Refuse(env, "a root of 32 bytes");
-  leaves->SetJournalRoot(root);
+  uint32_t first = 0;
+  const uint8_t* const nodes = ReadNodes(env, arguments.values[0], arguments.values[1], &first);
+  if (nodes == nullptr) return Refuse(env, "the nodes from a seq on");
+  leaves->SetJournalKeys(first, nodes);
   return nullptr;
 }
 
@@ -138,6 +148,9 @@ bool IsOk(napi_env env, Status status) {
       return false;
     case Status::kOutside:
       Refuse(env, "buses and data that are there");
+      return false;
+    case Status::kPassed:
+      Throw(env, "KEY_NODE_RANGE", "no key node covers a seq below the one before");
       return false;
   }
   return false;
@@ -206,7 +219,7 @@ napi_value Seal(napi_env env, napi_callback_info info, bool isBlock) {
   if (!ReadRecords(env, recordsValues, leaves->streamCount(), &records)) {
     return Refuse(env, "leaves of streams that were added, each with a count and a payload");
   }
-  if (isBlock && !leaves->hasJournal()) return Refuse(env, "a root of the journal first");
+  if (isBlock && !leaves->hasJournal()) return Refuse(env, "keys of the journal first");
   const Place place = {tag, static_cast<uint32_t>(seq), nonce};
   Sealed sealed;
   const Status status = isBlock ? leaves->SealBlock(place, rows, records, &sealed)
@@ -237,7 +250,7 @@ napi_property_descriptor Method(const char* name, napi_callback callback) {
 void RegisterSealing(napi_env env, napi_value exports) {
   using namespace sealing;
   const napi_property_descriptor methods[] = {
-      Method("addStream", AddStream), Method("setJournalRoot", SetJournalRoot), Method("addBus", AddBus),
+      Method("addStream", AddStream), Method("setJournalKeys", SetJournalKeys), Method("addBus", AddBus),
       Method("strangers", Strangers), Method("chunk", SealChunk),               Method("block", SealBlock),
       Method("close", Close),
   };

@@ -1,4 +1,4 @@
-// From a stream's root to the key, salt and handle of its leaves. Implements spec/keys.md.
+// From a stream's nodes to the key, salt and handle of its leaves. Implements spec/keys.md.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,30 +20,35 @@ struct LeafSecrets {
 static_assert(sizeof(LeafSecrets) == 64);
 
 /**
- * Remembers the way down to the last seq: seqs in ascending order cost one hash each on average. Everything in it is
- * wiped when it goes.
+ * Remembers the way down to the last seq: seqs in ascending order cost one hash each on average. It holds what gives the
+ * last seq and those behind it, and nothing else: what gives a seq that was passed is wiped. Everything in it is wiped
+ * when it goes.
  */
 class KeyTree {
  public:
-  explicit KeyTree(const uint8_t* root);
+  /** How many nodes give all seqs from `first` on and no others. */
+  static size_t NodeCount(uint32_t first);
+
+  /** @param nodes these nodes, ascending, one after the other */
+  KeyTree(uint32_t first, const uint8_t* nodes);
   ~KeyTree();
   KeyTree(const KeyTree&) = delete;
   KeyTree& operator=(const KeyTree&) = delete;
 
-  void Secrets(uint32_t seq, const uint8_t* nonce, LeafSecrets* out);
+  /** False for a seq that was passed. */
+  bool Secrets(uint32_t seq, const uint8_t* nonce, LeafSecrets* out);
 
  private:
   static constexpr int kDepth = 32;
 
   const uint8_t* NodeOf(uint32_t seq);
 
-  uint8_t root_[kNodeBytes];
-  /** The node of `seq_`, when there is one. */
+  /** At `depth_`, and covers `seq_` and no seq before it. */
   uint8_t node_[kNodeBytes];
-  /** Where the way to `seq_` goes left from depth d: the child to the right, which covers the next seqs. */
-  uint8_t right_[kDepth][kNodeBytes];
-  uint32_t seq_ = 0;
-  bool hasNode_ = false;
+  /** Where the way to `node_` goes left from depth d: the child to the right, which covers the next seqs. Else zeros. */
+  uint8_t right_[kDepth][kNodeBytes] = {};
+  uint32_t seq_;
+  int depth_;
 };
 
 }  // namespace witnessmark::sealing

@@ -16,7 +16,7 @@ constexpr uint32_t kLeafFields = 6;
 
 }  // namespace
 
-void Leaves::AddStream(const std::string& name, const uint8_t* root, Kind kind, uint32_t impliedId) {
+void Leaves::AddStream(const std::string& name, uint32_t first, const uint8_t* nodes, Kind kind, uint32_t impliedId) {
   uint8_t head[kMaxHeadBytes] = {};
   const uint8_t* const end = WriteHead(head, kText, static_cast<uint32_t>(name.size()));
   Stream stream;
@@ -26,13 +26,15 @@ void Leaves::AddStream(const std::string& name, const uint8_t* root, Kind kind, 
   stream.leafHead += name;
   stream.kind = kind;
   stream.impliedId = impliedId;
-  stream.keys = std::make_unique<KeyTree>(root);
+  stream.keys = std::make_unique<KeyTree>(first, nodes);
   if (name == kOrderStream) order_ = static_cast<uint32_t>(streams_.size());
   streams_.push_back(std::move(stream));
   rawByName_.clear();
 }
 
-void Leaves::SetJournalRoot(const uint8_t* root) { journal_ = std::make_unique<KeyTree>(root); }
+void Leaves::SetJournalKeys(uint32_t first, const uint8_t* nodes) {
+  journal_ = std::make_unique<KeyTree>(first, nodes);
+}
 
 Status Leaves::SealChunk(const Place& place, const Rows& rows, const std::vector<RecordsLeaf>& records, Sealed* out) {
   Status status = Group(rows);
@@ -48,8 +50,11 @@ Status Leaves::SealChunk(const Place& place, const Rows& rows, const std::vector
     status = ContentOf(ordinal, rows, given_[ordinal], &content);
     if (status != Status::kOk) return status;
     LeafSecrets secrets;
-    Hash(ordinal, place, content, &secrets);
-    if (content.count == 0) continue;
+    if (!Hash(ordinal, place, content, &secrets)) return Status::kPassed;
+    if (content.count == 0) {
+      OPENSSL_cleanse(&secrets, sizeof secrets);
+      continue;
+    }
     uint8_t* const packed = packed_.Reserve(2 * kMaxVarintBytes + Deflate::RoomFor(content.length));
     uint8_t* const deflated = packed + 2 * kMaxVarintBytes;
     const size_t smaller = deflate_.Pack(content.payload, content.length, deflated);
@@ -105,7 +110,7 @@ Status Leaves::SealBlock(const Place& place, const Rows& rows, const std::vector
     if (status != Status::kOk) return status;
     if (content.count == 0) continue;
     LeafSecrets secrets;
-    Hash(ordinal, place, content, &secrets);
+    if (!Hash(ordinal, place, content, &secrets)) return Status::kPassed;
     OPENSSL_cleanse(&secrets, sizeof secrets);
     // Never compressed: what a block's key encrypts must follow from the leaf alone.
     uint8_t heads[kMaxVarintBytes + 1] = {};
@@ -126,7 +131,7 @@ Status Leaves::SealBlock(const Place& place, const Rows& rows, const std::vector
   if (sealed_.size() > 0) std::memcpy(leaves, sealed_.data(), sealed_.size());
   const size_t plainLength = static_cast<size_t>(leaves - plain) + sealed_.size();
   LeafSecrets secrets;
-  journal_->Secrets(place.seq, place.nonce, &secrets);
+  if (!journal_->Secrets(place.seq, place.nonce, &secrets)) return Status::kPassed;
   body_.Clear();
   cipher_.Seal(secrets.key, kJournalBlockType, place.tag, place.seq, secrets.handle, plain, plainLength,
                body_.Room(plainLength + kSealBytes));
@@ -202,9 +207,9 @@ void Leaves::OrderContent(const Rows& rows, Content* out) {
   *out = {departures, payload_.data(), payload_.size()};
 }
 
-void Leaves::Hash(uint32_t ordinal, const Place& place, const Content& content, LeafSecrets* secrets) {
+bool Leaves::Hash(uint32_t ordinal, const Place& place, const Content& content, LeafSecrets* secrets) {
   Stream& stream = streams_[ordinal];
-  stream.keys->Secrets(place.seq, place.nonce, secrets);
+  if (!stream.keys->Secrets(place.seq, place.nonce, secrets)) return false;
   uint8_t* const start =
       leafBytes_.Reserve(1 + kSaltBytes + stream.leafHead.size() + 3 * kMaxHeadBytes + content.length);
   uint8_t* at = start;
@@ -219,6 +224,7 @@ void Leaves::Hash(uint32_t ordinal, const Place& place, const Content& content, 
   EntryTree::Entry* const entry = tree_.Add();
   std::memcpy(entry->handle, secrets->handle, kHandleBytes);
   Sha256(start, static_cast<size_t>(at - start) + content.length, entry->leafHash);
+  return true;
 }
 
 void Leaves::SortByName() {

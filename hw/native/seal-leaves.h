@@ -59,15 +59,15 @@ class Leaves {
     kRaw,
   };
 
-  /** At most `kMaxStreams`; a name has at most `kMaxNameBytes`. */
-  void AddStream(const std::string& name, const uint8_t* root, Kind kind, uint32_t impliedId);
+  /** At most `kMaxStreams`; a name has at most `kMaxNameBytes`. Of `first` and `nodes` see `KeyTree`. */
+  void AddStream(const std::string& name, uint32_t first, const uint8_t* nodes, Kind kind, uint32_t impliedId);
   size_t streamCount() const { return streams_.size(); }
-  void SetJournalRoot(const uint8_t* root);
+  void SetJournalKeys(uint32_t first, const uint8_t* nodes);
   bool hasJournal() const { return journal_ != nullptr; }
   Routes& routes() { return routes_; }
 
   Status SealChunk(const Place& place, const Rows& rows, const std::vector<RecordsLeaf>& records, Sealed* out);
-  /** With a journal root. */
+  /** With keys of the journal. */
   Status SealBlock(const Place& place, const Rows& rows, const std::vector<RecordsLeaf>& records, Sealed* out);
 
  private:
@@ -88,8 +88,8 @@ class Leaves {
   Status Group(const Rows& rows);
   Status ContentOf(uint32_t ordinal, const Rows& rows, const RecordsLeaf* given, Content* out);
   void OrderContent(const Rows& rows, Content* out);
-  /** Adds the leaf's entry to the tree. */
-  void Hash(uint32_t ordinal, const Place& place, const Content& content, LeafSecrets* secrets);
+  /** Adds the leaf's entry to the tree. False for a seq that was passed. */
+  bool Hash(uint32_t ordinal, const Place& place, const Content& content, LeafSecrets* secrets);
   void SortByName();
 
   std::vector<Stream> streams_;

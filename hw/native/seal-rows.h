@@ -24,6 +24,8 @@ enum class Status {
   kStranger,
   /** A frame's bus or data is not there. */
   kOutside,
+  /** A seq below the one before: its keys are gone. */
+  kPassed,
 };
 
 /** Rows `from` to `to` of the columns of core/frame.ts, borrowed for one call. */

@@ -12,6 +12,7 @@ const OTHER_BOOT = new Uint8Array(16).fill(2);
 
 function session(startedWallNs: bigint, bootId = BOOT): StoredSession {
   return newSession({
+    rootHolder: 'unit',
     enrolmentId: undefined,
     identity: {
       ...{ tag: new Uint8Array(16), epoch: 0, log: 0, deviceKeyId: keyId(device.key) },

@@ -7,7 +7,6 @@ import type { CommitPoint } from '../../agent/ports.ts';
 import { JournalFile } from '../../agent/record/journal-file.ts';
 import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { OperationalError } from '../../core/errors.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { codeOfAsync } from './support/coded-error.ts';
 import { reportOn, trustPolicy } from './support/evidence.ts';
 import type { FullDiskUnit } from './support/full-disk-unit.ts';
@@ -15,6 +14,7 @@ import { LiveUnit } from './support/live-unit.ts';
 import { MemoryCapture } from './support/memory-capture.ts';
 import { PRIMITIVES } from './support/primitives.ts';
 import { inOwnMounts, makeReadOnly } from './support/small-disk.ts';
+import { keysOf } from './support/storage-keys.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 import { until } from './support/until.ts';
 
@@ -32,8 +32,7 @@ function full(): OperationalError {
 }
 
 function sessionsOf(unit: LiveUnit): number {
-  const key = readKeyFile(join(unit.dataDir, 'keys/storage.key'), 'storage-key');
-  using spool = openSpoolForReading(join(unit.dataDir, 'spool'), key, PRIMITIVES);
+  using spool = openSpoolForReading(join(unit.dataDir, 'spool'), keysOf(unit.dataDir), PRIMITIVES);
   return spool.sessions(0).length;
 }
 

@@ -20,6 +20,7 @@ function session(
   sessionSigner = ephemeralSigner(),
 ): StoredSession {
   return newSession({
+    rootHolder: 'unit',
     enrolmentId: undefined,
     identity: {
       tag: new Uint8Array(16),

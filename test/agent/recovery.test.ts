@@ -5,6 +5,7 @@ import { recoverChunk } from '../../agent/recovery.ts';
 import { equalBytes } from '../../core/bytes.ts';
 import { decodeRecoveredBody } from '../../core/chunk-body.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
+import { rootNode } from '../../core/key-tree.ts';
 import { verifyBlocks } from '../../core/recovered.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
@@ -51,7 +52,7 @@ function recover(
     last: LAST,
     streams: roots ?? dead.table.from(0),
     announced: 0,
-    journalRoot: dead.table.journal().root,
+    journal: dead.table.journal().nodes,
     startNs: at(9000).wallNs,
     clock: { source: 'unsynchronised', steps: 0, quality: undefined },
     gapsFrom: (fromNs) => [{ bus: '', fromNs, toNs: at(9000).wallNs, cause: 'power_off' }],
@@ -142,7 +143,9 @@ describe('a spool that lost a root', () => {
     threeBlocks();
     const roots = dead.table
       .from(0)
-      .map((one) => (one.name === 'raw/can0/321' ? { ...one, root: new Uint8Array(32) } : one));
+      .map((one) =>
+        one.name === 'raw/can0/321' ? { ...one, nodes: [rootNode(new Uint8Array(32))] } : one,
+      );
     const { header, chunk } = recover(undefined, roots);
     expect(header.recovered).toMatchObject({ blockCount: 2, ending: 'damaged' });
     expect(chunk.frameCount).toBe(4);
@@ -150,7 +153,10 @@ describe('a spool that lost a root', () => {
 
   test('of every stream has no block left, and says damaged', () => {
     threeBlocks();
-    const roots = dead.table.from(0).map((stream) => ({ ...stream, root: new Uint8Array(32) }));
+    const roots = dead.table.from(0).map((stream) => ({
+      ...stream,
+      nodes: [rootNode(new Uint8Array(32))],
+    }));
     const { header } = recover(undefined, roots);
     expect(header.recovered).toMatchObject({ blockCount: 0, ending: 'damaged' });
   });

@@ -8,6 +8,7 @@ const BEFORE = configFor('/unit', '/drive.log');
 test.each<[string, Partial<AgentConfig>]>([
   ['spool.max_bytes', { spool: { ...BEFORE.spool, maxBytes: 1 } }],
   ['spool.max_age_days', { spool: { ...BEFORE.spool, maxAgeDays: 1 } }],
+  ['keys.readable_hours', { keys: { ...BEFORE.keys, readableHours: 1 } }],
   ['clock.gpsd', { clock: { gpsd: { host: 'a', port: 1 } } }],
   ['metrics.listen', { metrics: { host: '127.0.0.1', port: 1 } }],
 ])('%s is in force at once', (key, change) => {
@@ -22,6 +23,7 @@ test.each<[string, Partial<AgentConfig>]>([
   ['batch_ms', { batchMs: 1 }],
   ['idle_after_ms', { idleAfterMs: 1 }],
   ['capture', { capture: { driver: 'replay', path: '/drive.log', speed: 3 } }],
+  ['keys.root_holder', { keys: { ...BEFORE.keys, rootHolder: 'unit' } }],
   ['journal.block_ms', { journal: { blockMs: 1 } }],
   ['service', { service: { ...NO_SERVICE, chainId: 2n } }],
   ['service', { service: { ...NO_SERVICE, publishers: [new Uint8Array(20)] } }],

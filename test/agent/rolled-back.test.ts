@@ -10,12 +10,12 @@ import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { OperationalError } from '../../core/errors.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { framesText, verdicts } from './support/evidence.ts';
 import { MemoryCapture } from './support/memory-capture.ts';
 import { MiniService } from './support/mini-service.ts';
 import { PRIMITIVES } from './support/primitives.ts';
 import { configFor } from './support/run-agent.ts';
+import { keysOf } from './support/storage-keys.ts';
 import { type TemporaryFolder, temporaryFolder } from './support/temporary-folder.ts';
 import { until } from './support/until.ts';
 
@@ -76,8 +76,7 @@ function setBack(): void {
 
 /** By log: gap causes of the first header, and whether every chunk is covered and receipted. */
 function logs() {
-  const key = readKeyFile(join(unit(), 'keys/storage.key'), 'storage-key');
-  using spool = openSpoolForReading(join(unit(), 'spool'), key, PRIMITIVES);
+  using spool = openSpoolForReading(join(unit(), 'spool'), keysOf(unit()), PRIMITIVES);
   const last = spool.identity()?.log ?? -1;
   return Array.from({ length: last + 1 }, (_, log) => {
     const chunks = spool.chunks(log, 0, 0xffff_ffff);

@@ -1,4 +1,5 @@
 /** Frames to sealed, stored and read back: frames per CPU second of all threads, and bytes per frame in parts. */
+
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,7 @@ import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
 import { nativeRandom } from '../../hw/crypto/native-random.ts';
 import { nativeSealing } from '../../hw/crypto/native-sealing.ts';
 import { ephemeralSigner } from '../../hw/keys/file-signer.ts';
+import { fixedKey } from '../agent/support/storage-keys.ts';
 import { loopedCapture, portionsOf } from './looped-capture.ts';
 import { loopedSource, type Recording } from './looped-source.ts';
 
@@ -83,7 +85,7 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineRes
 export function emptyIndexBytes(): number {
   const folder = mkdtempSync(join(tmpdir(), 'wmk-bench-'));
   try {
-    Spool.open(folder, primitives.random(32), primitives, () => undefined).close();
+    Spool.open(folder, fixedKey(primitives.random(32)), primitives, () => undefined).close();
     return statSync(join(folder, 'index.db')).size;
   } finally {
     rmSync(folder, { recursive: true });
@@ -106,6 +108,7 @@ function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCaptu
   };
   return new Session({
     enrolment: undefined,
+    rootHolder: 'unit',
     spool,
     log: { ...identity, predecessor: undefined },
     deviceSigner,
@@ -127,7 +130,7 @@ function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCaptu
 function replay(folder: string, options: PipelineOptions): () => Promise<number> {
   const { recording, times, chunkMs, isNative } = options;
   return async () => {
-    const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
+    const spool = Spool.open(folder, fixedKey(primitives.random(32)), primitives, () => undefined);
     const session = newSession(spool, newSealing(isNative), []);
     session.commits.begin();
     await new ReplayPipeline({
@@ -148,7 +151,7 @@ function live(folder: string, options: PipelineOptions): () => Promise<number> {
   const { recording, times, chunkMs, isNative } = options;
   const portions = portionsOf(recording, BLOCK_MS);
   return async () => {
-    const spool = Spool.open(folder, primitives.random(32), primitives, () => undefined);
+    const spool = Spool.open(folder, fixedKey(primitives.random(32)), primitives, () => undefined);
     const sealing = newSealing(isNative);
     let pipeline: LivePipeline | undefined;
     const source = loopedCapture(recording, portions, times, () => pipeline?.stop());

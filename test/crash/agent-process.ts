@@ -8,8 +8,8 @@ import { startAgent } from '../../agent/main.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
 import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { fromHex } from '../../core/bytes.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { keysOf } from '../agent/support/storage-keys.ts';
 
 export type Orders = {
   readonly dataDir: string;
@@ -36,8 +36,11 @@ function tell(what: string): void {
 }
 
 function isUnstamped(): boolean {
-  const storageKey = readKeyFile(join(orders.dataDir, 'keys/storage.key'), 'storage-key');
-  using spool = openSpoolForReading(join(orders.dataDir, 'spool'), storageKey, PRIMITIVES);
+  using spool = openSpoolForReading(
+    join(orders.dataDir, 'spool'),
+    keysOf(orders.dataDir),
+    PRIMITIVES,
+  );
   return spool.unstampedWindows(1).length > 0;
 }
 

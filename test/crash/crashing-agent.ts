@@ -13,8 +13,8 @@ import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import { decodeStatement } from '../../core/statement.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { keysOf } from '../agent/support/storage-keys.ts';
 import type { Orders } from './agent-process.ts';
 
 const PROCESS = join(import.meta.dirname, 'agent-process.ts');
@@ -122,8 +122,7 @@ export class CrashingAgent {
   }
 
   #openSpool(): ReturnType<typeof openSpoolForReading> {
-    const storageKey = readKeyFile(join(this.dataDir, 'keys/storage.key'), 'storage-key');
-    return openSpoolForReading(join(this.dataDir, 'spool'), storageKey, PRIMITIVES);
+    return openSpoolForReading(join(this.dataDir, 'spool'), keysOf(this.dataDir), PRIMITIVES);
   }
 
   #lookAtDisk(): void {

@@ -91,7 +91,8 @@ test.each(POINTS)('killed at %s, the next start ends the epoch all the same', as
     const text = readFileSync(file, 'latin1');
     for (const secret of secrets) expect(text.includes(secret), path).toBe(false);
   }
-  using spool = openSpoolForReading(join(ended, 'spool'), new Uint8Array(32), PRIMITIVES);
+  const noKey = { read: () => new Uint8Array(32) };
+  using spool = openSpoolForReading(join(ended, 'spool'), noKey, PRIMITIVES);
   expect(spool.streams(0)).toEqual([]);
   // The log was closed in order, and each chunk is covered by a statement.
   const last = spool.lastChunk(0);

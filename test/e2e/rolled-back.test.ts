@@ -16,10 +16,10 @@ import { decodeSessionRecord, type LogPredecessor } from '../../core/session-rec
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement } from '../../core/statement.ts';
 import { type DigestSigner, ephemeralSigner } from '../../hw/keys/file-signer.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { MemoryCapture } from '../agent/support/memory-capture.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
 import { configFor } from '../agent/support/run-agent.ts';
+import { keysOf } from '../agent/support/storage-keys.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { TestUnit } from '../agent/support/unit.ts';
 import { until } from '../agent/support/until.ts';
@@ -210,8 +210,7 @@ test('an agent whose data folder is set back goes on without a restart, and all 
   await record();
   await record();
   // What the last session left to be sent.
-  const storageKey = readKeyFile(join(path, 'keys/storage.key'), 'storage-key');
-  const spool = Spool.open(join(path, 'spool'), storageKey, PRIMITIVES, () => undefined);
+  const spool = Spool.open(join(path, 'spool'), keysOf(path), PRIMITIVES, () => undefined);
   const uplink = connect(spool, deviceKey);
   await until(() => spool.waitingCount() === 0);
   await uplink.stop();

@@ -9,10 +9,11 @@ import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { FormatError, UserError } from '../../core/errors.ts';
 import { decodeJournalBlock, type JournalBlock } from '../../core/journal-block.ts';
-import { KeyTreeWalk, leafSecrets } from '../../core/key-tree.ts';
+import { leafSecrets } from '../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { leafAad } from '../../core/leaf.ts';
-import { readKeyFile } from '../../hw/keys/key-file.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
+import { keysOf } from '../agent/support/storage-keys.ts';
 
 /** Bytes behind the last body that the index names: a chunk that was sealed and never committed. */
 type TornTail = { readonly seq: number; readonly bytes: Uint8Array };
@@ -65,9 +66,7 @@ export class SeenOnDisk {
     if (spool === undefined) return ['the unit has no spool'];
     const headers = spool.chunks(0, 0, 0xffff_ffff).map(({ header }) => decodeChunkHeader(header));
     const nonces = headers.map(({ nonce }) => toHex(nonce));
-    const walks = spool.streams(0).map(({ root }) => {
-      return new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, PRIMITIVES.sha512);
-    });
+    const walks = spool.streams(0).map(({ nodes }) => new KeyNodesWalk(nodes, PRIMITIVES.sha512));
     const found = [...this.#statements].flatMap(([seq, forms]) =>
       forms.size > 1 ? `statement ${seq} was signed ${forms.size} times` : [],
     );
@@ -122,9 +121,8 @@ export class SeenOnDisk {
       const from = join(this.#dataDir, 'spool', name);
       if (existsSync(from)) copyFileSync(from, join(this.#copy, name));
     }
-    const key = readKeyFile(join(this.#dataDir, 'keys/storage.key'), 'storage-key');
     try {
-      return openSpoolForReading(this.#copy, key, PRIMITIVES);
+      return openSpoolForReading(this.#copy, keysOf(this.#dataDir), PRIMITIVES);
     } catch (error) {
       if (error instanceof UserError && error.code === 'SPOOL_MISSING') return undefined;
       throw error;

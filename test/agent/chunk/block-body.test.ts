@@ -9,7 +9,8 @@ import { decodeChunkBody } from '../../../core/chunk-body.ts';
 import type { Frame } from '../../../core/frame.ts';
 import { frameBlock } from '../../../core/frame-block-builder.ts';
 import { sha256 } from '../../../core/hash.ts';
-import { KeyTreeWalk, leafSecrets } from '../../../core/key-tree.ts';
+import { type KeyNode, leafSecrets } from '../../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../../core/key-walks.ts';
 import { decodePackedLeaf } from '../../../core/leaf.ts';
 import { MerkleTree } from '../../../core/merkle.ts';
 import { decodeRawPayload } from '../../../core/raw-payload-decode.ts';
@@ -20,8 +21,8 @@ import { PRIMITIVES } from '../support/primitives.ts';
 
 const PLACE = { tag: new Uint8Array(16).fill(7), seq: 41, nonce: new Uint8Array(16).fill(8) };
 
-function walk(root: Uint8Array): KeyTreeWalk {
-  return new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, PRIMITIVES.sha512);
+function walk(nodes: readonly KeyNode[]): KeyNodesWalk {
+  return new KeyNodesWalk(nodes, PRIMITIVES.sha512);
 }
 
 function newUnit() {
@@ -39,8 +40,8 @@ function newUnit() {
       openBlock(
         block.body,
         place,
-        walk(journal.root),
-        streams.from(0).map(({ name, root }) => ({ name, keys: walk(root) })),
+        walk(journal.nodes),
+        streams.from(0).map(({ name, nodes }) => ({ name, keys: walk(nodes) })),
         PRIMITIVES,
       ),
   };
@@ -98,7 +99,7 @@ test('its leaves are stored with their chunk as ordinary leaves, sealed alike at
   const opened = unit.open(block);
   expect(toHex(unit.open(block).body)).toBe(toHex(opened.body));
   for (const [i, { ordinal, sealed }] of decodeChunkBody(opened.body).entries()) {
-    const root = unit.streams.from(ordinal)[0]?.root ?? new Uint8Array();
+    const root = unit.streams.from(ordinal)[0]?.nodes ?? [];
     const node = walk(root).nodeOf(PLACE.seq);
     const secrets = leafSecrets(node, PLACE.nonce);
     const packed = openSealedLeaf(sealed, PLACE, secrets, PRIMITIVES.aead);
@@ -126,7 +127,7 @@ test('a body opens at its own place and unchanged, or not at all', () => {
 
 test('what opens and is no body is refused by a code', () => {
   const unit = newUnit();
-  const { key, handle } = leafSecrets(walk(unit.journal.root).nodeOf(PLACE.seq), PLACE.nonce);
+  const { key, handle } = leafSecrets(walk(unit.journal.nodes).nodeOf(PLACE.seq), PLACE.nonce);
   const open = (plain: Uint8Array) => {
     const aad = encodeCbor([8, PLACE.tag, PLACE.seq, handle]);
     return () => unit.open({ body: PRIMITIVES.aead.seal(key, plain, aad) });

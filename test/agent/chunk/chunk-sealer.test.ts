@@ -6,7 +6,8 @@ import { recordId, sigStructure } from '../../../core/cose.ts';
 import { OperationalError } from '../../../core/errors.ts';
 import { CAN_EFF_FLAG, CAN_ERR_FLAG, type Frame } from '../../../core/frame.ts';
 import { sha256 } from '../../../core/hash.ts';
-import { KeyTreeWalk, leafSecrets } from '../../../core/key-tree.ts';
+import { leafSecrets } from '../../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../../core/key-walks.ts';
 import { MerkleTree } from '../../../core/merkle.ts';
 import { verifyDigest } from '../../../core/signature.ts';
 import { decodeStateRecord } from '../../../core/state-record.ts';
@@ -86,8 +87,8 @@ test('sealed again, the same frames in the same place get keys, salts and handle
     if (chunk === undefined) throw new Error(`attempt ${attempt} sealed nothing`);
     const { seq, nonce } = decodeChunkHeader(chunk.header);
     expect(seq).toBe(5);
-    return roots.flatMap(({ root }) => {
-      const node = new KeyTreeWalk({ depth: 0, prefix: 0, node: root }).nodeOf(seq);
+    return roots.flatMap(({ nodes }) => {
+      const node = new KeyNodesWalk(nodes).nodeOf(seq);
       const { key, salt, handle } = leafSecrets(node, nonce);
       return [toHex(key), toHex(salt), toHex(handle)];
     });

@@ -5,6 +5,7 @@ import type { FrameRows, StoredStream } from '../../../agent/ports.ts';
 import { CAN_EFF_FLAG, CAN_ERR_FLAG, CAN_RTR_FLAG } from '../../../core/frame.ts';
 import { frameBlock } from '../../../core/frame-block-builder.ts';
 import { unpackLeaf } from '../../../core/inflate.ts';
+import type { KeyNode } from '../../../core/key-tree.ts';
 import { decodePackedLeaf } from '../../../core/leaf.ts';
 import { decodeRawPayload } from '../../../core/raw-payload-decode.ts';
 import { frameAtMs } from '../support/blocks.ts';
@@ -14,8 +15,8 @@ import { newSealer, open, rootsOf, sealFrames } from '../support/sealing.ts';
 const RECORDS_STREAMS = ['records/order', 'records/state', 'records/streams'];
 const BUSES = ['can0', 'can1'];
 
-function newTable(known: readonly StoredStream[] = [], journalRoot?: Uint8Array): StreamTable {
-  return new StreamTable(known, new PortableSealing(PRIMITIVES), PRIMITIVES.random, journalRoot);
+function newTable(known: readonly StoredStream[] = [], journal?: readonly KeyNode[]): StreamTable {
+  return new StreamTable(known, new PortableSealing(PRIMITIVES), PRIMITIVES.random, journal);
 }
 
 function rowsOf(ids: readonly number[], buses: readonly string[] = BUSES, bus = 0): FrameRows {
@@ -53,8 +54,25 @@ test('streams are made once, with a root of their own, and the journal apart fro
   expect(names(table.addStrangers(rowsOf([1, 2, 1])))).toEqual(['raw/can0/001', 'raw/can0/002']);
   const all = table.from(0);
   expect(names(all)).toEqual([...RECORDS_STREAMS, 'raw/can0/001', 'raw/can0/002']);
-  expect(new Set([...all, journal].map(({ root }) => root.join())).size).toBe(all.length + 1);
-  expect(newTable(all, journal.root).journal()).toEqual(journal);
+  const roots = [...all, journal].map(({ nodes }) => nodes[0]?.node.join());
+  expect(new Set(roots).size).toBe(all.length + 1);
+  const again = newTable(all, journal.nodes);
+  expect([...again.from(0), again.journal()].map(({ nodes }) => nodes.length)).toEqual([
+    ...roots.map(() => 0),
+  ]);
+});
+
+test('roots are kept until they are durable, and then overwritten', () => {
+  const table = newTable();
+  table.addStrangers(rowsOf([1]));
+  const roots = [...table.from(0), table.journal()].flatMap(({ nodes }) => nodes);
+  expect(roots).toHaveLength(RECORDS_STREAMS.length + 2);
+  table.forgetRoots();
+  expect(roots.every(({ node }) => node.every((byte) => byte === 0))).toBe(true);
+  expect([...table.from(0), table.journal()].flatMap(({ nodes }) => nodes)).toEqual([]);
+  expect(names(table.from(0))).toEqual([...RECORDS_STREAMS, 'raw/can0/001']);
+  table.addStrangers(rowsOf([2]));
+  expect(table.from(RECORDS_STREAMS.length + 1)[0]?.nodes).toHaveLength(1);
 });
 
 test('only the rows that are asked about make streams', () => {

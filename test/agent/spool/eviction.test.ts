@@ -18,6 +18,7 @@ import {
   STORAGE_KEY,
   statementRow,
 } from '../support/spool-rows.ts';
+import { fixedKey } from '../support/storage-keys.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 import { TestUnit } from '../support/unit.ts';
 
@@ -261,7 +262,7 @@ describe('what is too old even for its headers', () => {
 
 test('a reader beside the agent sees evictions and holds', () => {
   fill(2);
-  using reader = openSpoolForReading(join(folder.path, 'spool'), STORAGE_KEY, PRIMITIVES);
+  using reader = openSpoolForReading(join(folder.path, 'spool'), fixedKey(STORAGE_KEY), PRIMITIVES);
   spool.hold(0, 2, 3, 'seen');
   spool.retain({ ...NO_AGE, maxBytes: 1 }, undefined);
   expect(codeOf(() => reader.body(0, 0))).toBe('SPOOL_BODY_EVICTED');

@@ -12,6 +12,7 @@ import { codeOf } from '../support/coded-error.ts';
 import type { OpenOrders } from '../support/open-spool.ts';
 import { PRIMITIVES } from '../support/primitives.ts';
 import { chunkRow, idOf, openSpool, STORAGE_KEY, streamRow } from '../support/spool-rows.ts';
+import { fixedKey } from '../support/storage-keys.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 import { TestUnit } from '../support/unit.ts';
 import { asVersion1 } from '../support/version-1.ts';
@@ -40,8 +41,9 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-/** What version 5 added. */
-const WITHOUT_ASIDE = `DROP TRIGGER aside_forgotten; DROP TRIGGER aside_taken; DROP TABLE aside_statement;`;
+/** What version 6 added, and what version 5 did. */
+const WITHOUT_KEYS = 'DROP TABLE forgetting; DROP TABLE sealed_roots;';
+const WITHOUT_ASIDE = `${WITHOUT_KEYS} DROP TRIGGER aside_forgotten; DROP TRIGGER aside_taken; DROP TABLE aside_statement;`;
 
 /** Everything that can be read. */
 function contentOf(spool: SpoolReader): Readonly<Record<string, unknown>> {
@@ -94,7 +96,7 @@ test('a spool of version 1 is migrated with all that it holds, and recording goe
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(6);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   expect(pragma(copy, 'foreign_key_check')).toEqual([]);
   const again = openSpool(copy);
@@ -117,7 +119,7 @@ test('a migrated index is built like a new one', () => {
 test('an old spool is not migrated by a reader, which says so', () => {
   const copy = oldCopy();
   const before = readFileSync(join(copy, 'spool/index.db'));
-  const open = () => openSpoolForReading(join(copy, 'spool'), STORAGE_KEY, PRIMITIVES);
+  const open = () => openSpoolForReading(join(copy, 'spool'), fixedKey(STORAGE_KEY), PRIMITIVES);
   expect(codeOf(open)).toBe('SPOOL_OLDER');
   expect(readFileSync(join(copy, 'spool/index.db')).equals(before)).toBe(true);
 });
@@ -146,7 +148,7 @@ test('a spool of version 2 gets the tables of promises, links and stamps, and ke
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(6);
 });
 
 test('a spool of version 3 learns of which chain its windows, hops and unlinked blocks are', () => {
@@ -178,7 +180,7 @@ test('a spool of version 3 learns of which chain its windows, hops and unlinked 
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(6);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
 });
 
@@ -194,7 +196,21 @@ test('a spool of version 4 gets its table of what a service refuses', () => {
   spool.putAside(waiting?.id ?? idOf(''), 'STATEMENT_PRUNED');
   expect(spool.asideCount()).toBe(1);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(6);
+});
+
+test('a spool of version 5 has forgotten nothing, and goes on under the key that it has', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec(`${WITHOUT_KEYS} PRAGMA user_version = 5`);
+  database.close();
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  expect(spool.sealedRoots()).toEqual([]);
+  recordOn(spool);
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(6);
 });
 
 test('killed while it migrates, a spool is of the old version or of the new, and whole', {
@@ -217,5 +233,5 @@ test('killed while it migrates, a spool is of the old version or of the new, and
     spool.close();
   }
   // The last of the steps is behind the commit.
-  expect(new Set(versions)).toEqual(new Set([1, 5]));
+  expect(new Set(versions)).toEqual(new Set([1, 6]));
 });

@@ -18,6 +18,7 @@ import {
   statementRow,
   streamRow,
 } from '../support/spool-rows.ts';
+import { fixedKey } from '../support/storage-keys.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 
 let folder: TemporaryFolder;
@@ -47,7 +48,7 @@ const segment = (number: number) => join(segments(), `${String(number).padStart(
 const index = () => join(folder.path, 'spool/index.db');
 
 function reading(): ReturnType<typeof openSpoolForReading> {
-  return openSpoolForReading(join(folder.path, 'spool'), STORAGE_KEY, PRIMITIVES);
+  return openSpoolForReading(join(folder.path, 'spool'), fixedKey(STORAGE_KEY), PRIMITIVES);
 }
 
 describe('a commit of chunks', () => {
@@ -189,7 +190,9 @@ describe('a start', () => {
     closed(spool);
     writeFileSync(segment(0), Buffer.from('torn'), { flag: 'a' });
     const other = new Uint8Array(32).fill(8);
-    expect(codeOf(() => openSpool(folder.path, undefined, other))).toBe('STORAGE_KEY_WRONG');
+    expect(codeOf(() => openSpool(folder.path, undefined, fixedKey(other)))).toBe(
+      'STORAGE_KEY_WRONG',
+    );
     expect(statSync(segment(0)).size, 'it changed nothing').toBe(1004);
     kept(openSpool(folder.path));
   });

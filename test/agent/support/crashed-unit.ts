@@ -39,7 +39,7 @@ export function crashedUnit(
   const writing = new WritingSession(folder, { ...dead, tag: unit.identity.tag }, known);
   for (const frames of BLOCKS) writing.block(1, frames);
   unit.spool.commitStreams(writing.table.from(known.length));
-  unit.spool.commitJournalRoot(writing.table.journal().root);
+  unit.spool.commitJournal(writing.table.journal());
   const journal = Buffer.from(writing.file.read());
   writing.file.close();
   change(journal);
@@ -60,7 +60,7 @@ export function crashedUnit(
     last: last && { seq: 0, id: last, wallEndNs: at(0).wallNs },
     streams: unit.spool.streams(0),
     announced: unit.spool.announcedStreams(0),
-    journalRoot: unit.spool.journalRoot(0) ?? new Uint8Array(),
+    journal: unit.spool.journalKeys(0),
     startNs: at(9000).wallNs,
     clock: { source: 'unsynchronised', steps: 0, quality: undefined },
     gapsFrom: (fromNs) => [{ bus: '', fromNs, toNs: at(9000).wallNs, cause: 'agent_crashed' }],
@@ -75,6 +75,7 @@ export function crashedUnit(
 function startSession({ spool, identity }: TestUnit, device: DigestSigner) {
   const signer = ephemeralSigner();
   const session = newSession({
+    rootHolder: 'unit',
     enrolmentId: undefined,
     identity,
     deviceSigner: device,

@@ -6,11 +6,11 @@ import { exportFromUnit, startAgent } from '../../../agent/main.ts';
 import type { RunningAgent } from '../../../agent/running-agent.ts';
 import { openSpoolForReading } from '../../../agent/spool/spool.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../../core/chunk-header.ts';
-import { readKeyFile } from '../../../hw/keys/key-file.ts';
 import { framesText } from './evidence.ts';
 import type { MemoryCapture } from './memory-capture.ts';
 import { PRIMITIVES } from './primitives.ts';
 import { configFor, SILENT } from './run-agent.ts';
+import { keysOf } from './storage-keys.ts';
 
 export class LiveUnit implements AsyncDisposable {
   readonly dataDir: string;
@@ -57,8 +57,11 @@ export class LiveUnit implements AsyncDisposable {
   }
 
   headers(log = 0): readonly ChunkHeader[] {
-    const key = readKeyFile(join(this.dataDir, 'keys/storage.key'), 'storage-key');
-    using spool = openSpoolForReading(join(this.dataDir, 'spool'), key, PRIMITIVES);
+    using spool = openSpoolForReading(
+      join(this.dataDir, 'spool'),
+      keysOf(this.dataDir),
+      PRIMITIVES,
+    );
     return spool.chunks(log, 0, 0xffff_ffff).map(({ header }) => decodeChunkHeader(header));
   }
 

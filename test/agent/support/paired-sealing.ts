@@ -18,8 +18,8 @@ export class PairedSealing implements LeafSealing {
     this.#both((one) => one.addStream(stream));
   }
 
-  setJournalRoot(root: Uint8Array): void {
-    this.#both((one) => one.setJournalRoot(root));
+  setJournalKeys(nodes: Parameters<LeafSealing['setJournalKeys']>[0]): void {
+    this.#both((one) => one.setJournalKeys(nodes));
   }
 
   strangers(rows: FrameRows): ReturnType<LeafSealing['strangers']> {

@@ -8,7 +8,7 @@ import type { DisclosableChunk } from '../../../agent/disclose/disclosable-chunk
 import { openChunk } from '../../../agent/disclose/open-chunk.ts';
 import type { LeafSealing, SourceBlock, StoredChunk, StoredStream } from '../../../agent/ports.ts';
 import type { Frame } from '../../../core/frame.ts';
-import { KeyTreeWalk } from '../../../core/key-tree.ts';
+import { KeyNodesWalk } from '../../../core/key-walks.ts';
 import { decodePackedLeaf, type Leaf } from '../../../core/leaf.ts';
 import { decodeRecordsPayload } from '../../../core/records-payload.ts';
 import { leafFromPacked, silentLeaf } from '../../../core/sealed-leaf.ts';
@@ -90,9 +90,9 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     ...{ frames: chunk.frameCount, bodyBytes: chunk.body.length, cursor: 0 },
     ...{ announced: roots.length, statement: undefined },
   };
-  const streams = roots.map(({ name, root }) => ({
+  const streams = roots.map(({ name, nodes }) => ({
     name,
-    keys: new KeyTreeWalk({ depth: 0, prefix: 0, node: root }, PRIMITIVES.sha512),
+    keys: new KeyNodesWalk(nodes, PRIMITIVES.sha512),
   }));
   return openChunk(archive, stored, streams, PRIMITIVES);
 }

@@ -1,11 +1,13 @@
 /** Rows for a spool that does not look into them. */
 import { join } from 'node:path';
-import type { AtCommitPoint, StoredStream } from '../../../agent/ports.ts';
+import type { AtCommitPoint, StorageKeys, StoredStream } from '../../../agent/ports.ts';
 import type { ChunkToCommit } from '../../../agent/spool/chunk-writer.ts';
 import { Spool } from '../../../agent/spool/spool.ts';
 import type { StatementToCommit } from '../../../agent/spool/statement-writer.ts';
 import { encodeChunkHeader } from '../../../core/chunk-header.ts';
+import { rootNode } from '../../../core/key-tree.ts';
 import { PRIMITIVES } from './primitives.ts';
+import { fixedKey } from './storage-keys.ts';
 
 export const STORAGE_KEY = new Uint8Array(32).fill(3);
 export const IDENTITY = {
@@ -18,9 +20,9 @@ export const IDENTITY = {
 export function openSpool(
   folder: string,
   atCommitPoint: AtCommitPoint = () => undefined,
-  storageKey: Uint8Array = STORAGE_KEY,
+  storageKeys: StorageKeys = fixedKey(STORAGE_KEY),
 ): Spool {
-  return Spool.open(join(folder, 'spool'), storageKey, PRIMITIVES, atCommitPoint);
+  return Spool.open(join(folder, 'spool'), storageKeys, PRIMITIVES, atCommitPoint);
 }
 
 /** With session 0 and the log's identity. */
@@ -67,7 +69,7 @@ export function bodyOf(seq: number): Uint8Array {
 }
 
 export function streamRow(name: string): StoredStream {
-  return { name, root: PRIMITIVES.sha256(Buffer.from(name)) };
+  return { name, nodes: [rootNode(PRIMITIVES.sha256(Buffer.from(name)))] };
 }
 
 export function statementRow(seq: number, firstSeq: number, count: number): StatementToCommit {

@@ -102,6 +102,7 @@ export class TestUnit {
       id: recordId('chunk-header', this.#keyOf(last), last.header),
     };
     const session = newSession({
+      rootHolder: 'unit',
       enrolmentId: undefined,
       identity,
       deviceSigner: this.device,

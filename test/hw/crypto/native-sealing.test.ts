@@ -6,6 +6,7 @@ import { MAX_ID_STREAMS, StreamTable } from '../../../agent/chunk/stream-table.t
 import type { LeafSealing } from '../../../agent/ports.ts';
 import { FormatError } from '../../../core/errors.ts';
 import { CAN_EFF_FLAG, CAN_ERR_FLAG } from '../../../core/frame.ts';
+import { rootNode } from '../../../core/key-tree.ts';
 import { MAX_OFFSET_NS } from '../../../core/raw-shape.ts';
 import { nativeSealing } from '../../../hw/crypto/native-sealing.ts';
 import { addon, type NativeSealer } from '../../../hw/native/addon.ts';
@@ -54,7 +55,7 @@ describe('the native sealing does what the portable one does', () => {
             else pair.chunk(place, of, leaves);
             sealed += 1;
           } catch (error) {
-            if (!isOfFrames(error)) throw error;
+            if (!isRefusal(error)) throw error;
             refused += 1;
           }
         }
@@ -165,8 +166,12 @@ describe('the native sealing does what the portable one does', () => {
   });
 });
 
-function isOfFrames(error: unknown): boolean {
-  return error instanceof FormatError && ['RAW_SHAPE', 'RAW_STAMP'].includes(error.code);
+/** Of frames or of a seq that was passed. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof FormatError &&
+    ['RAW_SHAPE', 'RAW_STAMP', 'KEY_NODE_RANGE'].includes(error.code)
+  );
 }
 
 describe('the native sealing refuses by a code', () => {
@@ -179,7 +184,7 @@ describe('the native sealing refuses by a code', () => {
     const sealing = native();
     expect(codeOf(() => sealing.chunk(place, good, []))).toBe('SEALING_STRANGER');
     expect(sealing.strangers(good)).toEqual([{ bus: BUSES[0], canId: 5 }]);
-    sealing.addStream({ name: 'raw/can0/005', root: new Uint8Array(32) });
+    sealing.addStream({ name: 'raw/can0/005', nodes: [rootNode(new Uint8Array(32))] });
     expect(sealing.strangers(good)).toEqual([]);
     expect(sealing.chunk(place, good, []).entryCount).toBe(1);
     expect(codeOf(() => sealing.block(place, good, []))).toBe('SEALING_ARGUMENT');
@@ -190,7 +195,7 @@ describe('the native sealing refuses by a code', () => {
 
   test('rows, buses and data that are not there', () => {
     const sealing = native();
-    sealing.addStream({ name: 'raw/can0/005', root: new Uint8Array(32) });
+    sealing.addStream({ name: 'raw/can0/005', nodes: [rootNode(new Uint8Array(32))] });
     const { frames } = good;
     const wrong = [
       { ...good, to: 2 },
@@ -210,7 +215,7 @@ describe('the native sealing refuses by a code', () => {
 
   test('a getter that closes it, or takes memory away, in the middle of a call', () => {
     const sealing = native();
-    sealing.addStream({ name: 'raw/can0/005', root: new Uint8Array(32) });
+    sealing.addStream({ name: 'raw/can0/005', nodes: [rootNode(new Uint8Array(32))] });
     const withGetter = (get: () => Uint8Array) => ({
       ...good,
       frames: Object.defineProperty({ ...good.frames }, 'data', { get }),
@@ -246,7 +251,7 @@ describe('the native sealing refuses by a code', () => {
       }),
     );
     const { chunk } = Sealing.prototype as NativeSealer;
-    const methods = ['addStream', 'setJournalRoot', 'addBus', 'strangers', 'chunk', 'block'];
+    const methods = ['addStream', 'setJournalKeys', 'addBus', 'strangers', 'chunk', 'block'];
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(...methods), args)), (calls) => {
         const sealing = new Sealing();
