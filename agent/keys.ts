@@ -1,11 +1,11 @@
-/** The unit's two key files: what signs for the device, and what opens the spool (SECURITY.md, "Keys"). */
+/** The unit's two key files: what signs for the device, or says where that is, and what opens the spool (SECURITY.md, "Keys"). */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../core/errors.ts';
 import { makeFolder } from './folder.ts';
-import type { RandomBytes } from './ports.ts';
+import type { DeviceKeyStore, RandomBytes, Signer } from './ports.ts';
 
-const DEVICE_KEY = { file: 'device.key', purpose: 'device-key ES256K' } as const;
+const DEVICE_KEY = 'device.key';
 const STORAGE_KEY = { file: 'storage.key', purpose: 'storage-key' } as const;
 
 /** How secrets are kept: `hw/keys/key-file.ts`. */
@@ -19,10 +19,10 @@ export function readStorageKey(dataDir: string, files: KeyFiles): Uint8Array {
   return files.read(join(dataDir, 'keys', STORAGE_KEY.file), STORAGE_KEY.purpose);
 }
 
-/** Undefined when the unit has none yet. @throws UserError KEY_FILE_* */
-export function readDeviceKey(dataDir: string, files: KeyFiles): Uint8Array | undefined {
-  const path = join(dataDir, 'keys', DEVICE_KEY.file);
-  return existsSync(path) ? files.read(path, DEVICE_KEY.purpose) : undefined;
+/** Undefined when the unit has none yet. @throws UserError KEY_FILE_*, DEVICE_KEY_KIND */
+export function readDeviceKey(dataDir: string, store: DeviceKeyStore): Signer | undefined {
+  const path = join(dataDir, 'keys', DEVICE_KEY);
+  return existsSync(path) ? store.open(path) : undefined;
 }
 
 /**
@@ -38,7 +38,7 @@ export function openStorageKey(
   random: RandomBytes,
 ): Uint8Array {
   const folder = join(dataDir, 'keys');
-  if (!spoolExists && existsSync(join(folder, DEVICE_KEY.file))) {
+  if (!spoolExists && existsSync(join(folder, DEVICE_KEY))) {
     throw new UserError(
       'SPOOL_MISSING',
       `${dataDir} has a device key but no spool: its history is elsewhere, and is not begun twice`,
@@ -55,15 +55,10 @@ export function openStorageKey(
 /**
  * Last of the three steps.
  * @param hasHistory whether the spool belongs to a log; its device key is then never made anew
- * @throws UserError KEY_FILE_*
+ * @throws UserError KEY_FILE_*, DEVICE_KEY_KIND; as `store.create`
  */
-export function openDeviceKey(
-  dataDir: string,
-  hasHistory: boolean,
-  files: KeyFiles,
-  newSecret: () => Uint8Array,
-): Uint8Array {
-  const path = join(dataDir, 'keys', DEVICE_KEY.file);
-  if (!hasHistory && !existsSync(path)) files.create(path, DEVICE_KEY.purpose, newSecret());
-  return files.read(path, DEVICE_KEY.purpose);
+export function openDeviceKey(dataDir: string, hasHistory: boolean, store: DeviceKeyStore): Signer {
+  const path = join(dataDir, 'keys', DEVICE_KEY);
+  if (!hasHistory && !existsSync(path)) store.create(path);
+  return store.open(path);
 }

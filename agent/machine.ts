@@ -7,6 +7,7 @@ import type {
   Broker,
   CaptureSource,
   ClockReading,
+  DeviceKeyStore,
   FrameSource,
   LeafSealing,
   LogSurvey,
@@ -20,8 +21,7 @@ export type Machine = {
   readonly primitives: Primitives;
   readonly verify: VerifyDigest;
   readonly keyFiles: KeyFiles;
-  readonly newDeviceSecret: () => Uint8Array;
-  readonly deviceSigner: (secret: Uint8Array) => Signer;
+  readonly deviceKeys: DeviceKeyStore;
   /** Its secret is nowhere but in memory. */
   readonly newSessionSigner: () => Signer;
   readonly newSealing: () => LeafSealing;
