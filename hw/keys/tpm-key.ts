@@ -52,10 +52,10 @@ export function tpmKeyStore(config: TpmConfig, limitMs: number): DeviceKeyStore 
 
   const signer = ({ key, fields }: TpmDescription): Signer => ({
     key,
-    sign: (digest) =>
-      visit((tpm, parent) => {
+    sign: (digest) => {
+      const secret = pin();
+      return visit((tpm, parent) => {
         load(tpm, parent, fields);
-        const secret = pin();
         const auth = secret === undefined ? [] : ['-p', 'file:-'];
         tpm.write('digest', digest);
         tpm.run(
@@ -66,12 +66,13 @@ export function tpmKeyStore(config: TpmConfig, limitMs: number): DeviceKeyStore 
         const signature = checkedSignature(key, digest, signatureFromDer(tpm.read('sig')));
         if (signature === undefined) throw badAnswer('a signature by the device key');
         return signature;
-      }),
+      });
+    },
   });
 
-  const make = (): TpmDescription =>
-    visit((tpm, parent) => {
-      const secret = pin();
+  const make = (): TpmDescription => {
+    const secret = pin();
+    return visit((tpm, parent) => {
       const auth = secret === undefined ? [] : ['-p', 'file:-'];
       const files = ['-u', 'public', '-r', 'private'];
       tpm.run('tpm2_create', ['-C', parent, ...auth, ...KEY, ...files], secret);
@@ -80,6 +81,7 @@ export function tpmKeyStore(config: TpmConfig, limitMs: number): DeviceKeyStore 
       tpm.run('tpm2_readpublic', ['-c', 'key.ctx', '-f', 'der', '-o', 'key.der']);
       return { key: publicKeyFromSpki('ES256', tpm.read('key.der')), fields };
     });
+  };
 
   return {
     protection: 'tpm',

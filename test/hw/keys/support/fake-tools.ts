@@ -1,5 +1,5 @@
 /** Programs in the place of the real tools, for as long as they are needed. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const REAL_PATH = process.env['PATH'] ?? '';
@@ -9,7 +9,8 @@ export class FakeTools {
 
   constructor(folder: string) {
     this.#folder = join(folder, 'fake');
-    mkdirSync(this.#folder, { recursive: true });
+    rmSync(this.#folder, { recursive: true, force: true });
+    mkdirSync(this.#folder);
   }
 
   /** @param script of a shell; `real` in it is the tool itself */
