@@ -21,6 +21,7 @@ test.each<[string, Partial<AgentConfig>]>([
   ['chunk_ms', { chunkMs: 1 }],
   ['batch_ms', { batchMs: 1 }],
   ['idle_after_ms', { idleAfterMs: 1 }],
+  ['device_key', { deviceKey: { kind: 'tpm', tcti: 'a', parent: undefined, pinFile: undefined } }],
   ['capture', { capture: { driver: 'replay', path: '/drive.log', speed: 3 } }],
   ['journal.block_ms', { journal: { blockMs: 1 } }],
   ['service', { service: { ...NO_SERVICE, chainId: 2n } }],
