@@ -161,7 +161,12 @@ function readDeviceKey(table: Settings, folder: string): DeviceKeyConfig {
       throw table.invalid('parent', 'a persistent handle of a TPM, such as 0x81000001');
     }
     const tcti = table.textOrNone('tcti') ?? TCTI;
-    return { kind, tcti, parent, pinFile: pinFile && resolve(folder, pinFile) };
+    return {
+      kind,
+      tcti,
+      parent,
+      pinFile: pinFile === undefined ? pinFile : resolve(folder, pinFile),
+    };
   }
   return {
     kind,
