@@ -11,7 +11,7 @@ import { MAX_BUSES, ROOT_HOLDERS } from '../core/session-record.ts';
 import { isLoopback, Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { type CaptureFilter, readFilters } from './capture-filter.ts';
-import type { TlsFiles } from './ports.ts';
+import type { DeviceKeyConfig, TlsFiles } from './ports.ts';
 
 export type AgentConfig = {
   /** Holds keys/ and spool/; made when it is not there. */
@@ -20,6 +20,7 @@ export type AgentConfig = {
   readonly batchMs: number;
   /** Without a frame on any bus for so long, a chunk of a live capture may grow up to `batchMs`. */
   readonly idleAfterMs: number;
+  readonly deviceKey: DeviceKeyConfig;
   readonly capture: LiveCapture | ReplayCapture;
   readonly journal: { readonly blockMs: number };
   readonly spool: { readonly maxBytes: number; readonly maxAgeDays: number };
@@ -87,11 +88,15 @@ const RECEIVE_BUFFER_BYTES = 8 << 20;
 const RING_BYTES = 8 << 20;
 /** Journal, reserve and the segment being written, which never go, take up to 13 MiB and a body; what is left is history. */
 const MIN_SPOOL_BYTES = 32 << 20;
+/** The kernel's resource manager: several programs may use the TPM at once. */
+const TCTI = 'device:/dev/tpmrm0';
+const KEY_LABEL = 'witnessmark';
 /** What need not be in the file. */
 export const DEFAULTS = {
   chunkMs: 1000,
   batchMs: 60_000,
   idleAfterMs: 5000,
+  deviceKey: { kind: 'file' },
   // With what a write takes, and what is not known to be read yet, 110 to 140 ms from a frame to the disk. A block less is
   // a page of the device less.
   journal: { blockMs: 90 },
@@ -132,6 +137,7 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),
     batchMs: root.integer('batch_ms', 100, 600_000, DEFAULTS.batchMs),
     idleAfterMs: root.integer('idle_after_ms', 100, 600_000, DEFAULTS.idleAfterMs),
+    deviceKey: root.section('device_key', (table) => readDeviceKey(table, folder)),
     capture: root.section('capture', (capture) => readCapture(capture, folder)),
     journal: root.section('journal', (journal) => ({
       blockMs: journal.integer('block_ms', 10, 100, DEFAULTS.journal.blockMs),
@@ -154,6 +160,33 @@ function toConfig(root: Settings, folder: string): AgentConfig {
   };
   root.refuseUnknown();
   return config;
+}
+
+function readDeviceKey(table: Settings, folder: string): DeviceKeyConfig {
+  const kind = table.wordOrNone('kind', ['file', 'tpm', 'pkcs11']) ?? DEFAULTS.deviceKey.kind;
+  if (kind === 'file') return { kind };
+  const pinFile = table.textOrNone('pin_file');
+  if (kind === 'tpm') {
+    const parent = table.textOrNone('parent');
+    if (parent !== undefined && !/^0x81[0-9a-f]{6}$/i.test(parent)) {
+      throw table.invalid('parent', 'a persistent handle of a TPM, such as 0x81000001');
+    }
+    const tcti = table.textOrNone('tcti') ?? TCTI;
+    return {
+      kind,
+      tcti,
+      parent,
+      pinFile: pinFile === undefined ? pinFile : resolve(folder, pinFile),
+    };
+  }
+  return {
+    kind,
+    module: resolve(folder, table.text('module')),
+    token: table.text('token'),
+    label: table.textOrNone('label') ?? KEY_LABEL,
+    algorithm: table.wordOrNone('algorithm', ['ES256', 'ES256K']) ?? 'ES256',
+    pinFile: resolve(folder, pinFile ?? table.missing('pin_file')),
+  };
 }
 
 function readCapture(capture: Settings, folder: string): AgentConfig['capture'] {

@@ -21,7 +21,7 @@ import { knownIdentity, makeUnit } from './unit.ts';
 /**
  * Makes the device key where there is none. Beside a running agent it only reads.
  * @returns the request, which is also kept
- * @throws UserError KEY_FILE_*, SPOOL_MISSING, ENROLMENT_EXISTS; OperationalError STORAGE_*, SPOOL_*
+ * @throws UserError ENROLMENT_EXISTS; as `openUnit`
  */
 export function requestEnrolment(
   dataDir: string,
@@ -40,7 +40,7 @@ export function requestEnrolment(
     deviceKey,
     unitSerial,
     softwareHash: machine.softwareHash(),
-    keyProtection: 'file',
+    keyProtection: machine.deviceKeys.protection,
   });
   keepRequest(dataDir, request);
   return request;
@@ -68,20 +68,20 @@ export type Enrolled = {
 /**
  * Takes the owner's answer and puts the device key's signature around it. In force from the agent's next start.
  * @param payload of the enrolment, signed by the owner
- * @throws UserError ENROLMENT_FOREIGN, ENROLMENT_EXISTS, ENROLMENT_OWNER, KEY_FILE_*; FormatError; VerificationError OWNER_SIGNATURE_INVALID
+ * @throws UserError ENROLMENT_FOREIGN, ENROLMENT_EXISTS, ENROLMENT_OWNER, KEY_FILE_*, DEVICE_KEY_*, SIGNER_*; OperationalError SIGNER_*, STORAGE_*;
+ * FormatError; VerificationError OWNER_SIGNATURE_INVALID
  */
 export function acceptEnrolment(dataDir: string, machine: Machine, payload: Uint8Array): Enrolled {
   const { enrolment, signature } = decodeEnrolment(payload);
   const owner = verifyOwnerSignature(enrolmentDigest(enrolment), enrolment.owner, signature);
   const request = readRequest(dataDir);
-  const secret = readDeviceKey(dataDir, machine.keyFiles);
-  if (request === undefined || secret === undefined || !isOf(enrolment, request)) {
+  const signer = readDeviceKey(dataDir, machine.deviceKeys);
+  if (request === undefined || signer === undefined || !isOf(enrolment, request)) {
     throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is not of what this unit asked for');
   }
   assertFollows(enrolment, dataDir);
   // Asked before anything is kept: roots could be sealed to no such key, or be opened by anybody.
   machine.hpkeSeal(enrolment.recoveryKey, new Uint8Array(0), new Uint8Array(0));
-  const signer = machine.deviceSigner(secret);
   if (!equalBytes(signer.key.bytes, enrolment.deviceKey.bytes)) {
     throw new UserError('ENROLMENT_FOREIGN', 'the enrolment is of another device key');
   }

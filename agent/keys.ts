@@ -1,12 +1,12 @@
-/** The unit's key files: what signs for the device, and what opens the spool (SECURITY.md, "Keys"). */
+/** The unit's key files: what signs for the device, or says where that is, and what opens the spool (SECURITY.md, "Keys"). */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperationalError, UserError } from '../core/errors.ts';
 import { makeFolder } from './folder.ts';
-import type { RandomBytes, StorageKeys } from './ports.ts';
+import type { DeviceKeyStore, RandomBytes, Signer, StorageKeys } from './ports.ts';
 import { storageError } from './storage-error.ts';
 
-const DEVICE_KEY = { file: 'device.key', purpose: 'device-key ES256K' } as const;
+const DEVICE_KEY = 'device.key';
 const STORAGE_PURPOSE = 'storage-key';
 /** Of every generation, and what a kill left of one that was being made. */
 const STORAGE_FILES = /^storage(-\d+)?\.key(\.new)?$/;
@@ -29,7 +29,7 @@ export function keyFolder(dataDir: string): string {
 }
 
 export function hasDeviceKey(dataDir: string): boolean {
-  return existsSync(join(keyFolder(dataDir), DEVICE_KEY.file));
+  return existsSync(join(keyFolder(dataDir), DEVICE_KEY));
 }
 
 /** Which of them is in force stands in the index of the spool. */
@@ -63,10 +63,10 @@ function onDisk(work: () => void): void {
   }
 }
 
-/** Undefined when the unit has none yet. @throws UserError KEY_FILE_* */
-export function readDeviceKey(dataDir: string, files: KeyFiles): Uint8Array | undefined {
-  const path = join(dataDir, 'keys', DEVICE_KEY.file);
-  return existsSync(path) ? files.read(path, DEVICE_KEY.purpose) : undefined;
+/** Undefined when the unit has none yet. @throws UserError KEY_FILE_*, DEVICE_KEY_KIND */
+export function readDeviceKey(dataDir: string, store: DeviceKeyStore): Signer | undefined {
+  const path = join(dataDir, 'keys', DEVICE_KEY);
+  return existsSync(path) ? store.open(path) : undefined;
 }
 
 /**
@@ -82,7 +82,7 @@ export function openStorageKeys(
   random: RandomBytes,
 ): StorageKeys {
   const folder = join(dataDir, 'keys');
-  if (!spoolExists && existsSync(join(folder, DEVICE_KEY.file))) {
+  if (!spoolExists && existsSync(join(folder, DEVICE_KEY))) {
     throw new UserError(
       'SPOOL_MISSING',
       `${dataDir} has a device key but no spool: its history is elsewhere, and is not begun twice`,
@@ -99,15 +99,10 @@ export function openStorageKeys(
 /**
  * Last of the three steps.
  * @param hasHistory whether the spool belongs to a log; its device key is then never made anew
- * @throws UserError KEY_FILE_*
+ * @throws UserError KEY_FILE_*, DEVICE_KEY_KIND; as `store.create`
  */
-export function openDeviceKey(
-  dataDir: string,
-  hasHistory: boolean,
-  files: KeyFiles,
-  newSecret: () => Uint8Array,
-): Uint8Array {
-  const path = join(dataDir, 'keys', DEVICE_KEY.file);
-  if (!hasHistory && !existsSync(path)) files.create(path, DEVICE_KEY.purpose, newSecret());
-  return files.read(path, DEVICE_KEY.purpose);
+export function openDeviceKey(dataDir: string, hasHistory: boolean, store: DeviceKeyStore): Signer {
+  const path = join(dataDir, 'keys', DEVICE_KEY);
+  if (!hasHistory && !existsSync(path)) store.create(path);
+  return store.open(path);
 }

@@ -80,7 +80,7 @@ export async function startLive(
   try {
     const run = new LiveSessions({
       begin,
-      canWait: () => readDeviceKey(config.dataDir, machine.keyFiles) !== undefined,
+      canWait: () => readDeviceKey(config.dataDir, machine.deviceKeys) !== undefined,
       onStorageFailed: ({ code, message }) => {
         // Trying again is all that can be done, and is a sign of life.
         status.rounds += 1;

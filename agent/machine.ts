@@ -7,6 +7,7 @@ import type {
   Broker,
   CaptureSource,
   ClockReading,
+  DeviceKeyStore,
   FrameSource,
   LeafSealing,
   LogSurvey,
@@ -22,8 +23,7 @@ export type Machine = {
   readonly keyFiles: KeyFiles;
   /** To an X25519 key (spec/sealing.md). @throws FormatError HPKE_KEY */
   readonly hpkeSeal: (recipient: Uint8Array, info: Uint8Array, plain: Uint8Array) => Uint8Array;
-  readonly newDeviceSecret: () => Uint8Array;
-  readonly deviceSigner: (secret: Uint8Array) => Signer;
+  readonly deviceKeys: DeviceKeyStore;
   /** Its secret is nowhere but in memory. */
   readonly newSessionSigner: () => Signer;
   readonly newSealing: () => LeafSealing;

@@ -18,14 +18,15 @@ import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
 import { nativeSha256, nativeSha512 } from '../hw/crypto/native-hash.ts';
 import { nativeRandom } from '../hw/crypto/native-random.ts';
 import { nativeSealing } from '../hw/crypto/native-sealing.ts';
-import { ephemeralSigner, es256kSigner, newEs256kSecret } from '../hw/keys/file-signer.ts';
+import { deviceKeyStore } from '../hw/keys/device-key-store.ts';
+import { ephemeralSigner } from '../hw/keys/file-signer.ts';
 import { createKeyFile, destroyKeyFile, readKeyFile } from '../hw/keys/key-file.ts';
 import { openReplay } from '../hw/replay/candump-replay.ts';
 import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { waitForOwner } from './between-owners.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
-import type { AgentConfig, LiveCapture } from './config.ts';
+import { type AgentConfig, DEFAULTS, type LiveCapture } from './config.ts';
 import {
   type ExportProgress,
   type ExportSelection,
@@ -41,7 +42,7 @@ import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
 import { isBetweenOwners } from './ownership.ts';
-import type { CaptureSource, Primitives } from './ports.ts';
+import type { CaptureSource, DeviceKeyConfig, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
 import { startReplay } from './replay-agent.ts';
 import type { AgentEvents, RunningAgent } from './running-agent.ts';
@@ -61,13 +62,11 @@ const primitives: Primitives = {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-const MACHINE: Machine = {
+const MACHINE: Omit<Machine, 'deviceKeys'> = {
   primitives,
   verify: fastVerifyDigest,
   keyFiles: { create: createKeyFile, read: readKeyFile, destroy: destroyKeyFile },
   hpkeSeal,
-  newDeviceSecret: newEs256kSecret,
-  deviceSigner: es256kSigner,
   newSessionSigner: ephemeralSigner,
   // Native where the add-on was built.
   newSealing: () => nativeSealing() ?? new PortableSealing(primitives),
@@ -83,6 +82,10 @@ const MACHINE: Machine = {
   atCommitPoint: () => undefined,
 };
 
+function machineWith(deviceKey: DeviceKeyConfig): Machine {
+  return { ...MACHINE, deviceKeys: deviceKeyStore(deviceKey) };
+}
+
 /** @throws UserError CAPTURE_*; OperationalError CAPTURE_* */
 async function openCapture(capture: LiveCapture): Promise<CaptureSource> {
   if (capture.driver === 'native') return openNativeCapture(capture);
@@ -91,14 +94,15 @@ async function openCapture(capture: LiveCapture): Promise<CaptureSource> {
 
 /**
  * @param replaced parts of the machine, for tests
- * @throws UserError CONFIG_*, KEY_FILE_*, SPOOL_MISSING, REPLAY_*, CAPTURE_*; OperationalError STORAGE_*, SPOOL_*
+ * @throws UserError CONFIG_*, KEY_FILE_*, DEVICE_KEY_*, SIGNER_*, SPOOL_MISSING, REPLAY_*, CAPTURE_*;
+ * OperationalError SIGNER_*, STORAGE_*, SPOOL_*
  */
 export async function startAgent(
   config: AgentConfig,
   events: AgentEvents,
   replaced: Partial<Machine> = {},
 ): Promise<RunningAgent> {
-  const machine = { ...MACHINE, ...replaced };
+  const machine = { ...machineWith(config.deviceKey), ...replaced };
   const { capture, dataDir } = config;
   finishEnd(dataDir, machine);
   const ended = openEndedUplinks(config, events, machine);
@@ -118,18 +122,25 @@ export async function startAgent(
 /**
  * Makes keys and an empty spool for a unit that has none; a unit that has them may be running.
  * @returns the public device key, for whoever must know it before the first session
- * @throws UserError KEY_FILE_*, SPOOL_MISSING, DEVICE_KEY_FOREIGN; OperationalError STORAGE_*, SPOOL_*
+ * @throws as `openUnit`
  */
-export function prepareUnit(dataDir: string): PublicKey {
-  return makeUnit(dataDir, MACHINE);
+export function prepareUnit(
+  dataDir: string,
+  deviceKey: DeviceKeyConfig = DEFAULTS.deviceKey,
+): PublicKey {
+  return makeUnit(dataDir, machineWith(deviceKey));
 }
 
 /**
  * What the unit says of itself to the owner who is to enrol it; makes its keys where there are none.
  * @throws as `requestEnrolment`
  */
-export function requestUnitEnrolment(dataDir: string, unitSerial: string): Uint8Array {
-  return requestEnrolment(dataDir, MACHINE, unitSerial);
+export function requestUnitEnrolment(
+  dataDir: string,
+  unitSerial: string,
+  deviceKey: DeviceKeyConfig = DEFAULTS.deviceKey,
+): Uint8Array {
+  return requestEnrolment(dataDir, machineWith(deviceKey), unitSerial);
 }
 
 /** The owner ends the epoch: with the running session, or with the agent's next start. @throws as `takeHandOver` */
@@ -138,8 +149,12 @@ export function handOverUnit(dataDir: string, handOver: Uint8Array): HandOver {
 }
 
 /** Takes the owner's answer. @throws as `acceptEnrolment` */
-export function acceptUnitEnrolment(dataDir: string, payload: Uint8Array): Enrolled {
-  return acceptEnrolment(dataDir, MACHINE, payload);
+export function acceptUnitEnrolment(
+  dataDir: string,
+  payload: Uint8Array,
+  deviceKey: DeviceKeyConfig = DEFAULTS.deviceKey,
+): Enrolled {
+  return acceptEnrolment(dataDir, machineWith(deviceKey), payload);
 }
 
 /**

@@ -123,6 +123,44 @@ export type Signer = {
   sign(digest: Uint8Array): Uint8Array;
 };
 
+/** `[device_key]` of the configuration: where a unit's device key is kept, and how to get there. Paths are absolute. */
+export type DeviceKeyConfig =
+  | { readonly kind: 'file' }
+  | {
+      readonly kind: 'tpm';
+      /** As tpm2-tools call the way to the TPM. */
+      readonly tcti: string;
+      /** Persistent handle of the key that wraps it, as `0x81000001`; none: one that follows from the TPM's seed. */
+      readonly parent: string | undefined;
+      /** None: whoever may speak to the TPM and has the data folder can sign. */
+      readonly pinFile: string | undefined;
+    }
+  | {
+      readonly kind: 'pkcs11';
+      readonly module: string;
+      /** Both are labels. */
+      readonly token: string;
+      readonly label: string;
+      readonly algorithm: PublicKey['algorithm'];
+      readonly pinFile: string;
+    };
+
+/** Keeps the device key; what the data folder has of it is the file at `path`. */
+export type DeviceKeyStore = {
+  /** As an enrolment calls it. */
+  readonly protection: DeviceKeyConfig['kind'];
+  /**
+   * The file is the last that it makes, and durable. A kill before leaves nothing that has signed.
+   * @throws OperationalError KEY_FILE_CREATE, SIGNER_*; UserError SIGNER_PIN, SIGNER_KEY_AMBIGUOUS, KEY_FILE_* of the PIN
+   */
+  create(path: string): void;
+  /**
+   * Reads the file and nothing else; TPM and token are asked when something is signed, for 10 s at most.
+   * @throws UserError KEY_FILE_*, DEVICE_KEY_KIND. Its `sign` throws as `create`, and UserError DEVICE_KEY_FOREIGN
+   */
+  open(path: string): Signer;
+};
+
 export type RandomBytes = (length: number) => Uint8Array;
 
 /** Called between a commit and its effect, so that a test can stop the process exactly there. */

@@ -16,6 +16,7 @@ const KEYS: readonly Key[] = [
   { name: 'chunk_ms', read: ({ chunkMs }) => chunkMs },
   { name: 'batch_ms', read: ({ batchMs }) => batchMs },
   { name: 'idle_after_ms', read: ({ idleAfterMs }) => idleAfterMs },
+  { name: 'device_key', read: ({ deviceKey }) => deviceKey },
   { name: 'capture', read: ({ capture }) => capture },
   { name: 'journal.block_ms', read: ({ journal }) => journal.blockMs },
   { name: 'spool.max_bytes', read: ({ spool }) => spool.maxBytes, isReloadable: true },

@@ -25,16 +25,18 @@ export function spoolFolder(dataDir: string): string {
   return join(dataDir, 'spool');
 }
 
-/** @throws UserError KEY_FILE_*, SPOOL_MISSING, DEVICE_KEY_FOREIGN; OperationalError STORAGE_*, SPOOL_* */
+/**
+ * @throws UserError KEY_FILE_*, SPOOL_MISSING, DEVICE_KEY_FOREIGN, DEVICE_KEY_KIND, SIGNER_*;
+ * OperationalError STORAGE_*, SPOOL_*, SIGNER_*
+ */
 export function openUnit(dataDir: string, machine: Machine): Unit {
-  const { primitives, keyFiles, atCommitPoint } = machine;
+  const { primitives, deviceKeys, atCommitPoint } = machine;
   const spool = openSpool(dataDir, machine);
   try {
     const known = spool.identity();
     const hasHistory = known !== undefined;
-    const secret = openDeviceKey(dataDir, hasHistory, keyFiles, machine.newDeviceSecret);
+    const deviceSigner = openDeviceKey(dataDir, hasHistory, deviceKeys);
     atCommitPoint('identity-created');
-    const deviceSigner = machine.deviceSigner(secret);
     const deviceKeyId = keyId(deviceSigner.key);
     // A tag that nobody can link to the vehicle: the one that an enrolment was asked for, or a new one.
     const { tag, epoch } = readRequest(dataDir) ?? {
@@ -87,8 +89,8 @@ export function knownIdentity(dataDir: string, machine: Machine): StoredLog | un
  * @throws as `openUnit`
  */
 export function makeUnit(dataDir: string, machine: Machine): PublicKey {
-  const secret = readDeviceKey(dataDir, machine.keyFiles);
-  if (secret !== undefined) return machine.deviceSigner(secret).key;
+  const known = readDeviceKey(dataDir, machine.deviceKeys);
+  if (known !== undefined) return known.key;
   const { spool, deviceSigner } = openUnit(dataDir, machine);
   spool.close();
   return deviceSigner.key;

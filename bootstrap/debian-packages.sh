@@ -2,7 +2,8 @@
 # Installs the Debian packages that are missing; touches nothing when all are there.
 # usage: bootstrap/debian-packages.sh run     what the pinned Node needs to start
 #        bootstrap/debian-packages.sh build   and what compiles native modules
-#        bootstrap/debian-packages.sh test    the browser that tests run in, gpsd, openssl, systemd's tools, a broker, a clock that lies
+#        bootstrap/debian-packages.sh test    the browser that tests run in, gpsd, openssl, systemd's tools, a broker, a clock that lies,
+#                                             a TPM and a token that are programs, and the tools of both
 #        bootstrap/debian-packages.sh rig     what compiles, and the machine with CAN sockets of test/rig/
 set -euo pipefail
 
@@ -14,7 +15,8 @@ libraries=$(ldconfig -p)
 case "${1:?usage: bootstrap/debian-packages.sh run|build|test|rig}" in
   run) commands=() ;;
   build) commands=(g++ make python3) ;;
-  test) commands=(g++ make python3 chromium gpsd openssl systemd-analyze mosquitto faketime) ;;
+  test) commands=(g++ make python3 chromium gpsd openssl systemd-analyze mosquitto faketime
+    swtpm tpm2_sign softhsm2-util pkcs11-tool) ;;
   rig) commands=(g++ make /usr/bin/python3 linux.uml candump ip insmod busybox mkfs.ext4) ;;
   *) echo "expected run, build, test or rig, got $1" >&2; exit 2 ;;
 esac
@@ -22,6 +24,7 @@ esac
 declare -A package_of=(
   [/usr/bin/python3]=python3 [linux.uml]=user-mode-linux [candump]=can-utils [ip]=iproute2
   [insmod]=kmod [busybox]=busybox-static [mkfs.ext4]=e2fsprogs [systemd-analyze]=systemd
+  [tpm2_sign]=tpm2-tools [softhsm2-util]=softhsm2 [pkcs11-tool]=opensc
 )
 # Where the administrator's commands are; a user's path may not have it.
 PATH=$PATH:/usr/sbin:/sbin

@@ -9,6 +9,7 @@ import { Reporting } from '../../agent/reporting.ts';
 import type { RunningAgent } from '../../agent/running-agent.ts';
 import { toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
+import type { PublicKey } from '../../core/signature.ts';
 import { type ServiceManager, serviceManager } from '../../hw/service-manager.ts';
 import { type AgentLines, agentLines } from '../agent-lines.ts';
 import { type Io, print } from '../io.ts';
@@ -20,7 +21,8 @@ anchor service. SIGTERM or SIGINT: what was captured is sealed and committed, wi
 configuration again, and says what is in force at once and what after a restart.
 
   --config FILE       TOML; every key is in spec/configuration.md
-  --show-key          make the unit's keys if it has none, print the public device key, and end
+  --show-key          make the unit's keys if it has none, print the public device key as the service's list of
+                      devices takes it, and end
   --until-receipted   of a replay: end when every statement has its receipt
   --json              a line of JSON for each event, on the standard output
 
@@ -63,12 +65,17 @@ export async function run(
   if (values.config === undefined) throw new UserError('ARGUMENTS', 'expected --config FILE');
   const config = readAgentConfig(values.config);
   if (values['show-key'] === true) {
-    print(io.stdout, toHex(prepareUnit(config.dataDir).bytes));
+    print(io.stdout, keyText(prepareUnit(config.dataDir, config.deviceKey)));
     return 0;
   }
   const lines = agentLines(io, values.json === true);
   const untilReceipted = values['until-receipted'] === true;
   return await new AgentRun(values.config, config, lines, replaced).run(untilReceipted);
+}
+
+/** As the service's list of devices takes it (spec/configuration.md, "Anchor service"). */
+function keyText({ algorithm, bytes }: PublicKey): string {
+  return algorithm === 'ES256K' ? toHex(bytes) : `${algorithm}:${toHex(bytes)}`;
 }
 
 class AgentRun {

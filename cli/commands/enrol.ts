@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { renderUnicodeCompact } from 'uqr';
+import { type AgentConfig, DEFAULTS, readAgentConfig } from '../../agent/config.ts';
 import { acceptUnitEnrolment, requestUnitEnrolment } from '../../agent/main.ts';
 import { fromHex, toHex } from '../../core/bytes.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
@@ -19,10 +20,10 @@ import { readAddress } from '../../owner/identity/did.ts';
 import { type Io, print } from '../io.ts';
 import { readPassword } from '../password.ts';
 
-const HELP = `usage: witnessmark enrol --data DIR --serial TEXT [--out FILE]
+const HELP = `usage: witnessmark enrol (--data DIR | --config FILE) --serial TEXT [--out FILE]
        witnessmark enrol --owner DIR --request FILE|TEXT --code CODE --vin VIN --registry ADDRESS
                          (--chain ID | --rpc URL) --out FILE [--odometer KM] [--password-file FILE]
-       witnessmark enrol --data DIR --accept FILE
+       witnessmark enrol (--data DIR | --config FILE) --accept FILE
        witnessmark enrol --owner DIR --register --rpc URL [--password-file FILE]
        witnessmark enrol --owner DIR --request … --typed-data FILE; then --owner DIR --signature HEX --out FILE
 
@@ -32,7 +33,8 @@ with --rpc it also registers vehicle and key. On the unit, the third takes the a
 The fourth registers later, or again when its fate was not known. For a wallet elsewhere the fifth writes what it is to sign,
 as eth_signTypedData_v4 takes it, and then takes its signature and shows the calls that register.
 
-  --data DIR            the unit's data folder
+  --data DIR            the unit's data folder; its device key is a file in it
+  --config FILE         the agent's configuration instead, which says where the device key is: in a file, a TPM or a token
   --serial TEXT         what is printed on the unit
   --out FILE            the request, or the answer; is not written over
   --owner DIR           the owner's folder: witnessmark did --new makes it
@@ -54,6 +56,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     args: [...args],
     options: {
       data: { type: 'string' },
+      config: { type: 'string' },
       serial: { type: 'string' },
       out: { type: 'string' },
       accept: { type: 'string' },
@@ -78,21 +81,27 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     print(io.stdout, HELP);
     return 0;
   }
-  const { data, owner } = values;
-  if ((data === undefined) === (owner === undefined)) {
+  const { data, config, owner } = values;
+  if ([data, config, owner].filter((value) => value !== undefined).length !== 1) {
     throw new UserError(
       'ARGUMENTS',
-      'expected --data DIR on the unit, or --owner DIR on the owner’s machine',
+      'expected --data DIR or --config FILE on the unit, or --owner DIR on the owner’s machine',
     );
   }
-  if (data !== undefined) {
-    if (values.accept !== undefined) accept(data, values.accept, io);
-    else ask(data, need(values.serial, '--serial TEXT or --accept FILE'), values.out, io);
+  if (owner === undefined) {
+    const unit =
+      config === undefined
+        ? { dataDir: need(data, '--data DIR'), deviceKey: DEFAULTS.deviceKey }
+        : readAgentConfig(config);
+    if (values.accept !== undefined) accept(unit, values.accept, io);
+    else ask(unit, need(values.serial, '--serial TEXT or --accept FILE'), values.out, io);
     return 0;
   }
-  await ofOwner(need(owner, '--owner DIR'), values, io);
+  await ofOwner(owner, values, io);
   return 0;
 }
+
+type UnitPlace = Pick<AgentConfig, 'dataDir' | 'deviceKey'>;
 
 type Values = Partial<
   Record<
@@ -143,8 +152,8 @@ async function ofOwner(folder: string, values: Values, io: Io): Promise<void> {
   print(io.stdout, `${vehicle} and its device key are registered in block ${blockNumber}`);
 }
 
-function ask(data: string, serial: string, out: string | undefined, io: Io): void {
-  const request = requestUnitEnrolment(data, serial);
+function ask(unit: UnitPlace, serial: string, out: string | undefined, io: Io): void {
+  const request = requestUnitEnrolment(unit.dataDir, serial, unit.deviceKey);
   const text = TEXT_PREFIX + Buffer.from(request).toString('base64url');
   if (out !== undefined) writeNew(out, request);
   print(io.stdout, text, '');
@@ -175,8 +184,9 @@ function answer({ payload, enrolmentId }: SignedByOwner, file: string | undefine
   print(io.stdout, `${out}: enrolment ${toHex(enrolmentId)}, for the unit`);
 }
 
-function accept(data: string, file: string, io: Io): void {
-  const { id, enrolment, owner } = acceptUnitEnrolment(data, readGiven(file));
+function accept(unit: UnitPlace, file: string, io: Io): void {
+  const { dataDir, deviceKey } = unit;
+  const { id, enrolment, owner } = acceptUnitEnrolment(dataDir, readGiven(file), deviceKey);
   const by =
     owner === 'verified'
       ? ''

@@ -27,13 +27,18 @@ const SECRET_BYTES = 32;
  * @throws OperationalError KEY_FILE_CREATE, also when the file is there already
  */
 export function createKeyFile(path: string, purpose: string, secret: Uint8Array): void {
+  createPrivateFile(path, `witnessmark ${purpose} v0\n${toHex(secret)}\n`);
+}
+
+/** Any text in a file of that kind. @throws as `createKeyFile` */
+export function createPrivateFile(path: string, text: string): void {
   const unfinished = `${path}.new`;
   try {
     // Not written over: what is left of an earlier attempt keeps its mode, and a mode that is too wide.
     rmSync(unfinished, { force: true });
     const descriptor = openSync(unfinished, 'wx', 0o600);
     try {
-      writeSync(descriptor, `witnessmark ${purpose} v0\n${toHex(secret)}\n`);
+      writeSync(descriptor, text);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -74,6 +79,11 @@ export function destroyKeyFile(path: string): void {
 
 /** @throws UserError KEY_FILE_MISSING, KEY_FILE_PERMISSIONS, KEY_FILE_MALFORMED */
 export function readKeyFile(path: string, purpose: string): Uint8Array {
+  return parseKeyFile(path, purpose, readPrivateFile(path));
+}
+
+/** The text of a file that only its owner may read. @throws UserError KEY_FILE_MISSING, KEY_FILE_PERMISSIONS */
+export function readPrivateFile(path: string): string {
   let descriptor: number;
   try {
     descriptor = openSync(path, 'r');
@@ -89,7 +99,7 @@ export function readKeyFile(path: string, purpose: string): Uint8Array {
         `expected ${path} to be readable by its owner only (mode 600), got mode ${mode.toString(8)}`,
       );
     }
-    return parseKeyFile(path, purpose, readText(path, descriptor));
+    return readText(path, descriptor);
   } finally {
     closeSync(descriptor);
   }

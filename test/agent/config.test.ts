@@ -30,6 +30,7 @@ test('every key is read, and paths are those from the file’s folder', () => {
     chunkMs: 1000,
     batchMs: 10_000,
     idleAfterMs: 5000,
+    deviceKey: { kind: 'file' },
     capture: { driver: 'replay', path: join(folder.path, 'drive.log'), speed: 2.5 },
     journal: { blockMs: 90 },
     spool: { maxBytes: 4_294_967_296, maxAgeDays: 365 },
@@ -56,6 +57,62 @@ test('keys with a default may be left out', () => {
     { driver: 'replay', path: join(folder.path, 'drive.log'), speed: REPLAY_SPEED },
     5000,
   ]);
+});
+
+test('a device key may be in a TPM', () => {
+  expect(read({ 'device_key.kind': '"tpm"' }).deviceKey).toEqual({
+    kind: 'tpm',
+    tcti: 'device:/dev/tpmrm0',
+    parent: undefined,
+    pinFile: undefined,
+  });
+  const all = {
+    'device_key.kind': '"tpm"',
+    'device_key.tcti': '"swtpm:path=/run/tpm"',
+    'device_key.parent': '"0x81000001"',
+    'device_key.pin_file': '"pin"',
+  };
+  expect(read(all).deviceKey).toEqual({
+    kind: 'tpm',
+    tcti: 'swtpm:path=/run/tpm',
+    parent: '0x81000001',
+    pinFile: join(folder.path, 'pin'),
+  });
+  expect(codeWith({ ...all, 'device_key.parent': '"0x80000001"' })).toBe('CONFIG_VALUE');
+  expect(codeWith({ ...all, 'device_key.parent': '"-p"' })).toBe('CONFIG_VALUE');
+  expect(codeWith({ ...all, 'device_key.module': '"lib.so"' })).toBe('CONFIG_UNKNOWN_KEY');
+});
+
+test('a device key may be in a token', () => {
+  const least = {
+    'device_key.kind': '"pkcs11"',
+    'device_key.module': '"/lib/token.so"',
+    'device_key.token': '"unit"',
+    'device_key.pin_file': '"pin"',
+  };
+  expect(read(least).deviceKey).toEqual({
+    kind: 'pkcs11',
+    module: '/lib/token.so',
+    token: 'unit',
+    label: 'witnessmark',
+    algorithm: 'ES256',
+    pinFile: join(folder.path, 'pin'),
+  });
+  const all = { 'device_key.label': '"a key"', 'device_key.algorithm': '"ES256K"' };
+  expect(read({ ...least, ...all }).deviceKey).toMatchObject({
+    label: 'a key',
+    algorithm: 'ES256K',
+  });
+  for (const key of ['module', 'token', 'pin_file']) {
+    expect(codeWith({ ...least, [`device_key.${key}`]: undefined })).toBe('CONFIG_MISSING_KEY');
+  }
+  expect(codeWith({ ...least, 'device_key.tcti': '"a"' })).toBe('CONFIG_UNKNOWN_KEY');
+});
+
+test('a device key in a file needs nothing, and one elsewhere is of a known kind', () => {
+  expect(read({ 'device_key.kind': '"file"' }).deviceKey).toEqual({ kind: 'file' });
+  expect(codeWith({ 'device_key.pin_file': '"pin"' })).toBe('CONFIG_UNKNOWN_KEY');
+  expect(codeWith({ 'device_key.kind': '"yubikey"' })).toBe('CONFIG_VALUE');
 });
 
 const LIVE = {

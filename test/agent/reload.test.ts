@@ -22,6 +22,7 @@ test.each<[string, Partial<AgentConfig>]>([
   ['chunk_ms', { chunkMs: 1 }],
   ['batch_ms', { batchMs: 1 }],
   ['idle_after_ms', { idleAfterMs: 1 }],
+  ['device_key', { deviceKey: { kind: 'tpm', tcti: 'a', parent: undefined, pinFile: undefined } }],
   ['capture', { capture: { driver: 'replay', path: '/drive.log', speed: 3 } }],
   ['keys.root_holder', { keys: { ...BEFORE.keys, rootHolder: 'unit' } }],
   ['journal.block_ms', { journal: { blockMs: 1 } }],

@@ -28,6 +28,28 @@ test.each([
   expect(status).toBe(0);
 });
 
+test('with the TPM in reach systemd has nothing to say, and the exposure is hardly more', () => {
+  using folder = temporaryFolder();
+  const unit = read('witnessmark-agent.service').replace(
+    /^Exec(Start|Stop)=\S+/gm,
+    'Exec$1=/bin/true',
+  );
+  // What stands later counts, as with a drop-in.
+  const at = unit.indexOf('[Install]');
+  const path = join(folder.path, 'witnessmark-agent.service');
+  writeFileSync(path, unit.slice(0, at) + read('witnessmark-agent-tpm.conf') + unit.slice(at));
+  expect(analyze('verify', '--man=no', path)).toMatchObject({ stderr: '', status: 0 });
+  const { status, stdout } = analyze(
+    'security',
+    '--offline=true',
+    '--no-pager',
+    '--threshold=30',
+    path,
+  );
+  expect(stdout).toMatch(/Overall exposure level for witnessmark-agent\.service: [0-2]\.\d OK/);
+  expect(status).toBe(0);
+});
+
 test('the agent’s exposure is what it needs and no more', () => {
   const path = join(BOARD, 'witnessmark-agent.service');
   const { status, stdout } = analyze(
