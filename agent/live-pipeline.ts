@@ -17,6 +17,7 @@ import type {
   CaptureSource,
   ClockQuality,
   ClockReading,
+  CustodySource,
   RecordsLeaf,
   StoredStream,
 } from './ports.ts';
@@ -45,6 +46,7 @@ export type LivePipelineParts = {
   /** Makes the roots durable. */
   readonly commitStreams: (streams: readonly StoredStream[]) => void;
   readonly commits: Commits;
+  readonly custody: CustodySource;
   readonly chunkMs: number;
   readonly batchMs: number;
   readonly blockMs: number;
@@ -245,10 +247,12 @@ export class LivePipeline {
    * whose chunk is sealed.
    */
   #seal(slice: Slice): void {
-    const { sealer, commits, journal, status, nowMs } = this.#parts;
-    const chunk = sealer.seal(slice, this.#buses);
+    const { sealer, commits, custody, journal, status, nowMs } = this.#parts;
+    // The journal has none of these records: each stays a file of the inbox until it is durable in this chunk.
+    const chunk = sealer.seal(slice, this.#buses, custody.take(sealer.nextSeq));
     const sealedMs = nowMs();
     commits.commit([chunk]);
+    custody.committed();
     status.sealed({ ...slice, seq: chunk.seq, bodyBytes: chunk.body.length });
     status.committed((nowMs() - sealedMs) / 1000);
     journal.free();

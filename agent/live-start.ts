@@ -12,6 +12,7 @@ import type {
   CaptureBlock,
   CaptureSource,
   ClockQuality,
+  CustodySource,
   LeafSealing,
   Primitives,
   StoredSession,
@@ -52,6 +53,7 @@ export type LiveSessionParts = GapParts & {
     readonly blockMs: number;
     readonly idleAfterMs: number;
   };
+  readonly custody: CustodySource;
   readonly clockQuality: ClockQuality;
   readonly status: AgentStatus;
   readonly atCommitPoint: AtCommitPoint;
@@ -90,6 +92,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
     }),
     commitStreams: (streams) => spool.commitStreams(streams),
     commits: session.commits,
+    custody: parts.custody,
     ...parts.times,
     before: recovered === undefined ? gapsBehindChunks(parts) : [],
     clockQuality: parts.clockQuality,

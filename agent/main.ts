@@ -22,6 +22,7 @@ import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
+import { type KeptCustody, keptCustody } from './disclose/custody-records.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
 import { exportPromises } from './disclose/promises.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
@@ -134,6 +135,15 @@ export function exportFromUnit(
 export function exportPromisesFromUnit(dataDir: string): Uint8Array {
   using spool = openUnitForReading(dataDir);
   return exportPromises(spool, primitives.sha256);
+}
+
+/**
+ * The owner's custody records, beside a running agent or without one.
+ * @throws UserError SPOOL_MISSING, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
+ */
+export function custodyOfUnit(dataDir: string): KeptCustody {
+  using spool = openUnitForReading(dataDir);
+  return keptCustody(spool, primitives);
 }
 
 function openUnitForReading(dataDir: string) {

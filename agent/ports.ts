@@ -206,6 +206,46 @@ export type RecordsLeaf = {
   readonly payload: Uint8Array;
 };
 
+/** The newest record of a custody stream in a log. */
+export type CustodyEnd = {
+  readonly seq: number;
+  /** SHA-256 of the encoded record. */
+  readonly hash: Uint8Array;
+};
+
+/** A record as it lies in the inbox. */
+export type CustodyFile = {
+  /** Of what the record says: 32 bytes, two acts never have the same. */
+  readonly identity: Uint8Array;
+  readonly name: string;
+};
+
+/** Custody records for one chunk, each in its place in its chain. */
+export type CustodyBatch = {
+  readonly leaves: readonly {
+    readonly stream: string;
+    /** Encoded; at least one. */
+    readonly records: readonly Uint8Array[];
+    /** With the last of them. */
+    readonly end: CustodyEnd;
+  }[];
+  readonly files: readonly CustodyFile[];
+};
+
+/** What must be durable with the chunk that holds custody records. */
+export type CustodyToCommit = {
+  readonly ends: readonly (CustodyEnd & { readonly ordinal: number })[];
+  readonly files: readonly CustodyFile[];
+};
+
+/** Custody records that wait to be sealed. */
+export type CustodySource = {
+  /** For the chunk that is sealed next; none where nothing waits. */
+  take(chunkSeq: number): CustodyBatch | undefined;
+  /** Everything that was taken is durable in chunks. */
+  committed(): void;
+};
+
 export type SealedLeaves = {
   /** RFC 9162 root over the entries. */
   readonly root: Uint8Array;

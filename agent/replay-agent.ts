@@ -13,6 +13,7 @@ import {
   type AgentEvents,
   hashesOf,
   keepWithin,
+  newCustodyQueue,
   newStatus,
   newUplink,
   type RunningAgent,
@@ -84,6 +85,7 @@ export async function startReplay(
       source,
       sealer: session.newSealer(session.last),
       commits: session.commits,
+      custody: newCustodyQueue(config.dataDir, unit, status, machine),
       chunkMs: config.chunkMs,
       buses: survey.buses,
       sessionBefore:

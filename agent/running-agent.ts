@@ -8,9 +8,10 @@ import { certificatesInPem } from '../core/x509/pem.ts';
 import type { Progress } from './commits.ts';
 import type { AgentConfig, AnchorServiceAccess } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
+import { CustodyQueue } from './custody/custody-queue.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
-import type { ClockQuality, LogSurvey } from './ports.ts';
+import type { ClockQuality, CustodySource, LogSurvey } from './ports.ts';
 import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
 import type { Unit } from './unit.ts';
@@ -69,6 +70,35 @@ export function keepWithin(
       Object.assign(status.spool, { bytes, heldBytes, isFullOfHolds, oldestMs });
       status.spool.evictedChunks = evictedBefore + evictedChunks;
       status.spool.maxBytes = bounds().maxBytes;
+    },
+  });
+}
+
+const NO_INBOX = 'CUSTODY_INBOX';
+
+/** The inbox of custody records, for the chunks of one session; what it meets is told in the status. */
+export function newCustodyQueue(
+  dataDir: string,
+  { spool, log }: Unit,
+  status: AgentStatus,
+  { primitives }: Machine,
+): CustodySource {
+  return new CustodyQueue({
+    dataDir,
+    log: log.log,
+    ledger: spool,
+    sha256: primitives.sha256,
+    events: {
+      onSealed: (records) => {
+        status.custody.sealed += records;
+      },
+      onRefused: (count) => {
+        status.custody.refused = count;
+      },
+      onTrouble: (message) => {
+        if (message === undefined) status.succeeded(NO_INBOX);
+        else status.failed(NO_INBOX, message, Date.now());
+      },
     },
   });
 }

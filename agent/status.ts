@@ -77,6 +77,12 @@ export class AgentStatus {
     /** Written by this process to the device, page cache apart. */
     deviceBytes: 0,
   };
+  readonly custody = {
+    /** Records that became durable in a chunk. */
+    sealed: 0,
+    /** Files that were refused and lie there still. */
+    refused: 0,
+  };
   readonly uplink = {
     isConnected: false,
     unaccepted: 0,

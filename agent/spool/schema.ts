@@ -5,11 +5,12 @@
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { ASIDE_SCHEMA } from './aside.ts';
+import { CUSTODY_SCHEMA } from './custody-rows.ts';
 import { migrateFrom1, migrateFrom2, migrateFrom3 } from './migration.ts';
 import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 5;
+const SCHEMA_VERSION = 7;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
@@ -145,7 +146,15 @@ const SCHEMA = `
   ${STAMP_TABLES}
 `;
 
-type OldVersion = 'version 1' | 'version 2' | 'version 3' | 'version 4';
+const OLD_VERSIONS = [
+  'version 1',
+  'version 2',
+  'version 3',
+  'version 4',
+  'version 5',
+  'version 6',
+] as const;
+type OldVersion = (typeof OLD_VERSIONS)[number];
 export type IndexState = 'empty' | OldVersion | 'current';
 
 /**
@@ -164,10 +173,8 @@ export function indexState(database: Database.Database): IndexState {
     });
   }
   if (version === SCHEMA_VERSION) return 'current';
-  if (version === 1) return 'version 1';
-  if (version === 2) return 'version 2';
-  if (version === 3) return 'version 3';
-  if (version === 4) return 'version 4';
+  const older = OLD_VERSIONS[version - 1];
+  if (older !== undefined) return older;
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -181,6 +188,7 @@ export function createSchema(database: Database.Database): void {
     database.exec(SCHEMA);
     database.exec(PROMISES_SCHEMA);
     database.exec(ASIDE_SCHEMA);
+    database.exec(CUSTODY_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -200,7 +208,8 @@ export function migrateSchema(database: Database.Database, from: OldVersion): vo
     else if (from === 'version 2') migrateFrom2(database, LINK_TABLES + STAMP_TABLES);
     else if (from === 'version 3') migrateFrom3(database, LINK_TABLES);
     if (from === 'version 1' || from === 'version 2') database.exec(PROMISES_SCHEMA);
-    database.exec(ASIDE_SCHEMA);
+    if (OLD_VERSIONS.indexOf(from) < OLD_VERSIONS.indexOf('version 5')) database.exec(ASIDE_SCHEMA);
+    database.exec(CUSTODY_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

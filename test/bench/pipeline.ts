@@ -124,6 +124,9 @@ function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCaptu
   });
 }
 
+/** As of a unit of which nobody got anything. */
+const NO_CUSTODY = { take: () => undefined, committed: () => undefined };
+
 function replay(folder: string, options: PipelineOptions): () => Promise<number> {
   const { recording, times, chunkMs, isNative } = options;
   return async () => {
@@ -134,6 +137,7 @@ function replay(folder: string, options: PipelineOptions): () => Promise<number>
       source: loopedSource(recording, times),
       sealer: session.newSealer(undefined),
       commits: session.commits,
+      custody: NO_CUSTODY,
       chunkMs,
       buses: recording.buses,
       sessionBefore: undefined,
@@ -170,6 +174,7 @@ function live(folder: string, options: PipelineOptions): () => Promise<number> {
       beginsNs: first.clock.wallNs,
       times: { chunkMs, batchMs: BATCH_MS, blockMs: BLOCK_MS, idleAfterMs: 5000 },
       clockQuality: () => ({ source: 'replay', quality: undefined }),
+      custody: NO_CUSTODY,
       atCommitPoint: () => undefined,
       status: new AgentStatus(0),
       onDurable: () => undefined,

@@ -40,8 +40,10 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-/** What version 5 added. */
-const WITHOUT_ASIDE = `DROP TRIGGER aside_forgotten; DROP TRIGGER aside_taken; DROP TABLE aside_statement;`;
+/** What version 7 added. */
+const WITHOUT_CUSTODY = `DROP TABLE custody_sealed; DROP TABLE custody_end;`;
+/** What version 5 added, and those behind it. */
+const WITHOUT_ASIDE = `${WITHOUT_CUSTODY} DROP TRIGGER aside_forgotten; DROP TRIGGER aside_taken; DROP TABLE aside_statement;`;
 
 /** Everything that can be read. */
 function contentOf(spool: SpoolReader): Readonly<Record<string, unknown>> {
@@ -94,7 +96,7 @@ test('a spool of version 1 is migrated with all that it holds, and recording goe
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(7);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   expect(pragma(copy, 'foreign_key_check')).toEqual([]);
   const again = openSpool(copy);
@@ -146,7 +148,7 @@ test('a spool of version 2 gets the tables of promises, links and stamps, and ke
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(7);
 });
 
 test('a spool of version 3 learns of which chain its windows, hops and unlinked blocks are', () => {
@@ -178,7 +180,7 @@ test('a spool of version 3 learns of which chain its windows, hops and unlinked 
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(7);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
 });
 
@@ -194,7 +196,21 @@ test('a spool of version 4 gets its table of what a service refuses', () => {
   spool.putAside(waiting?.id ?? idOf(''), 'STATEMENT_PRUNED');
   expect(spool.asideCount()).toBe(1);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(5);
+  expect(pragma(copy, 'user_version')).toBe(7);
+});
+
+test('a spool of version 5 gets its tables of custody records', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec(`${WITHOUT_CUSTODY} PRAGMA user_version = 5`);
+  database.close();
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  expect(spool.custodyEnds(0).size).toBe(0);
+  expect(spool.custodyChunks()).toEqual([]);
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(7);
 });
 
 test('killed while it migrates, a spool is of the old version or of the new, and whole', {
@@ -217,5 +233,5 @@ test('killed while it migrates, a spool is of the old version or of the new, and
     spool.close();
   }
   // The last of the steps is behind the commit.
-  expect(new Set(versions)).toEqual(new Set([1, 5]));
+  expect(new Set(versions)).toEqual(new Set([1, 7]));
 });
