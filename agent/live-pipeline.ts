@@ -103,7 +103,7 @@ export class LivePipeline {
           blockGaps.restart(wallNs);
         },
         clock: parts.clockQuality,
-        isQuiet: () => !chunkGaps.hasNews && chunkLosses.isZero,
+        isQuiet: () => !chunkGaps.hasNews && chunkLosses.isZero && !parts.custody.isWaiting(),
       },
       (slice) => this.#seal(slice),
     );

@@ -240,6 +240,8 @@ export type CustodyToCommit = {
 
 /** Custody records that wait to be sealed. */
 export type CustodySource = {
+  /** Something is to be taken: a chunk of sleep ends for it. */
+  isWaiting(): boolean;
   /** For the chunk that is sealed next; none where nothing waits. */
   take(chunkSeq: number): CustodyBatch | undefined;
   /** Everything that was taken is durable in chunks. */

@@ -59,6 +59,10 @@ export class CustodyQueue implements CustodySource {
     this.#guarded(() => parts.events.onRefused(refusedCount(parts.dataDir)));
   }
 
+  isWaiting(): boolean {
+    return this.#guarded(() => this.#waiting().length > 0) ?? false;
+  }
+
   take(chunkSeq: number): CustodyBatch | undefined {
     return this.#guarded(() => this.#take(chunkSeq));
   }
@@ -82,11 +86,9 @@ export class CustodyQueue implements CustodySource {
   }
 
   #take(chunkSeq: number): CustodyBatch | undefined {
-    const { dataDir } = this.#parts;
     const records = new Map<string, Uint8Array[]>();
     const files: CustodyFile[] = [];
-    const waiting = waitingFiles(dataDir).filter((name) => !this.#isKnown(name));
-    for (const name of waiting.slice(0, MOST_IN_A_CHUNK)) {
+    for (const name of this.#waiting().slice(0, MOST_IN_A_CHUNK)) {
       const record = this.#admit(name, chunkSeq);
       if (record === undefined) continue;
       for (const stream of streamsOf(record.record)) {
@@ -103,6 +105,10 @@ export class CustodyQueue implements CustodySource {
       return end === undefined ? [] : { stream, records: encoded, end };
     });
     return { leaves, files };
+  }
+
+  #waiting(): readonly string[] {
+    return waitingFiles(this.#parts.dataDir).filter((name) => !this.#isKnown(name));
   }
 
   #isKnown(name: string): boolean {

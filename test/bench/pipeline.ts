@@ -125,7 +125,7 @@ function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCaptu
 }
 
 /** As of a unit of which nobody got anything. */
-const NO_CUSTODY = { take: () => undefined, committed: () => undefined };
+const NO_CUSTODY = { isWaiting: () => false, take: () => undefined, committed: () => undefined };
 
 function replay(folder: string, options: PipelineOptions): () => Promise<number> {
   const { recording, times, chunkMs, isNative } = options;
