@@ -77,6 +77,7 @@ function factLines(facts: Facts): readonly string[] {
       : [
           `  device clock ${utc(secondsOf(facts.deviceClock.firstNs))} to ${utc(secondsOf(facts.deviceClock.lastNs))}, as the device says`,
         ]),
+    ...custodyLines(facts),
     '',
     'Time of sealing',
     ...facts.time.map(timeLine),
@@ -84,6 +85,11 @@ function factLines(facts: Facts): readonly string[] {
       ? []
       : [`  at most      ${duration(facts.widestSeconds)} apart`]),
   ];
+}
+
+function custodyLines({ custody = [] }: Facts): readonly string[] {
+  if (custody.length === 0) return [];
+  return ['', 'Custody, as the unit recorded it', ...custody.map((act) => `  ${act}`)];
 }
 
 function recoveredLine({ log, seq, session, blocks, silenceProven }: Recovered): string {
