@@ -8,8 +8,9 @@ import { readDeviceKey } from './keys.ts';
 import { LiveSessions, type RunningSession } from './live-sessions.ts';
 import { newLivePipeline } from './live-start.ts';
 import type { Machine } from './machine.ts';
-import type { ClockQuality } from './ports.ts';
+import type { ClockQuality, PauseState } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
+import { PauseSwitch } from './record/pause-switch.ts';
 import {
   type AgentEvents,
   hashesOf,
@@ -40,6 +41,11 @@ export async function startLive(
   // Before the spool: an interface that cannot be opened at all leaves no trace.
   const source = new StandingCapture(await machine.openCapture(capture));
   const quality = machine.openClockQuality(config.clock.gpsd);
+  const pause = new PauseSwitch({
+    dataDir: config.dataDir,
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+  });
   const closeEdges = async (): Promise<void> => {
     quality.close();
     await source.close();
@@ -51,7 +57,7 @@ export async function startLive(
   const begin = (): RunningSession => {
     try {
       unit = openUnit(config.dataDir, machine);
-      const edges = { source, clockQuality: quality.read, bounds: () => bounds };
+      const edges = { source, pause, clockQuality: quality.read, bounds: () => bounds };
       const known = { ownSessions, waitingSinceNs };
       const session = beginLive({
         config,
@@ -123,6 +129,7 @@ type LiveParts = {
   readonly ownSessions: Set<string>;
   readonly waitingSinceNs: bigint | undefined;
   readonly clockQuality: ClockQuality;
+  readonly pause: PauseState;
   /** Of the spool, as they are in force. */
   readonly bounds: () => AgentConfig['spool'];
   readonly status: AgentStatus;
@@ -202,6 +209,7 @@ function beginLive(parts: LiveParts): RunningSession {
       },
       custody: newCustodyQueue(config.dataDir, unit, status, machine),
       clockQuality: parts.clockQuality,
+      pause: parts.pause,
       status,
       atCommitPoint: machine.atCommitPoint,
       onDurable: (watermark) => events.onDurable?.(watermark),

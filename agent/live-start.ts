@@ -14,6 +14,7 @@ import type {
   ClockQuality,
   CustodySource,
   LeafSealing,
+  PauseState,
   Primitives,
   StoredSession,
 } from './ports.ts';
@@ -54,6 +55,7 @@ export type LiveSessionParts = GapParts & {
     readonly idleAfterMs: number;
   };
   readonly custody: CustodySource;
+  readonly pause: PauseState;
   readonly clockQuality: ClockQuality;
   readonly status: AgentStatus;
   readonly atCommitPoint: AtCommitPoint;
@@ -96,6 +98,7 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
     ...parts.times,
     before: recovered === undefined ? gapsBehindChunks(parts) : [],
     clockQuality: parts.clockQuality,
+    pause: parts.pause,
     status: parts.status,
     nowMs: () => performance.now(),
     onDurable: parts.onDurable,

@@ -30,8 +30,9 @@ import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts
 import { readStorageKey } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
-import type { CaptureSource, Primitives } from './ports.ts';
+import type { CaptureSource, Pause, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
+import { endPause, writePause } from './record/pause-file.ts';
 import { startReplay } from './replay-agent.ts';
 import type { AgentEvents, RunningAgent } from './running-agent.ts';
 import { spoolExists } from './spool/index-database.ts';
@@ -146,13 +147,32 @@ export function custodyOfUnit(dataDir: string): KeptCustody {
   return keptCustody(spool, primitives);
 }
 
+/**
+ * Pauses the unit's recording; an agent that runs follows within a second.
+ * @throws UserError SPOOL_MISSING; OperationalError STORAGE_*
+ */
+export function pauseUnit(dataDir: string, pause: Pause): void {
+  requireUnit(dataDir);
+  writePause(dataDir, pause);
+}
+
+/** @returns whether it was paused. @throws UserError SPOOL_MISSING; OperationalError STORAGE_* */
+export function resumeUnit(dataDir: string): boolean {
+  requireUnit(dataDir);
+  return endPause(dataDir);
+}
+
 function openUnitForReading(dataDir: string) {
-  const folder = spoolFolder(dataDir);
-  if (!spoolExists(folder)) {
-    throw new UserError(
-      'SPOOL_MISSING',
-      `expected the data folder of a unit, got ${dataDir} without a spool`,
-    );
-  }
-  return openSpoolForReading(folder, readStorageKey(dataDir, MACHINE.keyFiles), primitives);
+  requireUnit(dataDir);
+  const storageKey = readStorageKey(dataDir, MACHINE.keyFiles);
+  return openSpoolForReading(spoolFolder(dataDir), storageKey, primitives);
+}
+
+/** @throws UserError SPOOL_MISSING */
+function requireUnit(dataDir: string): void {
+  if (spoolExists(spoolFolder(dataDir))) return;
+  throw new UserError(
+    'SPOOL_MISSING',
+    `expected the data folder of a unit, got ${dataDir} without a spool`,
+  );
 }

@@ -95,6 +95,17 @@ export type LinkEvent = {
 export const LINK_STATES = ['up', 'down', 'missing', 'bus_off'] as const;
 export type LinkState = (typeof LINK_STATES)[number];
 
+/** Times are ms since 1970 by the wall clock. */
+export type Pause = {
+  readonly sinceMs: number;
+  /** None: until somebody ends it. */
+  readonly untilMs: number | undefined;
+  readonly reason: string;
+};
+
+/** Whether the driver has paused the recording. */
+export type PauseState = { current(): Pause | undefined };
+
 /** How well the wall clock is known to run, for the chunk header. */
 export type ClockQuality = () => Pick<Clock, 'source' | 'quality'>;
 

@@ -38,6 +38,8 @@ const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 export class AgentStatus {
   phase: Phase = 'starting';
   readonly startedMs: number;
+  /** The driver has paused the recording. */
+  pausedSinceMs: number | undefined;
   /** By bus index of the source; grows while a replay learns its buses. */
   readonly buses: BusStatus[] = [];
   readonly gaps: Record<GapCause, number>;

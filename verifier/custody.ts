@@ -12,13 +12,16 @@ import {
   verifyCustodySignature,
 } from '../core/custody-record.ts';
 import { VerificationError } from '../core/errors.ts';
+import type { Hash } from '../core/hash.ts';
 import type { OwnerVerdict } from '../core/owner-signature.ts';
 import { decodeRecordsPayload } from '../core/records-payload.ts';
 import type { PublicKey, VerifyDigest } from '../core/signature.ts';
 import { RECORDS } from '../core/stream.ts';
-import type { CustodyPart } from './custody-parts.ts';
-import type { CustodyItem } from './evidence.ts';
+import { type CustodyPart, custodyParts } from './custody-parts.ts';
+import type { CustodyItem, Evidence } from './evidence.ts';
+import { budgetFor } from './opened-chunk.ts';
 import type { TrustPolicy } from './policy.ts';
+import { provenChunks } from './proven-chunks.ts';
 import { attempt, type Problem, type Readings } from './readings.ts';
 import { counted } from './sentence.ts';
 
@@ -55,17 +58,18 @@ export type CustodyReading = {
   readonly problem: Problem | undefined;
 };
 
+/** @param policy none: whoever signed what stands alone is believed */
 export function readCustody(
   items: readonly CustodyItem[],
   { custody: parts }: Pick<Readings, 'custody'>,
-  policy: TrustPolicy,
+  policy: TrustPolicy | undefined,
   verifyDigest: VerifyDigest,
 ): CustodyReading {
   const reader = new Reader();
   const result = attempt(() => {
     for (const own of byChain(parts)) reader.readChain(own);
     reader.requireCounterparts(parts);
-    for (const item of items) reader.readAlone(item, policy.deviceKeys, verifyDigest);
+    for (const item of items) reader.readAlone(item, policy?.deviceKeys, verifyDigest);
   });
   return {
     acts: reader.acts(),
@@ -77,6 +81,18 @@ export function readCustody(
     isBudgetSpent: reader.records > MOST_RECORDS || reader.signatures > MOST_SIGNATURES,
     problem: 'problem' in result ? result.problem : undefined,
   };
+}
+
+/**
+ * Without a trust policy: leaves are proven to their headers, whoever signed those.
+ * @throws FormatError, VerificationError as the check LEAVES would fail
+ */
+export function custodyIn(evidence: Evidence, hash: Hash): CustodyReading {
+  const custody: CustodyPart[] = [];
+  for (const { chunk, at, proven } of provenChunks(evidence, budgetFor(evidence.bytes), hash)) {
+    custody.push(...custodyParts(chunk, at, proven));
+  }
+  return readCustody(evidence.custody, { custody }, undefined, () => true);
 }
 
 /** Each stream of each log has a chain of its own. */
@@ -202,16 +218,16 @@ class Reader {
   }
 
   /** @throws FormatError COSE_*; VerificationError SIGNATURE_INVALID, OWNER_SIGNATURE_INVALID, CUSTODY_REPEATED */
-  readAlone(item: CustodyItem, keys: readonly PublicKey[], verify: VerifyDigest): void {
+  readAlone(item: CustodyItem, keys: readonly PublicKey[] | undefined, verify: VerifyDigest): void {
     const { bytes, record } = item;
-    const key = keys.find(
+    const key = keys?.find(
       (one) => 'value' in attempt(() => decodeSigned('custody-record', one, bytes)),
     );
-    if (key === undefined) {
+    if (keys !== undefined && key === undefined) {
       this.isDeviceUnknown = true;
       return;
     }
-    verifySigned('custody-record', key, bytes, verify);
+    if (key !== undefined) verifySigned('custody-record', key, bytes, verify);
     const name = `alone ${toHex(custodyDigest(record))}`;
     if (this.#acts.has(name)) {
       throw new VerificationError('CUSTODY_REPEATED', 'a custody record stands alone twice');

@@ -6,7 +6,7 @@ import { toHex } from '../core/bytes.ts';
 import { type NotAfter, type NotBefore, type Stamped, widthOf } from './bounds.ts';
 import type { CheckCode, CheckResult } from './check.ts';
 import type { Context } from './context.ts';
-import { actSentence } from './custody-sentence.ts';
+import { actSentence } from './custody-words.ts';
 import type { TrustPolicy } from './policy.ts';
 import type { AuthorityClass } from './policy-file.ts';
 import { streamsOf } from './readings.ts';

@@ -175,6 +175,7 @@ function live(folder: string, options: PipelineOptions): () => Promise<number> {
       times: { chunkMs, batchMs: BATCH_MS, blockMs: BLOCK_MS, idleAfterMs: 5000 },
       clockQuality: () => ({ source: 'replay', quality: undefined }),
       custody: NO_CUSTODY,
+      pause: { current: () => undefined },
       atCommitPoint: () => undefined,
       status: new AgentStatus(0),
       onDurable: () => undefined,

@@ -1,10 +1,10 @@
 /** CUSTODY: what the unit recorded of who did what with the evidence (spec/verification.md, "CUSTODY"). */
 import { toHex } from '../../core/bytes.ts';
-import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
+import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import type { CustodyAct, CustodyReading } from '../custody.ts';
 import { isCustodyStream } from '../custody-parts.ts';
-import { actSentence } from '../custody-sentence.ts';
+import { actSentence, actValues } from '../custody-words.ts';
 import { chunkName, counted } from '../sentence.ts';
 
 /** The newest so many are among the values. */
@@ -23,7 +23,7 @@ export function checkCustody({ custody, readings, enrolments, evidence }: Contex
   const values = {
     records: acts.length,
     missing,
-    shown: acts.slice(-MOST_SHOWN).map(valuesOf),
+    shown: acts.slice(-MOST_SHOWN).map(actValues),
   };
   const what = sentence(custody);
   if (custody.isBudgetSpent) {
@@ -84,30 +84,4 @@ function sentence({ acts, first, last }: CustodyReading): string {
   for (const { record } of acts) counts.set(record.action, (counts.get(record.action) ?? 0) + 1);
   const actions = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
   return `${counted(acts.length, 'custody record')}${range}: ${actions}; the newest ${actSentence(newest)}`;
-}
-
-function valuesOf(act: CustodyAct): Json & object {
-  const { record, chunk, ownerSeq, grantSeq, signature } = act;
-  const hex = (bytes: Uint8Array | undefined) => (bytes === undefined ? null : toHex(bytes));
-  return {
-    chunk: chunk === undefined ? null : [chunk.log, chunk.seq],
-    ownerSeq: ownerSeq ?? null,
-    grantSeq: grantSeq ?? null,
-    wallNs: `${record.wallNs}`,
-    clockSource: record.clockSource,
-    actor: record.actor,
-    role: record.role,
-    action: record.action,
-    grantHash: hex(record.grantHash),
-    objectHash: hex(record.objectHash),
-    spans: record.spans.map(({ log, firstSeq, count }) => [log, firstSeq, count]),
-    streamCount: record.streamCount,
-    leafCount: record.leafCount,
-    purpose: record.purpose,
-    detail: record.detail,
-    tool: record.tool,
-    toolHash: hex(record.toolHash),
-    signer: record.signature === undefined ? null : `0x${toHex(record.signature.signer)}`,
-    signature: signature ?? null,
-  };
 }
