@@ -22,8 +22,10 @@ import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import type { AgentConfig, LiveCapture } from './config.ts';
+import { leaveCustodyRecord } from './custody/inbox.ts';
 import { type KeptCustody, keptCustody } from './disclose/custody-records.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
+import { type ExportedBy, exportRecord } from './disclose/export-record.ts';
 import { exportPromises } from './disclose/promises.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
@@ -47,6 +49,9 @@ const primitives: Primitives = {
   deflate: nativeDeflate,
   random: nativeRandom,
 };
+
+/** Name and version, for custody records; the software hash says which it was exactly. */
+const TOOL = 'witnessmark 0';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -127,6 +132,23 @@ export function exportFromUnit(
   using spool = openUnitForReading(dataDir);
   const enrolment = readEnrolment(dataDir);
   return exportEvidence(spool, { ...selection, enrolment }, primitives, onChunk);
+}
+
+/**
+ * Leaves the custody record of an export in the unit's inbox: durable when it returns, and before the bundle has a name.
+ * @throws OperationalError STORAGE_*
+ */
+export function recordExport(
+  dataDir: string,
+  bundle: Uint8Array,
+  by: Omit<ExportedBy, 'tool' | 'toolHash'>,
+): void {
+  const record = exportRecord(
+    bundle,
+    { ...by, tool: TOOL, toolHash: MACHINE.softwareHash() },
+    nativeSha256,
+  );
+  leaveCustodyRecord(dataDir, record, nativeRandom);
 }
 
 /**

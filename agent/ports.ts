@@ -158,6 +158,8 @@ export const COMMIT_POINTS = [
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
+  'custody-left',
+  'custody-freed',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 

@@ -81,13 +81,14 @@ export function newCustodyQueue(
   dataDir: string,
   { spool, log }: Unit,
   status: AgentStatus,
-  { primitives }: Machine,
+  { primitives, atCommitPoint }: Machine,
 ): CustodySource {
   return new CustodyQueue({
     dataDir,
     log: log.log,
     ledger: spool,
     sha256: primitives.sha256,
+    atCommitPoint,
     events: {
       onSealed: (records) => {
         status.custody.sealed += records;

@@ -11,7 +11,13 @@ import {
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import type { Hash } from '../../core/hash.ts';
 import { RECORDS } from '../../core/stream.ts';
-import type { CustodyBatch, CustodyEnd, CustodyFile, CustodySource } from '../ports.ts';
+import type {
+  AtCommitPoint,
+  CustodyBatch,
+  CustodyEnd,
+  CustodyFile,
+  CustodySource,
+} from '../ports.ts';
 import { admitCustody } from './admission.ts';
 import { readWaiting, refusedCount, refuseWaiting, removeWaiting, waitingFiles } from './inbox.ts';
 
@@ -40,6 +46,7 @@ export type CustodyQueueParts = {
   readonly ledger: CustodyLedger;
   readonly sha256: Hash;
   readonly events: CustodyEvents;
+  readonly atCommitPoint: AtCommitPoint;
 };
 
 export class CustodyQueue implements CustodySource {
@@ -72,7 +79,7 @@ export class CustodyQueue implements CustodySource {
    * name and identity, in the transaction of that chunk, so that the next session removes them and seals nothing twice.
    */
   committed(): void {
-    const { dataDir, events } = this.#parts;
+    const { dataDir, events, atCommitPoint } = this.#parts;
     const names = this.#taken.map(({ name }) => name);
     if (names.length === 0) return;
     this.#taken = [];
@@ -80,6 +87,7 @@ export class CustodyQueue implements CustodySource {
     events.onSealed(names.length);
     this.#guarded(() => {
       removeWaiting(dataDir, names);
+      atCommitPoint('custody-freed');
       // Not before: while the disk keeps a name, it must not be taken for a new record.
       for (const name of names) this.#left.delete(name);
     });

@@ -22,7 +22,7 @@ import {
   MAX_CUSTODY_BYTES,
 } from '../../core/custody-record.ts';
 import { makeFolder, syncFolder } from '../folder.ts';
-import type { RandomBytes } from '../ports.ts';
+import type { AtCommitPoint, RandomBytes } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 
 /** What an actor says; its place in the chains the unit gives when it seals the record. */
@@ -48,6 +48,7 @@ export function leaveCustodyRecord(
   dataDir: string,
   content: CustodyContent,
   random: RandomBytes,
+  atCommitPoint: AtCommitPoint = () => undefined,
 ): string {
   const record = encodeCustodyRecord({ ...content, seq: 0, previousHash: undefined });
   const folder = inboxFolder(dataDir);
@@ -62,6 +63,7 @@ export function leaveCustodyRecord(
   } catch (cause) {
     throw storageError(cause);
   }
+  atCommitPoint('custody-left');
   return name;
 }
 

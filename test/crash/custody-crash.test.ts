@@ -1,5 +1,7 @@
 /** ARCHITECTURE.md, "Crash table", agent: custody records of agents that are killed are sealed once each, whatever the line. */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inboxFolder, leaveCustodyRecord } from '../../agent/custody/inbox.ts';
@@ -14,6 +16,7 @@ import { UnitOnTrial } from '../power/unit-on-trial.ts';
 const POINTS: readonly (readonly [CommitPoint, readonly number[]])[] = [
   ['bodies-synced', [1, 2]],
   ['chunks-committed', [1, 2, 1]],
+  ['custody-freed', [1, 1]],
 ];
 
 let folder: TemporaryFolder;
@@ -53,3 +56,13 @@ test.each(POINTS)(
     expect(readdirSync(inboxFolder(unit.dataDir))).toEqual([]);
   },
 );
+
+test('killed at custody-left, an export has left a record of a bundle that nobody got', async () => {
+  const [unit, out] = [join(folder.path, 'exporting'), join(folder.path, 'evidence.wmk')];
+  const program = join(import.meta.dirname, 'export-process.ts');
+  const child = spawn(process.execPath, [program, unit, out], { stdio: 'inherit' });
+  await once(child, 'close');
+  expect(child.signalCode).toBe('SIGKILL');
+  expect(readdirSync(inboxFolder(unit))).toHaveLength(1);
+  expect(existsSync(out)).toBe(false);
+});

@@ -53,6 +53,7 @@ function queue(log = 0): CustodyQueue {
     log,
     ledger: spool,
     sha256: PRIMITIVES.sha256,
+    atCommitPoint: () => undefined,
     events: {
       onSealed: (records) => {
         told.sealed += records;
