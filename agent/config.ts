@@ -12,6 +12,7 @@ import { isLoopback, Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { type CaptureFilter, readFilters } from './capture-filter.ts';
 import type { TlsFiles } from './ports.ts';
+import { PRIVACY_PROFILES, PROFILE_NAMES, type PrivacyProfile } from './privacy-profiles.ts';
 
 export type AgentConfig = {
   /** Holds keys/ and spool/; made when it is not there. */
@@ -23,6 +24,8 @@ export type AgentConfig = {
   readonly capture: LiveCapture | ReplayCapture;
   readonly journal: { readonly blockMs: number };
   readonly spool: { readonly maxBytes: number; readonly maxAgeDays: number };
+  /** Defaults of `spool` and of `recordAtBoot` are those of the profile. */
+  readonly privacy: { readonly profile: PrivacyProfile; readonly recordAtBoot: boolean };
   readonly clock: { readonly gpsd: HostPort | undefined };
   /** None: no metrics are served. */
   readonly metrics: HostPort | undefined;
@@ -89,7 +92,8 @@ export const DEFAULTS = {
   // With what a write takes, and what is not known to be read yet, 110 to 140 ms from a frame to the disk. A block less is
   // a page of the device less.
   journal: { blockMs: 90 },
-  spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
+  spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: PRIVACY_PROFILES.none.maxAgeDays },
+  privacy: { profile: 'none', recordAtBoot: PRIVACY_PROFILES.none.recordAtBoot },
   clock: { gpsd: undefined },
   metrics: undefined,
   nextServices: [],
@@ -120,6 +124,7 @@ function toConfig(root: Settings, folder: string): AgentConfig {
   const [service, ...nextServices] = root.sectionOrSections('service', (s) =>
     readService(s, folder),
   );
+  const privacy = root.section('privacy', readPrivacy);
   const config = {
     dataDir: resolve(folder, root.text('data_dir')),
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),
@@ -131,8 +136,9 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     })),
     spool: root.section('spool', (spool) => ({
       maxBytes: spool.integer('max_bytes', MIN_SPOOL_BYTES, 2 ** 50, DEFAULTS.spool.maxBytes),
-      maxAgeDays: spool.integer('max_age_days', 1, 36_500, DEFAULTS.spool.maxAgeDays),
+      maxAgeDays: spool.integer('max_age_days', 1, 36_500, profileOf(privacy).maxAgeDays),
     })),
+    privacy,
     clock: root.section('clock', (clock) => ({
       gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),
     })),
@@ -143,6 +149,16 @@ function toConfig(root: Settings, folder: string): AgentConfig {
   };
   root.refuseUnknown();
   return config;
+}
+
+function readPrivacy(privacy: Settings): AgentConfig['privacy'] {
+  const profile = privacy.wordOrNone('profile', PROFILE_NAMES) ?? 'none';
+  const { recordAtBoot } = PRIVACY_PROFILES[profile];
+  return { profile, recordAtBoot: privacy.flag('record_at_boot', recordAtBoot) };
+}
+
+function profileOf({ profile }: AgentConfig['privacy']) {
+  return PRIVACY_PROFILES[profile];
 }
 
 function readCapture(capture: Settings, folder: string): AgentConfig['capture'] {

@@ -8,6 +8,7 @@ import { readDeviceKey } from './keys.ts';
 import { LiveSessions, type RunningSession } from './live-sessions.ts';
 import { newLivePipeline } from './live-start.ts';
 import type { Machine } from './machine.ts';
+import { pauseAtBoot } from './pause-at-boot.ts';
 import type { ClockQuality, PauseState } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
 import { PauseSwitch } from './record/pause-switch.ts';
@@ -186,6 +187,9 @@ function beginLive(parts: LiveParts): RunningSession {
     });
     begun = session;
     const nowNs = machine.readClock().wallNs;
+    if (!config.privacy.recordAtBoot && ownSessions.size === 0) {
+      pauseAtBoot(config.dataDir, session.previous, bootId, Number(nowNs / 1_000_000n));
+    }
     const pipeline = newLivePipeline({
       spool,
       log: log.log,

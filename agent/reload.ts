@@ -20,6 +20,7 @@ const KEYS: readonly Key[] = [
   { name: 'journal.block_ms', read: ({ journal }) => journal.blockMs },
   { name: 'spool.max_bytes', read: ({ spool }) => spool.maxBytes, isReloadable: true },
   { name: 'spool.max_age_days', read: ({ spool }) => spool.maxAgeDays, isReloadable: true },
+  { name: 'privacy', read: ({ privacy }) => privacy },
   { name: 'clock.gpsd', read: ({ clock }) => clock.gpsd, isReloadable: true },
   { name: 'metrics.listen', read: ({ metrics }) => metrics, isReloadable: true },
   { name: 'overdue_after_ms', read: ({ overdueAfterMs }) => overdueAfterMs },

@@ -33,6 +33,7 @@ test('every key is read, and paths are those from the file’s folder', () => {
     capture: { driver: 'replay', path: join(folder.path, 'drive.log'), speed: 2.5 },
     journal: { blockMs: 90 },
     spool: { maxBytes: 4_294_967_296, maxAgeDays: 365 },
+    privacy: { profile: 'none', recordAtBoot: true },
     clock: { gpsd: undefined },
     metrics: undefined,
     service: { ...NO_SERVICE, resendEveryMs: 200 },
@@ -55,6 +56,19 @@ test('keys with a default may be left out', () => {
     { driver: 'replay', path: join(folder.path, 'drive.log'), speed: REPLAY_SPEED },
     5000,
   ]);
+});
+
+test('a profile gives defaults, and each of them can be set by its key', () => {
+  const chosen = (change: Readonly<Record<string, string>>) => {
+    const { spool, privacy } = read(change);
+    return [privacy.profile, spool.maxAgeDays, privacy.recordAtBoot];
+  };
+  expect(chosen({ 'privacy.profile': '"eu"' })).toEqual(['eu', 30, true]);
+  expect(chosen({ 'privacy.profile': '"cn"' })).toEqual(['cn', 30, false]);
+  expect(chosen({ 'privacy.profile': '"us"' })).toEqual(['us', 365, true]);
+  const set = { 'privacy.record_at_boot': 'true', 'spool.max_age_days': '3' };
+  expect(chosen({ 'privacy.profile': '"cn"', ...set })).toEqual(['cn', 3, true]);
+  expect(codeWith({ 'privacy.profile': '"mars"' })).toBe('CONFIG_VALUE');
 });
 
 const LIVE = {

@@ -135,3 +135,27 @@ test('a file that says nothing pauses all the same, and a chunk of nothing else 
   await until(isPaused);
   await until(() => unit.headers().some(({ state }) => state === 'paused_by_owner'));
 });
+
+test('where the driver must be asked, each boot begins with a pause, and a restart within it does not', async () => {
+  const privacy = { profile: 'cn', recordAtBoot: false } as const;
+  const boot = (number: number) => ({ readBootId: () => new Uint8Array(16).fill(number) });
+  let runs = 0;
+  const recorded = async (number: number, resume: boolean): Promise<boolean> => {
+    await unit.start({ privacy }, boot(number));
+    if (resume) {
+      await until(isPaused);
+      expect(resumeUnit(unit.dataDir)).toBe(true);
+      await until(() => !isPaused());
+    }
+    runs += 1;
+    source.add(0, 0x100, Uint8Array.of(runs));
+    await sleep(100);
+    await unit.stop();
+    return unit.frames().includes(`can0 100#0${runs}`);
+  };
+  expect(await recorded(1, false)).toBe(false);
+  expect(await recorded(1, true)).toBe(true);
+  expect(await recorded(1, false)).toBe(true);
+  expect(await recorded(2, false)).toBe(false);
+  expect(await recorded(2, true)).toBe(true);
+});
