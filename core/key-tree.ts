@@ -135,6 +135,21 @@ export function nodesForRange(
   last: number,
   hash: Hash = sha512,
 ): readonly KeyNode[] {
+  return nodesWithin([{ depth: 0, prefix: 0, node: root }], first, last, hash);
+}
+
+/**
+ * The same where only nodes are left of the stream: the fewest that give what `tops` give of first to last, which may be
+ * less than all of it.
+ * @param tops ascending; none covers what another covers
+ * @throws FormatError KEY_NODE_RANGE when the range is empty or beyond 32 bits
+ */
+export function nodesWithin(
+  tops: readonly KeyNode[],
+  first: number,
+  last: number,
+  hash: Hash = sha512,
+): readonly KeyNode[] {
   const isRange = Number.isInteger(first) && Number.isInteger(last) && first <= last;
   if (!isRange || first < 0 || last > 0xffff_ffff) {
     throw new FormatError('KEY_NODE_RANGE', `expected a range of seqs, got ${first} to ${last}`);
@@ -153,6 +168,6 @@ export function nodesForRange(
     descend({ depth: current.depth + 1, prefix: current.prefix * 2, node: left });
     descend({ depth: current.depth + 1, prefix: current.prefix * 2 + 1, node: right });
   };
-  descend({ depth: 0, prefix: 0, node: root });
+  for (const top of tops) descend(top);
   return nodes;
 }
