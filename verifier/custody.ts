@@ -26,7 +26,7 @@ import { attempt, type Problem, type Readings } from './readings.ts';
 import { counted } from './sentence.ts';
 
 /** A record takes a tenth of a millisecond, a signature some: a bundle must not take hours. */
-const MOST_RECORDS = 32_768;
+const MOST_RECORDS = 16_384;
 const MOST_SIGNATURES = 4096;
 
 /** One act: a record in the owner's stream, in that of its grant, or in both; or one that stands alone. */
