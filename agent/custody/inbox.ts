@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { toHex } from '../../core/bytes.ts';
 import {
   type CustodyRecord,
+  decodeCustodyRecord,
   encodeCustodyRecord,
   MAX_CUSTODY_BYTES,
 } from '../../core/custody-record.ts';
@@ -42,7 +43,7 @@ export function refusedFolder(dataDir: string): string {
  * Durable when it returns: from here on the running agent, or the next that starts, seals the record. So it is called
  * before what the record tells of leaves the unit; a kill in between leaves a record of something that nobody got.
  * @returns the file's name
- * @throws OperationalError STORAGE_*
+ * @throws OperationalError STORAGE_*; FormatError FIELD_* of a record that no reader would take
  */
 export function leaveCustodyRecord(
   dataDir: string,
@@ -51,6 +52,8 @@ export function leaveCustodyRecord(
   atCommitPoint: AtCommitPoint = () => undefined,
 ): string {
   const record = encodeCustodyRecord({ ...content, seq: 0, previousHash: undefined });
+  // Whoever leaves it hears now that it could never be sealed, and gives nothing out.
+  decodeCustodyRecord(record);
   const folder = inboxFolder(dataDir);
   makeFolder(folder);
   // In the order of the acts, as far as the clock goes on; the rest keeps two of one moment apart.

@@ -19,6 +19,7 @@ import {
   STRANGER,
   walletSignature,
 } from '../../../fixtures/generate/sample-records.ts';
+import { codeOf } from '../support/coded-error.ts';
 import { custodyContent, GRANT_HASH } from '../support/custody.ts';
 import { PRIMITIVES } from '../support/primitives.ts';
 import {
@@ -239,6 +240,11 @@ test('a signed record is sealed once, whatever its file is called', () => {
   expect(queue().take(seq)).toBeUndefined();
   expect(codes()).toEqual(['CUSTODY_REPEATED', 'CUSTODY_REPEATED']);
   expect(waiting()).toEqual([]);
+});
+
+test('what could never be sealed is not left at all', () => {
+  expect(codeOf(() => leave({ purpose: 'p'.repeat(501) }))).toBe('FIELD_LENGTH');
+  expect(existsSync(inboxFolder(folder.path))).toBe(false);
 });
 
 test('what is not finished is not taken', () => {
