@@ -12,6 +12,7 @@ import { isLoopback, Settings } from '../core/settings.ts';
 import { keyId, type PublicKey } from '../core/signature.ts';
 import { type CaptureFilter, readFilters } from './capture-filter.ts';
 import type { DeviceKeyConfig, TlsFiles } from './ports.ts';
+import { PRIVACY_PROFILES, PROFILE_NAMES, type PrivacyProfile } from './privacy-profiles.ts';
 
 export type AgentConfig = {
   /** Holds keys/ and spool/; made when it is not there. */
@@ -30,6 +31,8 @@ export type AgentConfig = {
     /** `unit`: the unit forgets nothing, and says so. */
     readonly rootHolder: (typeof ROOT_HOLDERS)[number];
   };
+  /** Defaults of `spool` and of `recordAtBoot` are those of the profile. */
+  readonly privacy: { readonly profile: PrivacyProfile; readonly recordAtBoot: boolean };
   readonly clock: { readonly gpsd: HostPort | undefined };
   /** None: no metrics are served. */
   readonly metrics: HostPort | undefined;
@@ -100,8 +103,9 @@ export const DEFAULTS = {
   // With what a write takes, and what is not known to be read yet, 110 to 140 ms from a frame to the disk. A block less is
   // a page of the device less.
   journal: { blockMs: 90 },
-  spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
+  spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: PRIVACY_PROFILES.none.maxAgeDays },
   keys: { readableHours: 24, rootHolder: 'owner' },
+  privacy: { profile: 'none', recordAtBoot: PRIVACY_PROFILES.none.recordAtBoot },
   clock: { gpsd: undefined },
   metrics: undefined,
   nextServices: [],
@@ -132,6 +136,7 @@ function toConfig(root: Settings, folder: string): AgentConfig {
   const [service, ...nextServices] = root.sectionOrSections('service', (s) =>
     readService(s, folder),
   );
+  const privacy = root.section('privacy', readPrivacy);
   const config = {
     dataDir: resolve(folder, root.text('data_dir')),
     chunkMs: root.integer('chunk_ms', 100, 60_000, DEFAULTS.chunkMs),
@@ -144,12 +149,13 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     })),
     spool: root.section('spool', (spool) => ({
       maxBytes: spool.integer('max_bytes', MIN_SPOOL_BYTES, 2 ** 50, DEFAULTS.spool.maxBytes),
-      maxAgeDays: spool.integer('max_age_days', 1, 36_500, DEFAULTS.spool.maxAgeDays),
+      maxAgeDays: spool.integer('max_age_days', 1, 36_500, profileOf(privacy).maxAgeDays),
     })),
     keys: root.section('keys', (keys) => ({
       readableHours: keys.integer('readable_hours', 0, 744, DEFAULTS.keys.readableHours),
       rootHolder: keys.wordOrNone('root_holder', ROOT_HOLDERS) ?? DEFAULTS.keys.rootHolder,
     })),
+    privacy,
     clock: root.section('clock', (clock) => ({
       gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),
     })),
@@ -187,6 +193,16 @@ function readDeviceKey(table: Settings, folder: string): DeviceKeyConfig {
     algorithm: table.wordOrNone('algorithm', ['ES256', 'ES256K']) ?? 'ES256',
     pinFile: resolve(folder, pinFile ?? table.missing('pin_file')),
   };
+}
+
+function readPrivacy(privacy: Settings): AgentConfig['privacy'] {
+  const profile = privacy.wordOrNone('profile', PROFILE_NAMES) ?? 'none';
+  const { recordAtBoot } = PRIVACY_PROFILES[profile];
+  return { profile, recordAtBoot: privacy.flag('record_at_boot', recordAtBoot) };
+}
+
+function profileOf({ profile }: AgentConfig['privacy']) {
+  return PRIVACY_PROFILES[profile];
 }
 
 function readCapture(capture: Settings, folder: string): AgentConfig['capture'] {

@@ -62,6 +62,7 @@ export function judgeHealth(inputs: HealthInputs): Health {
     ...(inputs.status?.buses ?? []).flatMap((bus) => ofBus(bus, inputs)),
     ...ofRecording(inputs),
     ...ofAnchoring(inputs),
+    ...ofCustody(inputs),
     ...ofClock(inputs),
     ...ofStorage(inputs),
     ...ofProblems(inputs),
@@ -149,6 +150,10 @@ function ofRecording(inputs: HealthInputs): readonly HealthItem[] {
     items.push(isLate ? attention('record', 'RECORDING_STANDS', sentence) : ok('record', sentence));
   }
   if (status === undefined) return items;
+  if (status.pausedSinceMs !== null && isRunning(inputs)) {
+    const paused = `Paused by the driver since ${utc(Number(status.pausedSinceMs))}: no frame is recorded until witnessmark resume.`;
+    items.push(attention('record', 'PAUSED', paused));
+  }
   const { durableMs, isDamaged, slowestSyncMs } = status.journal;
   if (isDamaged) {
     const sentence =
@@ -214,6 +219,13 @@ function ofAnchoring({ status, facts, nowMs, isIndexUnread }: HealthInputs): rea
     );
   }
   return items;
+}
+
+function ofCustody({ status }: HealthInputs): readonly HealthItem[] {
+  const refused = status?.custody.refused ?? 0;
+  if (refused === 0) return [];
+  const sentence = `${count(refused, 'custody record')} could not be sealed: see custody/refused in the data folder for each and why.`;
+  return [attention('custody', 'CUSTODY_REFUSED', sentence)];
 }
 
 function ofClock({ status }: HealthInputs): readonly HealthItem[] {

@@ -8,14 +8,17 @@ import { readDeviceKey } from './keys.ts';
 import { LiveSessions, type RunningSession } from './live-sessions.ts';
 import { newLivePipeline } from './live-start.ts';
 import type { Machine } from './machine.ts';
-import type { ClockQuality } from './ports.ts';
+import { pauseAtBoot } from './pause-at-boot.ts';
+import type { ClockQuality, PauseState } from './ports.ts';
 import type { JournalFile } from './record/journal-file.ts';
+import { PauseSwitch } from './record/pause-switch.ts';
 import {
   type AgentEvents,
   clocksOf,
   forgetKeys,
   hashesOf,
   keepWithin,
+  newCustodyQueue,
   newStatus,
   newUplink,
   type RunningAgent,
@@ -42,6 +45,11 @@ export async function startLive(
   // Before the spool: an interface that cannot be opened at all leaves no trace.
   const source = new StandingCapture(await machine.openCapture(capture));
   const quality = machine.openClockQuality(config.clock.gpsd);
+  const pause = new PauseSwitch({
+    dataDir: config.dataDir,
+    nowMs: Date.now,
+    monotonicMs: () => performance.now(),
+  });
   const closeEdges = async (): Promise<void> => {
     quality.close();
     await source.close();
@@ -55,6 +63,7 @@ export async function startLive(
       unit = openUnit(config.dataDir, machine);
       const edges = {
         source,
+        pause,
         clockQuality: quality.read,
         bounds: () => bounds,
         readableHours: () => keys.readableHours,
@@ -132,6 +141,7 @@ type LiveParts = {
   readonly ownSessions: Set<string>;
   readonly waitingSinceNs: bigint | undefined;
   readonly clockQuality: ClockQuality;
+  readonly pause: PauseState;
   /** Of the spool, as they are in force. */
   readonly bounds: () => AgentConfig['spool'];
   readonly readableHours: () => number;
@@ -191,6 +201,9 @@ function beginLive(parts: LiveParts): RunningSession {
     });
     begun = session;
     const nowNs = machine.readClock().wallNs;
+    if (!config.privacy.recordAtBoot && ownSessions.size === 0) {
+      pauseAtBoot(config.dataDir, session.previous, bootId, Number(nowNs / 1_000_000n));
+    }
     const pipeline = newLivePipeline({
       spool,
       log: log.log,
@@ -212,7 +225,9 @@ function beginLive(parts: LiveParts): RunningSession {
         blockMs: config.journal.blockMs,
         idleAfterMs: config.idleAfterMs,
       },
+      custody: newCustodyQueue(config.dataDir, unit, status, machine),
       clockQuality: parts.clockQuality,
+      pause: parts.pause,
       status,
       atCommitPoint: machine.atCommitPoint,
       onDurable: (watermark) => events.onDurable?.(watermark),

@@ -17,11 +17,14 @@ import type {
   CaptureSource,
   ClockQuality,
   ClockReading,
+  CustodySource,
+  PauseState,
   RecordsLeaf,
   StoredStream,
 } from './ports.ts';
 import { CaptureWatch } from './record/capture-watch.ts';
 import type { Journal } from './record/journal.ts';
+import { PauseWatch } from './record/pause-watch.ts';
 import type { AgentStatus } from './status.ts';
 
 /** How much of what was captured a power cut cannot take any more. */
@@ -45,6 +48,7 @@ export type LivePipelineParts = {
   /** Makes the roots durable. */
   readonly commitStreams: (streams: readonly StoredStream[]) => void;
   readonly commits: Commits;
+  readonly custody: CustodySource;
   readonly chunkMs: number;
   readonly batchMs: number;
   readonly blockMs: number;
@@ -52,6 +56,7 @@ export type LivePipelineParts = {
   /** What lies between the session before and this one, where no recovered chunk says it. */
   readonly before: readonly Gap[];
   readonly clockQuality: ClockQuality;
+  readonly pause: PauseState;
   readonly status: AgentStatus;
   /** Monotonic. */
   readonly nowMs: () => number;
@@ -63,6 +68,7 @@ export class LivePipeline {
   readonly #buses: readonly string[];
   readonly #watch: CaptureWatch;
   readonly #chunker: LiveChunker;
+  readonly #pause: PauseWatch;
   /** By bus: what the status had counted when the session began, since it lives longer than a session. */
   readonly #framesBefore: readonly number[];
   /** Everything that arrived before it is in the blocks so far. */
@@ -88,6 +94,7 @@ export class LivePipeline {
     this.#watch = new CaptureWatch({ buses: this.#buses, start, idleAfterMs: parts.idleAfterMs });
     this.#framesBefore = this.#buses.map((_, bus) => parts.status.framesOf(bus));
     const { chunkGaps, blockGaps, chunkLosses } = this.#watch;
+    this.#pause = new PauseWatch(parts.pause, [chunkGaps, blockGaps]);
     for (const gap of parts.before) {
       for (const list of [chunkGaps, blockGaps]) list.addEarlier(gap);
     }
@@ -101,7 +108,8 @@ export class LivePipeline {
           blockGaps.restart(wallNs);
         },
         clock: parts.clockQuality,
-        isQuiet: () => !chunkGaps.hasNews && chunkLosses.isZero,
+        isPaused: () => this.#pause.pause !== undefined,
+        isQuiet: () => !chunkGaps.hasNews && chunkLosses.isZero && !parts.custody.isWaiting(),
       },
       (slice) => this.#seal(slice),
     );
@@ -172,11 +180,15 @@ export class LivePipeline {
     }
   }
 
-  #push(block: CaptureBlock): void {
+  #push(taken: CaptureBlock): void {
+    const { status } = this.#parts;
+    const block = this.#pause.filter(taken, this.#reach.wallNs);
+    const { pause } = this.#pause;
+    status.pausedSinceMs = pause?.sinceMs;
     this.#chunker.wake(block.count);
-    const { stepNs } = this.#watch.observe(block);
-    this.#parts.status.observe(block, this.#buses);
-    this.#reach = reachOf(block, this.#reach.monoNs);
+    const { stepNs } = this.#watch.observe(block, pause !== undefined);
+    status.observe(block, this.#buses);
+    this.#reach = reachOf(taken, this.#reach.monoNs);
     // The chunk that ends the session takes all that is left: one more would cost a slow disk its syncs again.
     const isFull = block.isFull || this.#isEnding;
     this.#chunker.push({ ...block, clock: this.#reach, isFull }, stepNs);
@@ -248,10 +260,12 @@ export class LivePipeline {
    * whose chunk is sealed.
    */
   #seal(slice: Slice): void {
-    const { sealer, commits, journal, status, nowMs } = this.#parts;
-    const chunk = sealer.seal(slice, this.#buses);
+    const { sealer, commits, custody, journal, status, nowMs } = this.#parts;
+    // The journal has none of these records: each stays a file of the inbox until it is durable in this chunk.
+    const chunk = sealer.seal(slice, this.#buses, custody.take(sealer.nextSeq));
     const sealedMs = nowMs();
     commits.commit([chunk]);
+    custody.committed();
     status.sealed({ ...slice, seq: chunk.seq, bodyBytes: chunk.body.length });
     status.committed((nowMs() - sealedMs) / 1000);
     journal.free();

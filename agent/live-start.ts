@@ -12,7 +12,9 @@ import type {
   CaptureBlock,
   CaptureSource,
   ClockQuality,
+  CustodySource,
   LeafSealing,
+  PauseState,
   Primitives,
   StoredSession,
 } from './ports.ts';
@@ -52,6 +54,8 @@ export type LiveSessionParts = GapParts & {
     readonly blockMs: number;
     readonly idleAfterMs: number;
   };
+  readonly custody: CustodySource;
+  readonly pause: PauseState;
   readonly clockQuality: ClockQuality;
   readonly status: AgentStatus;
   readonly atCommitPoint: AtCommitPoint;
@@ -90,9 +94,11 @@ export function newLivePipeline(parts: LiveSessionParts): LivePipeline {
     }),
     commitStreams: (streams) => spool.commitStreams(streams),
     commits: session.commits,
+    custody: parts.custody,
     ...parts.times,
     before: recovered === undefined ? gapsBehindChunks(parts) : [],
     clockQuality: parts.clockQuality,
+    pause: parts.pause,
     status: parts.status,
     nowMs: () => performance.now(),
     onDurable: parts.onDurable,

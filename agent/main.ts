@@ -27,11 +27,14 @@ import { softwareHash } from '../hw/software-hash.ts';
 import { waitForOwner } from './between-owners.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import { type AgentConfig, DEFAULTS, type LiveCapture } from './config.ts';
+import { leaveCustodyRecord } from './custody/inbox.ts';
+import { type KeptCustody, keptCustody } from './disclose/custody-records.ts';
 import {
   type ExportProgress,
   type ExportSelection,
   exportEvidence,
 } from './disclose/export-evidence.ts';
+import { type ExportedBy, exportRecord } from './disclose/export-record.ts';
 import { exportPromises } from './disclose/promises.ts';
 import { finishEnd } from './end-epoch.ts';
 import { openEndedUplinks } from './ended-uplinks.ts';
@@ -42,8 +45,9 @@ import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
 import { isBetweenOwners } from './ownership.ts';
-import type { CaptureSource, DeviceKeyConfig, Primitives } from './ports.ts';
+import type { CaptureSource, DeviceKeyConfig, Pause, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
+import { endPause, writePause } from './record/pause-file.ts';
 import { startReplay } from './replay-agent.ts';
 import type { AgentEvents, RunningAgent } from './running-agent.ts';
 import { spoolExists } from './spool/index-database.ts';
@@ -59,6 +63,9 @@ const primitives: Primitives = {
   deflate: nativeDeflate,
   random: nativeRandom,
 };
+
+/** Name and version, for custody records; the software hash says which it was exactly. */
+const TOOL = 'witnessmark 0';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -181,6 +188,23 @@ export function sealedRootsOfUnit(dataDir: string): readonly SealedRoots[] {
 }
 
 /**
+ * Leaves the custody record of an export in the unit's inbox: durable when it returns, and before the bundle has a name.
+ * @throws OperationalError STORAGE_*
+ */
+export function recordExport(
+  dataDir: string,
+  bundle: Uint8Array,
+  by: Omit<ExportedBy, 'tool' | 'toolHash'>,
+): void {
+  const record = exportRecord(
+    bundle,
+    { ...by, tool: TOOL, toolHash: MACHINE.softwareHash() },
+    nativeSha256,
+  );
+  leaveCustodyRecord(dataDir, record, nativeRandom);
+}
+
+/**
  * Promises of services that are open or were missed, from a unit's spool.
  * @throws UserError SPOOL_MISSING, KEY_FILE_*, EXPORT_EMPTY; OperationalError STORAGE_*, SPOOL_*
  */
@@ -189,14 +213,41 @@ export function exportPromisesFromUnit(dataDir: string): Uint8Array {
   return exportPromises(spool, primitives.sha256);
 }
 
+/**
+ * The owner's custody records, beside a running agent or without one.
+ * @throws UserError SPOOL_MISSING, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
+ */
+export function custodyOfUnit(dataDir: string): KeptCustody {
+  using spool = openUnitForReading(dataDir);
+  return keptCustody(spool, primitives);
+}
+
+/**
+ * Pauses the unit's recording; an agent that runs follows within a second.
+ * @throws UserError SPOOL_MISSING; OperationalError STORAGE_*
+ */
+export function pauseUnit(dataDir: string, pause: Pause): void {
+  requireUnit(dataDir);
+  writePause(dataDir, pause);
+}
+
+/** @returns whether it was paused. @throws UserError SPOOL_MISSING; OperationalError STORAGE_* */
+export function resumeUnit(dataDir: string): boolean {
+  requireUnit(dataDir);
+  return endPause(dataDir);
+}
+
 function openUnitForReading(dataDir: string) {
-  const folder = spoolFolder(dataDir);
-  if (!spoolExists(folder)) {
-    throw new UserError(
-      'SPOOL_MISSING',
-      `expected the data folder of a unit, got ${dataDir} without a spool`,
-    );
-  }
+  requireUnit(dataDir);
   const keys = storageKeys(dataDir, MACHINE.keyFiles, primitives.random);
-  return openSpoolForReading(folder, keys, primitives);
+  return openSpoolForReading(spoolFolder(dataDir), keys, primitives);
+}
+
+/** @throws UserError SPOOL_MISSING */
+function requireUnit(dataDir: string): void {
+  if (spoolExists(spoolFolder(dataDir))) return;
+  throw new UserError(
+    'SPOOL_MISSING',
+    `expected the data folder of a unit, got ${dataDir} without a spool`,
+  );
 }

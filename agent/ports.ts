@@ -96,6 +96,17 @@ export type LinkEvent = {
 export const LINK_STATES = ['up', 'down', 'missing', 'bus_off'] as const;
 export type LinkState = (typeof LINK_STATES)[number];
 
+/** Times are ms since 1970 by the wall clock. */
+export type Pause = {
+  readonly sinceMs: number;
+  /** None: until somebody ends it. */
+  readonly untilMs: number | undefined;
+  readonly reason: string;
+};
+
+/** Whether the driver has paused the recording. */
+export type PauseState = { current(): Pause | undefined };
+
 /** How well the wall clock is known to run, for the chunk header. */
 export type ClockQuality = () => Pick<Clock, 'source' | 'quality'>;
 
@@ -189,6 +200,8 @@ export const COMMIT_POINTS = [
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
+  'custody-left',
+  'custody-freed',
   'device-key-destroyed',
   'epoch-keys-destroyed',
   'epoch-moved',
@@ -250,6 +263,48 @@ export type RecordsLeaf = {
   readonly ordinal: number;
   readonly count: number;
   readonly payload: Uint8Array;
+};
+
+/** The newest record of a custody stream in a log. */
+export type CustodyEnd = {
+  readonly seq: number;
+  /** SHA-256 of the encoded record. */
+  readonly hash: Uint8Array;
+};
+
+/** A record as it lies in the inbox. */
+export type CustodyFile = {
+  /** Of what the record says: 32 bytes, two acts never have the same. */
+  readonly identity: Uint8Array;
+  readonly name: string;
+};
+
+/** Custody records for one chunk, each in its place in its chain. */
+export type CustodyBatch = {
+  readonly leaves: readonly {
+    readonly stream: string;
+    /** Encoded; at least one. */
+    readonly records: readonly Uint8Array[];
+    /** With the last of them. */
+    readonly end: CustodyEnd;
+  }[];
+  readonly files: readonly CustodyFile[];
+};
+
+/** What must be durable with the chunk that holds custody records. */
+export type CustodyToCommit = {
+  readonly ends: readonly (CustodyEnd & { readonly ordinal: number })[];
+  readonly files: readonly CustodyFile[];
+};
+
+/** Custody records that wait to be sealed. */
+export type CustodySource = {
+  /** Something is to be taken: a chunk of sleep ends for it. */
+  isWaiting(): boolean;
+  /** For the chunk that is sealed next; none where nothing waits. */
+  take(chunkSeq: number): CustodyBatch | undefined;
+  /** Everything that was taken is durable in chunks. */
+  committed(): void;
 };
 
 export type SealedLeaves = {

@@ -27,6 +27,7 @@ const KEYS: readonly Key[] = [
     isReloadable: true,
   },
   { name: 'keys.root_holder', read: ({ keys }) => keys.rootHolder },
+  { name: 'privacy', read: ({ privacy }) => privacy },
   { name: 'clock.gpsd', read: ({ clock }) => clock.gpsd, isReloadable: true },
   { name: 'metrics.listen', read: ({ metrics }) => metrics, isReloadable: true },
   { name: 'overdue_after_ms', read: ({ overdueAfterMs }) => overdueAfterMs },

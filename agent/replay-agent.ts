@@ -15,6 +15,7 @@ import {
   forgetKeys,
   hashesOf,
   keepWithin,
+  newCustodyQueue,
   newStatus,
   newUplink,
   type RunningAgent,
@@ -90,6 +91,7 @@ export async function startReplay(
       source,
       sealer: session.newSealer(session.last),
       commits: session.commits,
+      custody: newCustodyQueue(config.dataDir, unit, status, machine),
       chunkMs: config.chunkMs,
       buses: survey.buses,
       sessionBefore:

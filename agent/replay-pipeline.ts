@@ -2,7 +2,7 @@
 import type { ChunkSealer, SealedChunk } from './chunk/chunk-sealer.ts';
 import { Chunker, type SessionBefore, type Slice } from './chunk/chunker.ts';
 import type { Commits } from './commits.ts';
-import type { FrameSource } from './ports.ts';
+import type { CustodySource, FrameSource } from './ports.ts';
 import type { AgentStatus } from './status.ts';
 
 const READ_FRAMES = 4096;
@@ -14,6 +14,7 @@ export type ReplayPipelineParts = {
   readonly source: FrameSource;
   readonly sealer: ChunkSealer;
   readonly commits: Commits;
+  readonly custody: CustodySource;
   readonly chunkMs: number;
   /** As the session record names them; every header has a count for each. */
   readonly buses: readonly string[];
@@ -36,7 +37,8 @@ export class ReplayPipeline {
     this.#parts = parts;
     this.#lastCommitMs = parts.nowMs();
     const seal = (slice: Slice): void => {
-      const chunk = parts.sealer.seal(slice, parts.source.buses);
+      const { sealer, custody } = parts;
+      const chunk = sealer.seal(slice, parts.source.buses, custody.take(sealer.nextSeq));
       this.#sealed.push(chunk);
       parts.status.sealed({ ...slice, seq: chunk.seq, bodyBytes: chunk.body.length });
       this.#sealedBytes += chunk.body.length;
@@ -69,9 +71,10 @@ export class ReplayPipeline {
     this.#sealed = [];
     this.#sealedBytes = 0;
     this.#lastCommitMs = this.#parts.nowMs();
-    const { commits, status, nowMs } = this.#parts;
+    const { commits, custody, status, nowMs } = this.#parts;
     const beganMs = nowMs();
     commits.commit(chunks);
+    custody.committed();
     if (chunks.length > 0) status.committed((nowMs() - beganMs) / 1000);
   }
 }

@@ -136,6 +136,7 @@ function sentence(status: AgentStatus): string {
   const away = status.buses.filter(({ link }) => link !== undefined && link !== 'up');
   const parts = [
     `${status.phase}, ${frames} frames, ${lost} lost, ${status.chunks.count} chunks`,
+    ...(status.pausedSinceMs === undefined ? [] : ['paused by the driver']),
     ...away.map(({ bus, link }) => `${bus} ${link}`),
     ...status.problems().map(({ code }) => code),
   ];

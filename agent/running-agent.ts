@@ -10,9 +10,10 @@ import { certificatesInPem } from '../core/x509/pem.ts';
 import type { Progress } from './commits.ts';
 import type { AgentConfig, AnchorServiceAccess } from './config.ts';
 import { configurationText, filterText } from './configuration-text.ts';
+import { CustodyQueue } from './custody/custody-queue.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
-import type { ClockQuality, LogSurvey } from './ports.ts';
+import type { ClockQuality, CustodySource, LogSurvey } from './ports.ts';
 import type { KeyKeeping } from './spool/key-forgetting.ts';
 import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
@@ -113,6 +114,36 @@ export function forgetKeys(
   clocks: KeyClocks,
 ): void {
   if (rootHolderOf(config, unit) === 'owner') unit.spool.forgetKeys({ hours, ...clocks });
+}
+
+const NO_INBOX = 'CUSTODY_INBOX';
+
+/** The inbox of custody records, for the chunks of one session; what it meets is told in the status. */
+export function newCustodyQueue(
+  dataDir: string,
+  { spool, log }: Unit,
+  status: AgentStatus,
+  { primitives, atCommitPoint }: Machine,
+): CustodySource {
+  return new CustodyQueue({
+    dataDir,
+    log: log.log,
+    ledger: spool,
+    sha256: primitives.sha256,
+    atCommitPoint,
+    events: {
+      onSealed: (records) => {
+        status.custody.sealed += records;
+      },
+      onRefused: (count) => {
+        status.custody.refused = count;
+      },
+      onTrouble: (message) => {
+        if (message === undefined) status.succeeded(NO_INBOX);
+        else status.failed(NO_INBOX, message, Date.now());
+      },
+    },
+  });
 }
 
 /** Implements spec/spool.md, "Retention": what the clock says does not count against whoever knows that it is wrong. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { FormatError, OperationalError } from '../core/errors.ts';
 import { AgentStatus, type BusStatus, PHASES } from './status.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 /** 256 buses take about 50 KB. */
 const MAX_BYTES = 1 << 20;
 
@@ -16,13 +16,14 @@ export type BusSnapshot = ReturnType<typeof busSnapshot>;
 
 /** @param pid of the agent */
 export function statusSnapshot(status: AgentStatus, writtenMs: number, pid: number) {
-  const { chunks, journal, spool, uplink, clock } = status;
+  const { chunks, journal, spool, uplink, custody, clock } = status;
   return {
     version: VERSION,
     writtenMs,
     pid,
     phase: status.phase as string,
     startedMs: status.startedMs,
+    pausedSinceMs: status.pausedSinceMs ?? null,
     driver: status.capture.driver,
     ringFull: status.capture.ringFull,
     buses: status.buses.map(busSnapshot),
@@ -53,6 +54,7 @@ export function statusSnapshot(status: AgentStatus, writtenMs: number, pid: numb
       lastAcceptedMs: uplink.lastAcceptedMs ?? null,
       lastReceiptMs: uplink.lastReceiptMs ?? null,
     },
+    custody: { sealed: custody.sealed, refused: custody.refused },
     clock: {
       source: clock.source as string,
       offsetMs: toMs(clock.quality?.offsetNs),

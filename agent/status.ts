@@ -38,6 +38,8 @@ const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 export class AgentStatus {
   phase: Phase = 'starting';
   readonly startedMs: number;
+  /** The driver has paused the recording. */
+  pausedSinceMs: number | undefined;
   /** By bus index of the source; grows while a replay learns its buses. */
   readonly buses: BusStatus[] = [];
   readonly gaps: Record<GapCause, number>;
@@ -76,6 +78,12 @@ export class AgentStatus {
     evictedChunks: 0,
     /** Written by this process to the device, page cache apart. */
     deviceBytes: 0,
+  };
+  readonly custody = {
+    /** Records that became durable in a chunk. */
+    sealed: 0,
+    /** Files that were refused and lie there still. */
+    refused: 0,
   };
   readonly uplink = {
     isConnected: false,

@@ -25,6 +25,21 @@ export const COMMANDS = {
     summary: 'is the evidence healthy: health --data DIR',
     load: () => import('./commands/health.ts'),
   },
+  pause: {
+    person: 'Car',
+    summary: 'record nothing for a while: pause --data DIR [--for MINUTES]',
+    load: () => import('./commands/pause.ts'),
+  },
+  resume: {
+    person: 'Car',
+    summary: 'record again: resume --data DIR',
+    load: () => import('./commands/resume.ts'),
+  },
+  custody: {
+    person: 'Owner',
+    summary: 'who got what: custody --data DIR | BUNDLE',
+    load: () => import('./commands/custody.ts'),
+  },
   did: {
     person: 'Owner',
     summary: 'who an owner is: did --owner DIR',

@@ -2,7 +2,7 @@
  * Custody record: who did what with the evidence, chained within its stream.
  * Implements spec/custody.md.
  */
-import { equalBytes, toHex } from './bytes.ts';
+import { equalBytes, fromHex, toHex } from './bytes.ts';
 import { type CborValue, encodeCbor } from './cbor.ts';
 import { CLOCK_SOURCES } from './chunk-header.ts';
 import { FormatError, VerificationError } from './errors.ts';
@@ -18,6 +18,7 @@ import {
 import { RECORD } from './record-type.ts';
 import { readWord } from './session-record.ts';
 import type { Span } from './statement.ts';
+import { RECORDS } from './stream.ts';
 import { type TypedField, typedDataDigest } from './typed-data.ts';
 import { MAX_SEQ } from './vehicle-log.ts';
 import { ADDRESS_BYTES } from './window.ts';
@@ -33,7 +34,21 @@ export const CUSTODY_ACTIONS = [
   'erased',
 ] as const;
 export const CUSTODY_ROLES = ['agent', 'owner', 'grantee', 'operator', 'authority'] as const;
-const MAX_CUSTODY_BYTES = 16 * 1024;
+export const MAX_CUSTODY_BYTES = 16 * 1024;
+
+/** The stream of one grant; the owner's is `RECORDS.custody`. */
+export function custodyStreamOf(grantHash: Uint8Array): string {
+  return `${RECORDS.custody}/${toHex(grantHash)}`;
+}
+
+const GRANT_STREAM = /^records\/custody\/([0-9a-f]{64})$/;
+
+/** Whose custody stream it is: the owner's, or that of the grant with this hash; undefined when it is none. */
+export function custodyStreamOwner(stream: string): 'owner' | Uint8Array | undefined {
+  if (stream === RECORDS.custody) return 'owner';
+  const hash = GRANT_STREAM.exec(stream)?.[1];
+  return hash === undefined ? undefined : fromHex(hash);
+}
 
 /** By the actor's key; EIP-712, so that an owner or a grantee signs with the wallet they have. */
 export type CustodySignature = { readonly signer: Uint8Array; readonly signature: OwnerSignature };
@@ -155,19 +170,24 @@ export function verifyCustodySignature(record: CustodyRecord): OwnerVerdict | un
 
 /**
  * Records of one stream that follow each other.
+ * @param mayMiss positions of records before which some are not shown: their seq is above that of the record before, and
+ *   no hash leads back to it
  * @throws FormatError as decodeCustodyRecord; VerificationError CUSTODY_CHAIN, CUSTODY_REPEATED
  */
-export function verifyCustodyChain(encoded: readonly Uint8Array[]): readonly CustodyRecord[] {
+export function verifyCustodyChain(
+  encoded: readonly Uint8Array[],
+  mayMiss: ReadonlySet<number> = new Set(),
+): readonly CustodyRecord[] {
   let previousHash: Uint8Array | undefined;
   let previousSeq: number | undefined;
   const signedDigests = new Set<string>();
-  return encoded.map((bytes) => {
+  return encoded.map((bytes, i) => {
     const record = decodeCustodyRecord(bytes);
+    const above = previousSeq === undefined ? 1 : record.seq - previousSeq;
     const isNext =
       previousHash === undefined ||
-      (record.seq === (previousSeq ?? 0) + 1 &&
-        equalBytes(record.previousHash ?? new Uint8Array(0), previousHash));
-    if (!isNext) {
+      (above === 1 && equalBytes(record.previousHash ?? new Uint8Array(0), previousHash));
+    if (!isNext && !(above > 1 && mayMiss.has(i))) {
       throw new VerificationError('CUSTODY_CHAIN', 'a custody record is missing or was changed');
     }
     if (record.signature !== undefined) {

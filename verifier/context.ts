@@ -5,6 +5,7 @@ import type { VerifyDigest } from '../core/signature.ts';
 import { type AcceptanceReading, readAcceptances } from './acceptances.ts';
 import { type Anchoring, readAnchoring } from './anchoring.ts';
 import { type Bounds, readBounds } from './bounds.ts';
+import { type CustodyReading, readCustody } from './custody.ts';
 import { type EnrolmentReading, readEnrolments } from './enrolments.ts';
 import type { Evidence } from './evidence.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
@@ -27,6 +28,7 @@ export type Context = {
   readonly acceptances: readonly AcceptanceReading[];
   readonly enrolments: readonly EnrolmentReading[];
   readonly registry: readonly RegistryReading[];
+  readonly custody: CustodyReading;
   readonly bounds: Bounds;
 };
 
@@ -39,13 +41,15 @@ export function readContext(
   const trail = readTrail(evidence, policy, hash);
   const anchoring = readAnchoring(evidence, policy, hash);
   const inclusions = readInclusions(evidence.inclusions, trail.statements, anchoring.windows, hash);
+  const readings = readOpenedChunks(evidence, trail, verifyDigest, hash);
   const stamps = readStamps(evidence.stamps, anchoring.windows, policy, hash);
   return {
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
     enrolments: readEnrolments(evidence.enrolments, verifyDigest),
     registry: readRegistry(evidence.registry, anchoring, policy),
-    readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
+    readings,
+    custody: readCustody(evidence.custody, readings, policy, verifyDigest),
     bounds: readBounds(trail.headers, inclusions, anchoring, stamps),
   };
 }

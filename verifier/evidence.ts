@@ -17,7 +17,7 @@ import {
 } from '../core/bundle-items.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../core/chunk-header.ts';
 import { unverifiedPayload } from '../core/cose.ts';
-import { decodeCustodyRecord } from '../core/custody-record.ts';
+import { type CustodyRecord, decodeCustodyRecord } from '../core/custody-record.ts';
 import { decodeEnrolment } from '../core/enrolment.ts';
 import { FormatError } from '../core/errors.ts';
 import type { HeaderLink } from '../core/evm/header-link.ts';
@@ -42,6 +42,9 @@ import { type AcceptedMessage, decodeAcceptedMessage } from '../core/wire.ts';
 
 /** COSE_Sign1 and what its payload says; the signature is not checked here. */
 export type SessionItem = { readonly bytes: Uint8Array; readonly record: SessionRecord };
+
+/** COSE_Sign1 and what its payload says; no signature is checked here. */
+export type CustodyItem = { readonly bytes: Uint8Array; readonly record: CustodyRecord };
 
 export type HeaderEntry = {
   readonly payload: Uint8Array;
@@ -104,6 +107,8 @@ export type Evidence = {
   readonly acceptances: readonly AcceptedMessage[];
   readonly enrolments: readonly EnrolmentItem[];
   readonly registry: readonly RegistryFacts[];
+  /** That stand alone. */
+  readonly custody: readonly CustodyItem[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
@@ -111,7 +116,6 @@ export type Evidence = {
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
   grants: decodeGrant,
-  custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
 } as const;
 export type UnreadSection = keyof typeof UNREAD;
 
@@ -158,6 +162,10 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
     enrolments: items(parts, 'enrolments', readEnrolmentItem),
     registry: items(parts, 'registry', decodeRegistryFacts),
+    custody: items(parts, 'custody', (item) => ({
+      bytes: item,
+      record: decodeCustodyRecord(unverifiedPayload(item)),
+    })),
     unread: countUnread(parts),
   };
 }

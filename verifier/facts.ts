@@ -6,6 +6,7 @@ import { toHex } from '../core/bytes.ts';
 import { type NotAfter, type NotBefore, type Stamped, widthOf } from './bounds.ts';
 import type { CheckCode, CheckResult } from './check.ts';
 import type { Context } from './context.ts';
+import { actSentence } from './custody-words.ts';
 import type { TrustPolicy } from './policy.ts';
 import type { AuthorityClass } from './policy-file.ts';
 import { streamsOf } from './readings.ts';
@@ -80,7 +81,11 @@ export type Facts = {
   readonly time: readonly TimeBounds[];
   /** Of all chunks; null where one has no width. */
   readonly widestSeconds: string | null;
+  /** Who did what with the evidence, where the bundle shows it: the newest 1,000 acts, oldest first. */
+  readonly custody?: readonly string[];
 };
+
+const MOST_ACTS = 1000;
 
 /** Without these nothing was verified that facts could come from; an absent part brings none. */
 const BASE: readonly CheckCode[] = [
@@ -98,7 +103,7 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
       verdict === 'PASSED' ||
       (verdict === 'INDETERMINATE' && (!BASE.includes(code) || reason === 'absent')),
   );
-  const { trail, readings, anchoring } = context;
+  const { trail, readings, anchoring, custody } = context;
   const [first] = trail.sessions;
   if (!holds || first === undefined) return undefined;
   const headers = trail.headers.map(({ header }) => header);
@@ -133,6 +138,9 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
     deviceClock: clockOf(headers),
     time,
     widestSeconds: widestOf(time),
+    ...(custody.acts.length === 0
+      ? {}
+      : { custody: custody.acts.slice(-MOST_ACTS).map(actSentence) }),
   };
 }
 

@@ -5,18 +5,16 @@
 import { decodeArrivalOrder } from '../core/arrival-order.ts';
 import type { FrameBlock } from '../core/frame.ts';
 import type { Hash } from '../core/hash.ts';
-import { blocksByHeader, type Evidence } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 import {
   arrivalOrder,
   type Budget,
   budgetFor,
   type ChunkPart,
   decodeFrames,
-  proveChunk,
   type StreamFrames,
 } from './opened-chunk.ts';
-import { proveRecovered } from './recovered-chunk.ts';
-import { headerOf } from './trail.ts';
+import { provenChunks } from './proven-chunks.ts';
 
 export type FrameChunk = {
   readonly log: number;
@@ -40,17 +38,9 @@ export function busesOf({ streams }: Evidence): readonly string[] {
 export function* framesOf(evidence: Evidence, hash: Hash): Generator<FrameChunk> {
   const buses = busesOf(evidence);
   const budget = budgetFor(evidence.bytes);
-  const { byHeader } = blocksByHeader(evidence);
-  for (const chunk of evidence.chunks) {
+  for (const { chunk, proven } of provenChunks(evidence, budget, hash)) {
     const { log, seq } = chunk;
-    const { entry, at } = headerOf(evidence.headers, chunk);
-    const { header } = entry;
-    const blocks = byHeader.get(at);
-    const { parts } =
-      blocks === undefined
-        ? proveChunk(chunk, header, evidence.streams, budget, hash)
-        : proveRecovered(chunk, header, blocks, evidence.streams, hash);
-    for (const part of parts) {
+    for (const part of proven.parts) {
       const frames = framesOfPart(part, budget, buses);
       if (frames !== undefined) yield { log, seq, ...frames };
     }

@@ -7,6 +7,7 @@ import { FormatError, VerificationError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
 import { verifyBlocks } from '../core/recovered.ts';
 import type { VerifyDigest } from '../core/signature.ts';
+import { type CustodyPart, custodyParts } from './custody-parts.ts';
 import type { Evidence } from './evidence.ts';
 import {
   arrivalOrder,
@@ -52,6 +53,8 @@ export type Readings = {
   blocks: number;
   /** Positions of headers of recovered chunks in which silence is claimed: not all of their streams are opened. */
   readonly claimedSilent: number[];
+  /** Of custody streams, in the order of the bundle. */
+  readonly custody: CustodyPart[];
   /** Chunks with frames: how many show their order, and how many do not. */
   ordered: number;
   unordered: number;
@@ -80,6 +83,7 @@ export function readOpenedChunks(
     recovered: 0,
     blocks: 0,
     claimedSilent: [],
+    custody: [],
     ordered: 0,
     unordered: 0,
     leafProblem: undefined,
@@ -98,6 +102,7 @@ export function readOpenedChunks(
     }
     const { proven, at } = result.value;
     count(readings, chunk, at, proven);
+    readings.custody.push(...custodyParts(chunk, at, proven));
     readContents(readings, chunk, proven, budget);
   }
   if (trail.strayBlocks > 0) {

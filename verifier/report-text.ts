@@ -78,6 +78,7 @@ function factLines(facts: Facts): readonly string[] {
       : [
           `  device clock ${utc(secondsOf(facts.deviceClock.firstNs))} to ${utc(secondsOf(facts.deviceClock.lastNs))}, as the device says`,
         ]),
+    ...custodyLines(facts),
     '',
     'Time of sealing',
     ...facts.time.map(timeLine),
@@ -95,6 +96,11 @@ function rootHolderSentence({ sessions }: Facts): string {
     'the unit keeps them (weaker): who holds it and its disk can read all of its past';
   if (byUnit === sessions.length) return sentence;
   return `in ${byUnit} of ${counted(sessions.length, 'session')} ${sentence}`;
+}
+
+function custodyLines({ custody = [] }: Facts): readonly string[] {
+  if (custody.length === 0) return [];
+  return ['', 'Custody, as the unit recorded it', ...custody.map((act) => `  ${act}`)];
 }
 
 function recoveredLine({ log, seq, session, blocks, silenceProven }: Recovered): string {

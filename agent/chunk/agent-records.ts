@@ -1,12 +1,12 @@
 /**
  * What the agent says about its own work in a chunk, beside the frames.
- * Implements spec/records.md, "records/state" and "records/streams".
+ * Implements spec/records.md, "records/state", "records/streams" and "Payload".
  */
 import { CAN_ERR_FLAG } from '../../core/frame.ts';
 import { encodeRecordsPayload } from '../../core/records-payload.ts';
 import { encodeStateRecord } from '../../core/state-record.ts';
 import { encodeStreamsRecord } from '../../core/streams-record.ts';
-import type { StoredStream } from '../ports.ts';
+import type { CustodyBatch, StoredStream } from '../ports.ts';
 import type { Slice } from './chunker.ts';
 
 type Records = { readonly count: number; readonly payload: Uint8Array };
@@ -40,4 +40,8 @@ export function stateRecords(slice: Slice, busNames: readonly string[]): Records
 export function streamsRecords(fresh: readonly StoredStream[]): Records {
   const record = encodeStreamsRecord(fresh.map((stream) => stream.name));
   return { count: 1, payload: encodeRecordsPayload([record]) };
+}
+
+export function custodyRecords({ records }: CustodyBatch['leaves'][number]): Records {
+  return { count: records.length, payload: encodeRecordsPayload(records) };
 }

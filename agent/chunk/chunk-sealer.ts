@@ -10,6 +10,8 @@ import { NONCE_BYTES } from '../../core/key-tree.ts';
 import { RECORDS } from '../../core/stream.ts';
 import { type BeaconBlock, MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
+  CustodyBatch,
+  CustodyToCommit,
   FrameRows,
   LeafSealing,
   RandomBytes,
@@ -18,7 +20,7 @@ import type {
   Signer,
   StoredStream,
 } from '../ports.ts';
-import { stateRecords, streamsRecords } from './agent-records.ts';
+import { custodyRecords, stateRecords, streamsRecords } from './agent-records.ts';
 import type { Slice } from './chunker.ts';
 import type { StreamTable } from './stream-table.ts';
 
@@ -36,6 +38,7 @@ export type SealedChunk = {
   readonly cursor: number;
   readonly wallStartNs: bigint;
   readonly wallEndNs: bigint;
+  readonly custody?: CustodyToCommit | undefined;
 };
 
 export type SealerSession = {
@@ -89,8 +92,11 @@ export class ChunkSealer {
     return this.#nextSeq;
   }
 
-  /** @param busNames what the bus column of the frames indexes */
-  seal(slice: Slice, busNames: readonly string[]): SealedChunk {
+  /**
+   * @param busNames what the bus column of the frames indexes
+   * @param custody records that this chunk takes
+   */
+  seal(slice: Slice, busNames: readonly string[], custody?: CustodyBatch): SealedChunk {
     const seq = this.#nextSeq;
     if (seq > MAX_SEQ) {
       throw new OperationalError('LOG_FULL', 'the log has used all of its sequence numbers', {
@@ -101,12 +107,19 @@ export class ChunkSealer {
     const { frames } = slice;
     const rows: FrameRows = { frames, buses: busNames, from: 0, to: frames.count, shiftNs: 0 };
     streams.addStrangers(rows);
+    const custodyLeaves = (custody?.leaves ?? []).map((leaf) => ({
+      ordinal: streams.ordinalOf(leaf.stream),
+      ...leaf,
+    }));
     const freshStreams = streams.from(this.#announced);
     // The nonce is new at every attempt. If the process dies before the commit, the next attempt at
     // this seq seals other content under other keys: no AEAD key ever covers two contents.
     const nonce = random(NONCE_BYTES);
     const place = { tag: this.#session.tag, seq, nonce };
-    const leaves = sealing.chunk(place, rows, this.#records(slice, busNames, freshStreams));
+    const leaves = sealing.chunk(place, rows, [
+      ...this.#records(slice, busNames, freshStreams),
+      ...custodyLeaves.map((leaf) => ({ ordinal: leaf.ordinal, ...custodyRecords(leaf) })),
+    ]);
     const header = encodeChunkHeader(this.#header(slice, seq, nonce, leaves));
     const { signer } = this.#session;
     const id = recordId('chunk-header', signer.key, header, sha256);
@@ -125,6 +138,10 @@ export class ChunkSealer {
       cursor: slice.cursor,
       wallStartNs: slice.wallStartNs,
       wallEndNs: slice.wallEndNs,
+      custody: custody && {
+        ends: custodyLeaves.map(({ ordinal, end }) => ({ ordinal, ...end })),
+        files: custody.files,
+      },
     };
   }
 

@@ -18,6 +18,8 @@ export type ChunkFacts = {
   /** The wall clock was set: what goes on from here is told by the new time. */
   restartGaps(wallNs: bigint): void;
   clock(): Pick<Clock, 'source' | 'quality'>;
+  /** The driver has paused the recording. */
+  isPaused(): boolean;
   /** Nothing is to be told that cannot wait while the buses sleep. */
   isQuiet(): boolean;
 };
@@ -107,6 +109,10 @@ export class LiveChunker {
     this.#close(this.#last, 'shutdown');
   }
 
+  #silentState(): ChunkHeader['state'] {
+    return this.#facts.isPaused() ? 'paused_by_owner' : 'parked';
+  }
+
   #age(clock: ClockReading): bigint {
     return clock.monoNs - this.#start.monoNs;
   }
@@ -139,7 +145,7 @@ export class LiveChunker {
       buses: this.#facts.takeCounters(),
       gaps: this.#facts.takeGaps(at.wallNs),
       skipped: NOTHING_SKIPPED,
-      state: state === 'recording' && this.#buffer.count === 0 ? 'parked' : state,
+      state: state === 'recording' && this.#buffer.count === 0 ? this.#silentState() : state,
       cursor: 0,
     });
     this.#buffer.clear();

@@ -19,6 +19,7 @@ import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
+import { RECORDS } from '../../core/stream.ts';
 import type {
   Archive,
   Primitives,
@@ -46,6 +47,8 @@ export type ExportSelection = {
   readonly toSeq?: number;
   /** Names of streams; all when absent. */
   readonly streams?: ReadonlySet<string>;
+  /** With chosen streams: the owner's custody stream too, where the range has it. */
+  readonly custody?: boolean;
   /** Bundles of broken promises, as `witnessmark monitor` writes them, for statements of the range. */
   readonly proofs?: readonly Uint8Array[];
   /** Of the unit: goes with the sessions that name it. */
@@ -82,7 +85,7 @@ export function exportEvidence(
     }
   }
   // ASCII, so that texts sort as their bytes do.
-  const shown = [...names].filter((name) => selection.streams?.has(name) ?? true).sort();
+  const shown = [...names].filter((name) => isChosen(name, selection)).sort();
   const places = new Map(shown.map((name, i) => [name, i]));
   const opened: OpenedRow[] = [];
   let done = 0;
@@ -141,6 +144,10 @@ export function exportEvidence(
   );
   if (bundle.length > MAX_BUNDLE_BYTES) throw tooLarge(`${bundle.length} bytes`);
   return bundle;
+}
+
+function isChosen(name: string, { streams, custody = false }: ExportSelection): boolean {
+  return (streams?.has(name) ?? true) || (custody && name === RECORDS.custody);
 }
 
 /** Without the VIN: showing it is for the owner, who has the salt. */

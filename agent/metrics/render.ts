@@ -81,6 +81,18 @@ function renderRecord(page: MetricsPage, status: AgentStatus, nowMs: number): vo
     'Gaps in chunk headers, by cause.',
     Object.entries(gaps).map(([cause, count]) => [{ cause }, count]),
   );
+  page.gauge('paused', '1 while the driver has paused the recording.', [
+    [{}, one(status.pausedSinceMs !== undefined)],
+  ]);
+  page.gauge('paused_since_timestamp_seconds', 'Since when it is paused.', [
+    [{}, seconds(status.pausedSinceMs)],
+  ]);
+  page.counter('custody_records_total', 'Custody records that a chunk holds.', [
+    [{}, status.custody.sealed],
+  ]);
+  page.gauge('custody_refused', 'Custody records that could not be sealed and lie there still.', [
+    [{}, status.custody.refused],
+  ]);
   const age = journal.durableMs === undefined ? undefined : Math.max(0, nowMs - journal.durableMs);
   page.gauge('durable_age_seconds', 'What arrived before so long ago survives a power cut.', [
     [{}, seconds(age)],

@@ -96,6 +96,16 @@ export class BusOutages {
     }
   }
 
+  /** Nobody listened up to now: whether a bus slept, or its controller was back, is not known. */
+  unheard(now: { readonly wallNs: bigint; readonly monoNs: bigint }): void {
+    for (const bus of this.#buses) {
+      const isGuess = bus.cause === 'bus_idle' || (bus.cause === 'bus_off' && bus.link === 'up');
+      if (isGuess) this.#end(bus, now.wallNs);
+      bus.lastNs = now.wallNs;
+      bus.lastMonoNs = now.monoNs;
+    }
+  }
+
   /** The wall clock was set by so much: moments before it are told by the new time. */
   clockSet(stepNs: bigint): void {
     for (const bus of this.#buses) bus.lastNs += stepNs;

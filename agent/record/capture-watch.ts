@@ -47,8 +47,11 @@ export class CaptureWatch {
     this.#newestNs = buses.map(() => undefined);
   }
 
-  /** Call it for each block in order, before its frames are cut into chunks. */
-  observe(block: CaptureBlock): ClockChange {
+  /**
+   * Call it for each block in order, before its frames are cut into chunks.
+   * @param isPaused the frames of the block were left out: nothing is said of a bus that none came from
+   */
+  observe(block: CaptureBlock, isPaused = false): ClockChange {
     const change = this.#clock.read(block.clock);
     const { wallNs, monoNs } = block.clock;
     if (change.suspendedNs > 0n) {
@@ -59,7 +62,8 @@ export class CaptureWatch {
     if (change.stepNs !== 0n) this.#outages.clockSet(change.stepNs);
     this.#readLosses(block);
     this.#readFrames(block);
-    this.#outages.tick(monoNs);
+    if (isPaused) this.#outages.unheard(block.clock);
+    else this.#outages.tick(monoNs);
     return change;
   }
 

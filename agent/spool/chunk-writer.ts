@@ -3,8 +3,9 @@
  * Implements spec/spool.md, "Commits" and "Segment files".
  */
 import { join } from 'node:path';
-import type { AtCommitPoint, StoredStream } from '../ports.ts';
+import type { AtCommitPoint, CustodyToCommit, StoredStream } from '../ports.ts';
 import { isStorageFull } from '../storage-error.ts';
+import { insertCustody } from './custody-rows.ts';
 import type { IndexWriter } from './index-writer.ts';
 import type { LogWriter } from './log-writer.ts';
 import { placeOf } from './place.ts';
@@ -20,6 +21,8 @@ export type ChunkToCommit = {
   readonly freshStreams: readonly StoredStream[];
   readonly frameCount: number;
   readonly cursor: number;
+  /** Custody records in it. */
+  readonly custody?: CustodyToCommit | undefined;
 };
 
 export class ChunkWriter {
@@ -75,6 +78,9 @@ export class ChunkWriter {
           ...location,
           announced,
         });
+        if (chunk.custody !== undefined) {
+          insertCustody(this.#index.sql, log, chunk.seq, chunk.custody);
+        }
       });
     });
     this.#log.announce(named.length, fresh);

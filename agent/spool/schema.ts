@@ -5,12 +5,13 @@
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { ASIDE_SCHEMA } from './aside.ts';
+import { CUSTODY_SCHEMA } from './custody-rows.ts';
 import { KEYS_SCHEMA } from './keys-schema.ts';
 import { migrateFrom1, migrateFrom2, migrateFrom3 } from './migration.ts';
 import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 6;
+const SCHEMA_VERSION = 7;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
@@ -146,14 +147,15 @@ const SCHEMA = `
   ${STAMP_TABLES}
 `;
 
-type OldVersion = `version ${1 | 2 | 3 | 4 | 5}`;
-const OLD_VERSIONS: readonly OldVersion[] = [
+const OLD_VERSIONS = [
   'version 1',
   'version 2',
   'version 3',
   'version 4',
   'version 5',
-];
+  'version 6',
+] as const;
+type OldVersion = (typeof OLD_VERSIONS)[number];
 export type IndexState = 'empty' | OldVersion | 'current';
 
 /**
@@ -172,8 +174,8 @@ export function indexState(database: Database.Database): IndexState {
     });
   }
   if (version === SCHEMA_VERSION) return 'current';
-  const old = OLD_VERSIONS.find((known) => known === `version ${version}`);
-  if (old !== undefined) return old;
+  const older = OLD_VERSIONS[version - 1];
+  if (older !== undefined) return older;
   throw new OperationalError(
     'SPOOL_NEWER',
     `the spool was written by a newer agent (schema ${version}, this one knows ${SCHEMA_VERSION})`,
@@ -188,6 +190,7 @@ export function createSchema(database: Database.Database): void {
     database.exec(PROMISES_SCHEMA);
     database.exec(ASIDE_SCHEMA);
     database.exec(KEYS_SCHEMA);
+    database.exec(CUSTODY_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -207,9 +210,10 @@ export function migrateSchema(database: Database.Database, from: OldVersion): vo
     else if (from === 'version 2') migrateFrom2(database, LINK_TABLES + STAMP_TABLES);
     else if (from === 'version 3') migrateFrom3(database, LINK_TABLES);
     if (from === 'version 1' || from === 'version 2') database.exec(PROMISES_SCHEMA);
-    if (from !== 'version 5') database.exec(ASIDE_SCHEMA);
+    if (OLD_VERSIONS.indexOf(from) < OLD_VERSIONS.indexOf('version 5')) database.exec(ASIDE_SCHEMA);
     // Rows of roots are rows of keys of which nothing was forgotten.
-    database.exec(KEYS_SCHEMA);
+    if (from !== 'version 6') database.exec(KEYS_SCHEMA);
+    database.exec(CUSTODY_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

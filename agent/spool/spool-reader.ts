@@ -7,6 +7,7 @@ import { decodeAnchoredWindow } from '../../core/receipt.ts';
 import type { SealedRoots } from '../../core/sealed-roots.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
+  CustodyEnd,
   NamedBlock,
   StampableWindow,
   StatementPlace,
@@ -20,6 +21,7 @@ import type {
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { asideCounts, behind, NOT_ASIDE } from './aside.ts';
+import { toCustodyEnd, toCustodyFile } from './custody-rows.ts';
 import {
   beaconsOf,
   countHops,
@@ -325,6 +327,30 @@ export class SpoolReader {
          (SELECT 1 FROM stamped_window WHERE stamped_window.hash = anchored_window.hash)`,
     );
     return row === undefined ? 0 : integer(row, 'count');
+  }
+
+  /** The newest record of each custody stream of the log, by the stream's name. */
+  custodyEnds(log: number): ReadonlyMap<string, CustodyEnd> {
+    const rows = this.#inLog('SELECT * FROM custody_end WHERE place BETWEEN ? AND ?', log);
+    const names = rows.length === 0 ? [] : this.streams(log).map(({ name }) => name);
+    return new Map(
+      rows.map((row) => {
+        const { ordinal, ...end } = toCustodyEnd(row);
+        return [names[ordinal] ?? '', end];
+      }),
+    );
+  }
+
+  /** Under which name a record lay in the inbox that a chunk of whichever log holds now. */
+  custodyFile(identity: Uint8Array): string | undefined {
+    const sql = 'SELECT file FROM custody_sealed WHERE identity = ?';
+    return this.#all(sql, identity).map(toCustodyFile)[0];
+  }
+
+  /** Chunks that hold custody records, ascending. */
+  custodyChunks(): readonly StoredChunk[] {
+    const sql = `${CHUNKS} WHERE chunk.place IN (SELECT chunk FROM custody_sealed) ORDER BY chunk.place`;
+    return this.#all(sql).map(toChunk);
   }
 
   /** Ascending by number. */

@@ -1,18 +1,26 @@
 /** `witnessmark export`: from a unit's spool to an evidence bundle. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
-import { exportFromUnit, exportPromisesFromUnit, sealedRootsOfUnit } from '../../agent/main.ts';
-import { UserError } from '../../core/errors.ts';
+import {
+  exportFromUnit,
+  exportPromisesFromUnit,
+  recordExport,
+  sealedRootsOfUnit,
+} from '../../agent/main.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
 import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { openRoots } from '../../owner/roots.ts';
 import { type Io, print } from '../io.ts';
 import { readPassword } from '../password.ts';
 import { bar, ProgressLine } from '../progress.ts';
+import { writeRecorded } from '../recorded-export.ts';
 
-const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]… [--proof FILE]…
-                          [--owner DIR [--password-file FILE]]
+const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]… [--custody]
+  [--proof FILE]… [--purpose TEXT] [--unrecorded] [--owner DIR [--password-file FILE]]
 
-Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent.
+Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent, and leaves it a
+custody record of the export before the bundle has its name (witnessmark custody).
 
   --data DIR      the unit's data folder (keys/ and spool/)
   --out FILE      is not written over
@@ -22,7 +30,13 @@ Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads b
   --password-file FILE  its first line; else the environment variable WITNESSMARK_PASSWORD, else asked for
   --promises      instead of chunks, what services promised and have not kept yet: for witnessmark monitor
   --proof FILE    that a service broke its promise, as witnessmark monitor writes it; may be given several times
-  --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default`;
+  --stream NAME   such as raw/can0/0B4; may be given several times; all streams by default
+  --custody       with --stream: the owner's custody stream too
+  --purpose TEXT  what for, at most 500 bytes: in the custody record
+  --unrecorded    export all the same where no custody record can be left, as from a copy of a unit that is read-only`;
+
+/** Of a custody record. */
+const MAX_PURPOSE_BYTES = 500;
 
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values } = parseArgs({
@@ -38,6 +52,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       promises: { type: 'boolean' },
       owner: { type: 'string' },
       'password-file': { type: 'string' },
+      custody: { type: 'boolean' },
+      purpose: { type: 'string' },
+      unrecorded: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -53,6 +70,11 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     writeNew(out, exportPromisesFromUnit(data), io);
     return 0;
   }
+  const { purpose = '', unrecorded = false } = values;
+  if (Buffer.byteLength(purpose) > MAX_PURPOSE_BYTES) {
+    throw new UserError('ARGUMENTS', `expected --purpose of at most ${MAX_PURPOSE_BYTES} bytes`);
+  }
+  const isRecorded = canRecord(data, unrecorded);
   const roots = await rootsFor(data, values, io);
   let forgotten = 0;
   const line = new ProgressLine(io.stderr);
@@ -65,6 +87,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       ...(from === undefined ? {} : { fromSeq: toSeq('--from', from) }),
       ...(to === undefined ? {} : { toSeq: toSeq('--to', to) }),
       ...(stream === undefined ? {} : { streams: new Set(stream) }),
+      custody: values.custody === true,
       proofs: (values.proof ?? []).map(readProof),
       roots,
     },
@@ -76,7 +99,15 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     },
   );
   line.clear();
-  writeNew(out, bundle, io);
+  const leave = (): boolean => isRecorded && leaveRecord(data, bundle, purpose, unrecorded);
+  if (writeRecorded(out, bundle, leave)) print(io.stdout, sizeOf(out, bundle));
+  else {
+    print(io.stdout, sizeOf(out, bundle));
+    print(
+      io.stderr,
+      'No custody record was made of this export: the unit’s data folder cannot be written.',
+    );
+  }
   if (forgotten > 0) {
     const chunks = forgotten === 1 ? '1 chunk' : `${forgotten} chunks`;
     print(io.stdout, `${chunks} can be opened by the owner only: export --owner DIR shows them`);
@@ -93,6 +124,52 @@ async function rootsFor(
   return await openRoots(sealedRootsOfUnit(data), owner, await readPassword(file, io));
 }
 
+/** A copy on a read-only medium can be exported from, knowingly. @throws UserError CUSTODY_UNRECORDED */
+function canRecord(dataDir: string, mayGoUnrecorded: boolean): boolean {
+  try {
+    accessSync(dataDir, constants.W_OK);
+    return true;
+  } catch (cause) {
+    const isMissing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    if (isMissing || mayGoUnrecorded) return isMissing; // what is missing is told by whoever opens it
+    throw notRecorded(dataDir, cause);
+  }
+}
+
+/** @returns whether one was left. @throws UserError CUSTODY_UNRECORDED */
+function leaveRecord(
+  dataDir: string,
+  bundle: Uint8Array,
+  purpose: string,
+  mayGoUnrecorded: boolean,
+): boolean {
+  const wallNs = BigInt(Date.now()) * 1_000_000n;
+  try {
+    recordExport(dataDir, bundle, { wallNs, actor: `user ${userName()}`, purpose });
+    return true;
+  } catch (cause) {
+    if (!(cause instanceof OperationalError)) throw cause;
+    if (mayGoUnrecorded) return false;
+    throw notRecorded(dataDir, cause);
+  }
+}
+
+function notRecorded(dataDir: string, cause: unknown): UserError {
+  return new UserError(
+    'CUSTODY_UNRECORDED',
+    `no custody record can be left in ${dataDir}: from a copy that cannot be written, export with --unrecorded`,
+    { cause },
+  );
+}
+
+function userName(): string {
+  try {
+    return userInfo().username.slice(0, 100);
+  } catch {
+    return `${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
 function readProof(path: string): Uint8Array {
   try {
     return readFileSync(path);
@@ -107,7 +184,11 @@ function writeNew(out: string, bundle: Uint8Array, io: Io): void {
   } catch (cause) {
     throw new UserError('OUTPUT', `${out} cannot be written, or is there already`, { cause });
   }
-  print(io.stdout, `${out}: ${bundle.length} bytes`);
+  print(io.stdout, sizeOf(out, bundle));
+}
+
+function sizeOf(out: string, bundle: Uint8Array): string {
+  return `${out}: ${bundle.length} bytes`;
 }
 
 function toSeq(option: string, text: string): number {

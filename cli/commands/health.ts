@@ -2,7 +2,6 @@
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readAgentConfig } from '../../agent/config.ts';
 import {
   type Health,
   type HealthInputs,
@@ -13,6 +12,7 @@ import { readSpoolFacts } from '../../agent/spool/spool-facts.ts';
 import { readStatusFile } from '../../agent/status-file.ts';
 import { FormatError, OperationalError, UserError } from '../../core/errors.ts';
 import { type Io, print } from '../io.ts';
+import { dataFolder } from '../unit-folder.ts';
 
 const HELP = `usage: witnessmark health --data DIR | --config FILE [--json]
 
@@ -47,13 +47,6 @@ function runHealth(args: readonly string[], io: Io): number {
   if (values.json === true) print(io.stdout, JSON.stringify({ dataDir, ...health }));
   else print(io.stdout, ...healthLines(health));
   return health.isHealthy ? 0 : 1;
-}
-
-function dataFolder(data: string | undefined, config: string | undefined): string {
-  if ((data === undefined) === (config === undefined)) {
-    throw new UserError('ARGUMENTS', 'expected either --data DIR or --config FILE');
-  }
-  return data ?? readAgentConfig(config ?? '').dataDir;
 }
 
 /** @throws UserError HEALTH_UNKNOWN: what cannot be read is no verdict about the evidence */

@@ -35,6 +35,7 @@ test('every key is read, and paths are those from the file’s folder', () => {
     journal: { blockMs: 90 },
     spool: { maxBytes: 4_294_967_296, maxAgeDays: 365 },
     keys: { readableHours: 24, rootHolder: 'owner' },
+    privacy: { profile: 'none', recordAtBoot: true },
     clock: { gpsd: undefined },
     metrics: undefined,
     service: { ...NO_SERVICE, resendEveryMs: 200 },
@@ -113,6 +114,19 @@ test('a device key in a file needs nothing, and one elsewhere is of a known kind
   expect(read({ 'device_key.kind': '"file"' }).deviceKey).toEqual({ kind: 'file' });
   expect(codeWith({ 'device_key.pin_file': '"pin"' })).toBe('CONFIG_UNKNOWN_KEY');
   expect(codeWith({ 'device_key.kind': '"yubikey"' })).toBe('CONFIG_VALUE');
+});
+
+test('a profile gives defaults, and each of them can be set by its key', () => {
+  const chosen = (change: Readonly<Record<string, string>>) => {
+    const { spool, privacy } = read(change);
+    return [privacy.profile, spool.maxAgeDays, privacy.recordAtBoot];
+  };
+  expect(chosen({ 'privacy.profile': '"eu"' })).toEqual(['eu', 30, true]);
+  expect(chosen({ 'privacy.profile': '"cn"' })).toEqual(['cn', 30, false]);
+  expect(chosen({ 'privacy.profile': '"us"' })).toEqual(['us', 365, true]);
+  const set = { 'privacy.record_at_boot': 'true', 'spool.max_age_days': '3' };
+  expect(chosen({ 'privacy.profile': '"cn"', ...set })).toEqual(['cn', 3, true]);
+  expect(codeWith({ 'privacy.profile': '"mars"' })).toBe('CONFIG_VALUE');
 });
 
 const LIVE = {

@@ -113,6 +113,12 @@ test.each<[string, Change, string]>([
     { status: { journal: { ...wellStatus().journal, durableMs: NOW_MS - 5001 } } },
     'DISK_SLOW',
   ],
+  ['a pause', { status: { pausedSinceMs: NOW_MS - 60_000 } }, 'PAUSED'],
+  [
+    'custody records that could not be sealed',
+    { status: { custody: { sealed: 3, refused: 2 } } },
+    'CUSTODY_REFUSED',
+  ],
   ['no chunk', { facts: { lastChunk: undefined } }, 'NOTHING_RECORDED'],
   [
     'no new chunk for long',

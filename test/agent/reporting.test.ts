@@ -49,7 +49,7 @@ test('from the start there is a status file, and a sentence for the service mana
   expect(readStatusFile(folder.path)?.phase).toBe('recording');
   expect(readdirSync(folder.path)).toEqual(['status.json']);
   expect(told).toEqual([
-    'STATUS=recording, 2 frames, 17 lost, 1 chunks, can1 missing, STORAGE_FULL',
+    'STATUS=recording, 2 frames, 17 lost, 1 chunks, paused by the driver, can1 missing, STORAGE_FULL',
   ]);
 });
 

@@ -127,6 +127,9 @@ function newSession(spool: Spool, sealing: LeafSealing, buses: readonly BusCaptu
   });
 }
 
+/** As of a unit of which nobody got anything. */
+const NO_CUSTODY = { isWaiting: () => false, take: () => undefined, committed: () => undefined };
+
 function replay(folder: string, options: PipelineOptions): () => Promise<number> {
   const { recording, times, chunkMs, isNative } = options;
   return async () => {
@@ -137,6 +140,7 @@ function replay(folder: string, options: PipelineOptions): () => Promise<number>
       source: loopedSource(recording, times),
       sealer: session.newSealer(undefined),
       commits: session.commits,
+      custody: NO_CUSTODY,
       chunkMs,
       buses: recording.buses,
       sessionBefore: undefined,
@@ -173,6 +177,8 @@ function live(folder: string, options: PipelineOptions): () => Promise<number> {
       beginsNs: first.clock.wallNs,
       times: { chunkMs, batchMs: BATCH_MS, blockMs: BLOCK_MS, idleAfterMs: 5000 },
       clockQuality: () => ({ source: 'replay', quality: undefined }),
+      custody: NO_CUSTODY,
+      pause: { current: () => undefined },
       atCommitPoint: () => undefined,
       status: new AgentStatus(0),
       onDurable: () => undefined,

@@ -16,9 +16,9 @@ import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
 import { SPOOL_POINTS } from './spool-process.ts';
 
-/** Those that a replay passes; those of a live capture and of the spool alone have tests of their own. */
+/** Those that a replay passes; those of a live capture, of the spool alone and of custody have tests of their own. */
 const POINTS = COMMIT_POINTS.filter(
-  (point) => point !== 'block-synced' && !SPOOL_POINTS.includes(point),
+  (point) => !['block-synced', 'custody-left', 'custody-freed', ...SPOOL_POINTS].includes(point),
 );
 
 const LOG = crashLog(8);

@@ -107,6 +107,18 @@ describe('the report', () => {
     expect(time?.map(({ notAfter }) => notAfter?.block)).toEqual(['104', '108']);
   });
 
+  it('lists who did what with the evidence, an act in two streams once', () => {
+    const lines = reportLines(reportOf('valid-custody-both-streams'));
+    const at = lines.indexOf('Custody, as the unit recorded it');
+    expect(lines.slice(at + 1, at + 4)).toEqual([
+      '  exported by "user witnessmark" (agent) at 2023-11-14 22:33:33 UTC by its own clock (ntp), 1 chunk, 5 streams, 5 leaves, for "own copy"',
+      expect.stringMatching(/^ {2}disclosed by .*, under grant [0-9a-f]{16}…, for "claim 4711"$/),
+      '',
+    ]);
+    const check = reportOf('valid-custody-silent').checks.find(({ code }) => code === 'CUSTODY');
+    expect(check?.detail).toBe('no custody record, as sealed from chunk 0/0 to chunk 0/2');
+  });
+
   it('escapes what would move the cursor or turn text around', () => {
     expect(printable('a\u001b[31mb\u202ec\n')).toBe('a\\u{1b}[31mb\\u{202e}c\\u{a}');
   });

@@ -22,8 +22,3 @@ export const checkGrant = unread(
   'no grant: whether the owner released these streams is not shown',
   'grant',
 );
-export const checkCustody = unread(
-  'custody',
-  'no custody record: who held the data is not shown',
-  'custody record',
-);

@@ -21,6 +21,7 @@ function chunker(gaps: () => readonly Gap[] = () => [], isQuiet = () => true) {
       takeCounters: () => [],
       restartGaps: (wallNs) => restarts.push(wallNs),
       clock: () => ({ source: 'unsynchronised', quality: undefined }),
+      isPaused: () => false,
       isQuiet,
     },
     ({ frames, ...slice }) => {

@@ -21,6 +21,7 @@ export function busyStatus(): AgentStatus {
   const status = new AgentStatus(NOW_MS - 60_000);
   const wallNs = BigInt(NOW_MS) * 1_000_000n;
   status.phase = 'recording';
+  status.pausedSinceMs = NOW_MS - 5000;
   Object.assign(status.capture, { driver: 'native', ringBytes: 8_388_608, ringFull: 2 });
   status.observe(
     {

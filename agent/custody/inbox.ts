@@ -1,0 +1,153 @@
+/**
+ * The inbox of custody records: files in the unit's data folder that a running agent seals, one record each.
+ * Implements spec/custody.md, "Inbox". Whoever hands out, refuses or destroys something leaves its record here first.
+ */
+import {
+  chownSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { toHex } from '../../core/bytes.ts';
+import {
+  type CustodyRecord,
+  decodeCustodyRecord,
+  encodeCustodyRecord,
+  MAX_CUSTODY_BYTES,
+} from '../../core/custody-record.ts';
+import { makeFolder, syncFolder } from '../folder.ts';
+import type { AtCommitPoint, RandomBytes } from '../ports.ts';
+import { storageError } from '../storage-error.ts';
+
+/** What an actor says; its place in the chains the unit gives when it seals the record. */
+export type CustodyContent = Omit<CustodyRecord, 'seq' | 'previousHash'>;
+
+const ENDING = '.cbor';
+
+export function inboxFolder(dataDir: string): string {
+  return join(dataDir, 'custody');
+}
+
+export function refusedFolder(dataDir: string): string {
+  return join(inboxFolder(dataDir), 'refused');
+}
+
+/**
+ * Durable when it returns: from here on the running agent, or the next that starts, seals the record. So it is called
+ * before what the record tells of leaves the unit; a kill in between leaves a record of something that nobody got.
+ * @returns the file's name
+ * @throws OperationalError STORAGE_*; FormatError FIELD_* of a record that no reader would take
+ */
+export function leaveCustodyRecord(
+  dataDir: string,
+  content: CustodyContent,
+  random: RandomBytes,
+  atCommitPoint: AtCommitPoint = () => undefined,
+): string {
+  const record = encodeCustodyRecord({ ...content, seq: 0, previousHash: undefined });
+  // Whoever leaves it hears now that it could never be sealed, and gives nothing out.
+  decodeCustodyRecord(record);
+  const folder = inboxFolder(dataDir);
+  makeFolder(folder);
+  // In the order of the acts, as far as the clock goes on; the rest keeps two of one moment apart.
+  const name = `${`${content.wallNs}`.padStart(20, '0')}-${toHex(random(8))}${ENDING}`;
+  try {
+    giveToOwner(dataDir, folder);
+    writeSynced(dataDir, join(folder, `${name}.new`), record);
+    renameSync(join(folder, `${name}.new`), join(folder, name));
+    syncFolder(folder);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+  atCommitPoint('custody-left');
+  return name;
+}
+
+/** Names of the files that wait, in their order. A folder that is not there has none. @throws OperationalError STORAGE_* */
+export function waitingFiles(dataDir: string): readonly string[] {
+  return filesIn(inboxFolder(dataDir)).filter((name) => name.endsWith(ENDING));
+}
+
+/** How many files were refused and lie there still. @throws OperationalError STORAGE_* */
+export function refusedCount(dataDir: string): number {
+  return filesIn(refusedFolder(dataDir)).filter((name) => name.endsWith(ENDING)).length;
+}
+
+/** One byte more than a record may have where the file is longer. @throws OperationalError STORAGE_* */
+export function readWaiting(dataDir: string, name: string): Uint8Array {
+  const path = join(inboxFolder(dataDir), name);
+  try {
+    const { size } = statSync(path);
+    return size > MAX_CUSTODY_BYTES ? new Uint8Array(MAX_CUSTODY_BYTES + 1) : readFileSync(path);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/** Durable when it returns. @throws OperationalError STORAGE_* */
+export function removeWaiting(dataDir: string, names: readonly string[]): void {
+  if (names.length === 0) return;
+  const folder = inboxFolder(dataDir);
+  try {
+    for (const name of names) rmSync(join(folder, name), { force: true });
+    syncFolder(folder);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/**
+ * Out of the way of the others, and kept, with the reason beside it. The reason comes first: a kill in between leaves
+ * the file where it was, and it is refused once more.
+ * @throws OperationalError STORAGE_*
+ */
+export function refuseWaiting(dataDir: string, name: string, code: string, message: string): void {
+  const refused = refusedFolder(dataDir);
+  makeFolder(refused);
+  try {
+    writeFileSync(join(refused, `${name}.code`), `${code}: ${message}\n`, { mode: 0o600 });
+    renameSync(join(inboxFolder(dataDir), name), join(refused, name));
+    syncFolder(refused);
+    syncFolder(inboxFolder(dataDir));
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+function filesIn(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
+      .sort();
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ENOENT') return [];
+    throw storageError(cause);
+  }
+}
+
+function writeSynced(dataDir: string, path: string, content: Uint8Array): void {
+  const descriptor = openSync(path, 'wx', 0o600);
+  try {
+    writeFileSync(descriptor, content);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  giveToOwner(dataDir, path);
+}
+
+/** What root leaves, the agent must be able to read and to remove: it is of whoever the data folder is of. */
+function giveToOwner(dataDir: string, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dataDir);
+  chownSync(path, uid, gid);
+}
