@@ -37,7 +37,7 @@ export class VirtualCapture implements CaptureSource {
       this.#at += this.#stepNs;
     } else this.#ended();
     const data = Uint8Array.of(this.#looks & 255, (this.#looks >> 8) & 255);
-    const clock = this.#clock();
+    const clock = this.now();
     const frame = { timeNs: clock.wallNs, bus: 0, id: 0x123, flags: 0, length: 2 };
     return {
       ...frameBlock(goesOn ? [{ ...frame, rawDlc: 0, data, cursor: 0 }] : []),
@@ -57,7 +57,7 @@ export class VirtualCapture implements CaptureSource {
     return Promise.resolve();
   }
 
-  #clock(): ClockReading {
+  now(): ClockReading {
     return { monoNs: this.#at, bootNs: this.#at, wallNs: START_NS + this.#at };
   }
 }
