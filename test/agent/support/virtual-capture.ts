@@ -24,10 +24,14 @@ export class VirtualCapture implements CaptureSource {
     this.#ended = resolve;
   });
 
-  /** @param steps looks, each `stepMs` after the one before, each with one frame */
-  constructor(stepMs: number, steps: number) {
+  /**
+   * @param steps looks, each `stepMs` after the one before, each with one frame
+   * @param startsAtNs behind the time at which captures begin
+   */
+  constructor(stepMs: number, steps: number, startsAtNs = 0n) {
     this.#stepNs = BigInt(stepMs) * 1_000_000n;
     this.#steps = steps;
+    this.#at = startsAtNs;
   }
 
   take(): CaptureBlock {
