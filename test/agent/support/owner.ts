@@ -12,11 +12,12 @@ export class TestOwner {
   readonly secret: Uint8Array;
   readonly recoveryKey: Uint8Array;
 
-  constructor() {
+  /** @param recoveryKey of an owner whose secret is elsewhere */
+  constructor(recoveryKey?: Uint8Array) {
     const { privateKey } = generateKeyPairSync('x25519');
     const der = privateKey.export({ format: 'der', type: 'pkcs8' });
     this.secret = Uint8Array.from(der.subarray(-32));
-    this.recoveryKey = x25519Public(this.secret);
+    this.recoveryKey = recoveryKey ?? x25519Public(this.secret);
   }
 
   readonly sealTo: SealToOwner = (info, plain) => hpkeSeal(this.recoveryKey, info, plain);
