@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CommitPoint } from '../../agent/ports.ts';
 import type { Spool } from '../../agent/spool/spool.ts';
+import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { codeOf } from '../agent/support/coded-error.ts';
 import {
   chunkRow,
@@ -15,11 +16,13 @@ import {
   sessionRow,
   statementRow,
 } from '../agent/support/spool-rows.ts';
+import { keysOf, openKeys } from '../agent/support/storage-keys.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import {
   BODY_BYTES,
   CHUNKS,
   fill,
+  forget,
   HOP,
   PREDECESSOR,
   retain,
@@ -35,7 +38,7 @@ let folder: TemporaryFolder;
 
 beforeEach(() => {
   folder = temporaryFolder();
-  const spool = newSpool(folder.path);
+  const spool = newSpool(folder.path, undefined, openKeys(folder.path));
   fill(spool);
   for (let seq = 0; seq < 4; seq++) spool.commitStatement(0, statementRow(seq, 2 * seq, 2));
   for (const seq of [0, 1]) {
@@ -84,6 +87,17 @@ const bodies = (spool: Spool) =>
 const GONE = 'SPOOL_BODY_EVICTED';
 const KEPT = 'nothing was thrown';
 
+const keyFiles = () => readdirSync(join(folder.path, 'keys')).sort();
+
+/** Of these seqs, those that the streams can be read at. */
+function keptSeqs(spool: Spool): readonly number[] {
+  const walks = spool.streams(0).map(({ nodes }) => new KeyNodesWalk(nodes));
+  expect(walks).toHaveLength(STREAMS.length);
+  return [0, 6, 7, 8].filter((seq) =>
+    walks.every((walk) => codeOf(() => walk.nodeOf(seq)) === KEPT),
+  );
+}
+
 const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
   'log-begun': (spool) => {
     expect(spool.identity()).toEqual({ ...IDENTITY, log: 1, predecessor: PREDECESSOR });
@@ -114,6 +128,21 @@ const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
     retain(spool);
     expect(bodies(spool).slice(0, 2)).toEqual([KEPT, KEPT]);
   },
+  'storage-key-made': (spool) => {
+    expect(keyFiles()).toEqual(['storage.key']);
+    expect(keptSeqs(spool)).toEqual([0, 6, 7, 8]);
+    forget(spool);
+    expect(keyFiles()).toEqual(['storage-1.key']);
+    expect(keptSeqs(spool)).toEqual([7, 8]);
+  },
+  'keys-forgotten': (spool) => {
+    expect(keyFiles()).toEqual(['storage-1.key']);
+    expect(keptSeqs(spool)).toEqual([7, 8]);
+  },
+  'storage-key-destroyed': (spool) => {
+    expect(keyFiles()).toEqual(['storage-1.key']);
+    expect(keptSeqs(spool)).toEqual([7, 8]);
+  },
   'segment-given-up': (spool) => {
     expect(bodies(spool)).toEqual([GONE, GONE, KEPT, KEPT, KEPT, KEPT, KEPT, KEPT]);
   },
@@ -129,7 +158,7 @@ const EXPECTED: Readonly<Record<string, (spool: Spool) => void>> = {
 
 test.each(SPOOL_POINTS)('killed at %s, the spool is whole and goes on', (point) => {
   killAt(point);
-  const spool = openSpool(folder.path);
+  const spool = openSpool(folder.path, undefined, keysOf(folder.path));
   try {
     EXPECTED[point]?.(spool);
     expectSound(spool);

@@ -1,7 +1,9 @@
 /** A spool in a process of its own that kills itself at a commit point: `spool-process.ts UNIT POINT`. */
 import type { CommitPoint } from '../../agent/ports.ts';
 import type { Spool } from '../../agent/spool/spool.ts';
+import { TestOwner } from '../agent/support/owner.ts';
 import { chunkRow, headerRow, idOf, openSpool, streamRow } from '../agent/support/spool-rows.ts';
+import { keysOf } from '../agent/support/storage-keys.ts';
 
 /** Commit points that the agent's replay does not pass. */
 export const SPOOL_POINTS: readonly CommitPoint[] = [
@@ -10,9 +12,18 @@ export const SPOOL_POINTS: readonly CommitPoint[] = [
   'hops-committed',
   'promise-missed',
   'hold-committed',
+  'storage-key-made',
+  'keys-forgotten',
+  'storage-key-destroyed',
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
+];
+
+const KEY_POINTS: readonly CommitPoint[] = [
+  'storage-key-made',
+  'keys-forgotten',
+  'storage-key-destroyed',
 ];
 
 export const PREDECESSOR = { log: 0, statementSeq: 9, statementId: idOf('elsewhere') };
@@ -47,19 +58,34 @@ function missPromise(spool: Spool): void {
   spool.outboxOf(0).missPromise(idOf('statement 2'));
 }
 
+/** Only the last chunk is young enough. */
+export function forget(spool: Spool): void {
+  const nowNs = BigInt(START_MS + (CHUNKS - 1) * DAY_MS) * 1_000_000n;
+  spool.forgetKeys({ hours: () => 24, nowNs: () => nowNs, bootNs: () => 0n });
+}
+
+/** Streams of which the owner has the roots, and a round that cuts them. */
+function forgetStreams(spool: Spool): void {
+  spool.sealRootsTo(new TestOwner().sealTo);
+  spool.commitStreams(STREAMS);
+  forget(spool);
+}
+
 function reach(spool: Spool, point: CommitPoint): void {
   if (point === 'log-begun') spool.beginLog(PREDECESSOR);
   else if (point === 'streams-committed') spool.commitStreams(STREAMS);
   else if (point === 'hops-committed') spool.storeHops([HOP], [UNLINKED]);
   else if (point === 'promise-missed') missPromise(spool);
+  else if (KEY_POINTS.includes(point)) forgetStreams(spool);
   else if (point === 'hold-committed') spool.hold(0, 0, 1, 'a crash');
   else retain(spool);
 }
 
 if (import.meta.main) {
   const [, , unit = '', point] = process.argv;
-  const spool = openSpool(unit, (passed) => {
+  const kill = (passed: CommitPoint): void => {
     if (passed === point) process.kill(process.pid, 'SIGKILL');
-  });
+  };
+  const spool = openSpool(unit, kill, keysOf(unit));
   reach(spool, point as CommitPoint);
 }

@@ -26,8 +26,12 @@ export function openSpool(
 }
 
 /** With session 0 and the log's identity. */
-export function newSpool(folder: string, atCommitPoint?: AtCommitPoint): Spool {
-  const spool = openSpool(folder, atCommitPoint);
+export function newSpool(
+  folder: string,
+  atCommitPoint?: AtCommitPoint,
+  storageKeys?: StorageKeys,
+): Spool {
+  const spool = openSpool(folder, atCommitPoint, storageKeys);
   spool.commitSession(IDENTITY, sessionRow(0));
   return spool;
 }

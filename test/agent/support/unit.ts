@@ -33,15 +33,23 @@ export class TestUnit {
   #running: Running;
   #seconds: number;
 
-  /** @param device another than a new one for a folder that has a spool */
-  constructor(folder: string, device: DigestSigner = ephemeralSigner()) {
+  /**
+   * @param device another than a new one for a folder that has a spool
+   * @param startS when the first chunk begins, s since 1970
+   */
+  constructor(
+    folder: string,
+    device: DigestSigner = ephemeralSigner(),
+    openOwn: (folder: string) => Spool = openSpool,
+    startS = 0,
+  ) {
     this.device = device;
-    this.spool = openSpool(folder);
+    this.spool = openOwn(folder);
     this.identity = this.spool.identity() ?? {
       ...{ tag: PRIMITIVES.random(16), epoch: 0, log: 0, deviceKeyId: keyId(device.key) },
       predecessor: undefined,
     };
-    this.#seconds = this.spool.committedFrames() * 10;
+    this.#seconds = startS + this.spool.committedFrames() * 10;
     this.#running = this.#start();
   }
 

@@ -24,10 +24,14 @@ export class VirtualCapture implements CaptureSource {
     this.#ended = resolve;
   });
 
-  /** @param steps looks, each `stepMs` after the one before, each with one frame */
-  constructor(stepMs: number, steps: number) {
+  /**
+   * @param steps looks, each `stepMs` after the one before, each with one frame
+   * @param startsAtNs behind the time at which captures begin
+   */
+  constructor(stepMs: number, steps: number, startsAtNs = 0n) {
     this.#stepNs = BigInt(stepMs) * 1_000_000n;
     this.#steps = steps;
+    this.#at = startsAtNs;
   }
 
   take(): CaptureBlock {
@@ -37,7 +41,7 @@ export class VirtualCapture implements CaptureSource {
       this.#at += this.#stepNs;
     } else this.#ended();
     const data = Uint8Array.of(this.#looks & 255, (this.#looks >> 8) & 255);
-    const clock = this.#clock();
+    const clock = this.now();
     const frame = { timeNs: clock.wallNs, bus: 0, id: 0x123, flags: 0, length: 2 };
     return {
       ...frameBlock(goesOn ? [{ ...frame, rawDlc: 0, data, cursor: 0 }] : []),
@@ -57,7 +61,7 @@ export class VirtualCapture implements CaptureSource {
     return Promise.resolve();
   }
 
-  #clock(): ClockReading {
+  now(): ClockReading {
     return { monoNs: this.#at, bootNs: this.#at, wallNs: START_NS + this.#at };
   }
 }

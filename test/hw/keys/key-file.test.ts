@@ -1,7 +1,15 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createKeyFile, readKeyFile } from '../../../hw/keys/key-file.ts';
+import { createKeyFile, destroyKeyFile, readKeyFile } from '../../../hw/keys/key-file.ts';
 import { codeOf } from '../../agent/support/coded-error.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../agent/support/temporary-folder.ts';
 
@@ -42,6 +50,21 @@ test('a key file cannot be made where there is no folder', () => {
   expect(codeOf(() => createKeyFile(join(folder.path, 'a/b'), PURPOSE, SECRET))).toBe(
     'KEY_FILE_CREATE',
   );
+});
+
+test('a key file is overwritten before its name goes, and may be gone already', () => {
+  createKeyFile(path(), PURPOSE, SECRET);
+  const other = join(folder.path, 'another name');
+  linkSync(path(), other);
+  const before = readFileSync(other);
+  destroyKeyFile(path());
+  expect(readdirSync(folder.path)).toEqual(['another name']);
+  const after = readFileSync(other);
+  expect(after).toHaveLength(before.length);
+  expect(after.includes(before.subarray(-20))).toBe(false);
+  destroyKeyFile(path());
+  mkdirSync(path());
+  expect(codeOf(() => destroyKeyFile(path()))).toBe('KEY_FILE_DESTROY');
 });
 
 describe('reading refuses', () => {
