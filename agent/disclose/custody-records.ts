@@ -4,7 +4,7 @@
  */
 import { type CustodyRecord, decodeCustodyRecord } from '../../core/custody-record.ts';
 import { OperationalError } from '../../core/errors.ts';
-import { KeyWalks } from '../../core/key-walks.ts';
+import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { decodePackedLeaf } from '../../core/leaf.ts';
 import { decodeRecordsPayload } from '../../core/records-payload.ts';
 import { leafFromPacked } from '../../core/sealed-leaf.ts';
@@ -56,7 +56,7 @@ function ownersRecords(
 ): readonly Uint8Array[] {
   const streams = archive.streams(chunk.log).map(({ name, nodes }) => ({
     name,
-    keys: new KeyWalks(nodes, primitives.sha512),
+    keys: new KeyNodesWalk(nodes, primitives.sha512),
   }));
   const { leaves } = openChunk(archive, chunk, streams, primitives);
   return leaves.flatMap(({ stream, packed }) => {
