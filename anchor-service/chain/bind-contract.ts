@@ -30,7 +30,8 @@ export async function readChainId(
   let agreed = expected;
   let answers = 0;
   let failure: OperationalError | undefined;
-  for (const { endpoint, outcome } of await endpoints.each((e) => e.call('eth_chainId', []))) {
+  const ids = await endpoints.each((e) => e.call('eth_chainId', []), endpoints.quorum);
+  for (const { endpoint, outcome } of ids) {
     if (outcome instanceof OperationalError) {
       failure = outcome;
       continue;

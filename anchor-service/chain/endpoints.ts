@@ -6,6 +6,14 @@ import { equalBytes } from '../../core/bytes.ts';
 import { FormatError, OperationalError, VerificationError } from '../../core/errors.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { encodeBlockHeaderFromRpc } from '../../core/evm/header-from-rpc.ts';
+import {
+  type Answered,
+  type Ask,
+  answeredIn,
+  askEach,
+  askInTurn,
+  type Outcome,
+} from './ask-endpoints.ts';
 import type { Endpoint } from './json-rpc.ts';
 import { readNumber, readObject, readQuantity, toQuantityHex } from './rpc-values.ts';
 
@@ -28,46 +36,25 @@ export class Endpoints {
   }
 
   /** The first answer. @throws the last endpoint's error when none answers */
-  async any<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<T> {
-    let last: unknown;
-    for (const endpoint of this.all) {
-      try {
-        return await ask(endpoint);
-      } catch (error) {
-        if (!(error instanceof OperationalError)) throw error;
-        last = error;
-      }
-    }
-    throw last;
+  async any<T>(ask: Ask<T>): Promise<T> {
+    return await askInTurn(this.all, ask);
   }
 
-  /** Of every endpoint, its answer or why there is none. */
-  async each<T>(
-    ask: (endpoint: Endpoint) => Promise<T>,
-    among = this.all,
-  ): Promise<readonly { readonly endpoint: Endpoint; readonly outcome: T | OperationalError }[]> {
-    return await Promise.all(
-      among.map(async (endpoint) => {
-        try {
-          return { endpoint, outcome: await ask(endpoint) };
-        } catch (error) {
-          if (!(error instanceof OperationalError)) throw error;
-          return { endpoint, outcome: error };
-        }
-      }),
-    );
+  /** Of every endpoint, its answer or why there is none. @param needed answers, below which who failed is asked again */
+  async each<T>(ask: Ask<T>, needed = 0): Promise<readonly Outcome<T>[]> {
+    return await askEach(this.all, ask, needed);
   }
 
   /**
    * Every answer there is. For questions of which one endpoint must not decide alone.
    * @throws the last endpoint's error when none answers
    */
-  async answers<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<readonly T[]> {
+  async answers<T>(ask: Ask<T>): Promise<readonly T[]> {
     return (await this.#answered(ask)).map(({ value }) => value);
   }
 
   /** A price or an estimate: one endpoint that exaggerates, either way, moves it no further than another's. */
-  async middle(ask: (endpoint: Endpoint) => Promise<bigint>): Promise<bigint> {
+  async middle(ask: Ask<bigint>): Promise<bigint> {
     return middleOf(await this.answers(ask));
   }
 
@@ -112,32 +99,19 @@ export class Endpoints {
     return sameBlock(blocks, { code: 'HEADS_DIFFER', retryable: true });
   }
 
-  async #quorumOf<T>(
-    ask: (endpoint: Endpoint) => Promise<T>,
-    among = this.all,
-  ): Promise<readonly Answered<T>[]> {
-    const answered = answeredIn(await this.each(ask, among));
+  async #quorumOf<T>(ask: Ask<T>, among = this.all): Promise<readonly Answered<T>[]> {
+    const answered = answeredIn(await askEach(among, ask, this.quorum));
     if (answered.length < this.quorum) throw quorumMissing(answered.length, this.quorum);
     return answered;
   }
 
-  async #answered<T>(ask: (endpoint: Endpoint) => Promise<T>): Promise<readonly Answered<T>[]> {
-    const outcomes = await this.each(ask);
+  async #answered<T>(ask: Ask<T>): Promise<readonly Answered<T>[]> {
+    const outcomes = await this.each(ask, 1);
     const answered = answeredIn(outcomes);
     if (answered.length > 0) return answered;
     const [failed] = outcomes.slice(-1);
     throw failed?.outcome instanceof Error ? failed.outcome : quorumMissing(0, this.quorum);
   }
-}
-
-type Answered<T> = { readonly endpoint: Endpoint; readonly value: T };
-
-function answeredIn<T>(
-  outcomes: readonly { readonly endpoint: Endpoint; readonly outcome: T | OperationalError }[],
-): readonly Answered<T>[] {
-  return outcomes.flatMap(({ endpoint, outcome }) =>
-    outcome instanceof OperationalError ? [] : [{ endpoint, value: outcome }],
-  );
 }
 
 /** @param blocks of one number, at least one */

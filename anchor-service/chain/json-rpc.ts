@@ -19,6 +19,16 @@ export type Endpoint = {
   call(method: string, params: readonly unknown[]): Promise<unknown>;
 };
 
+/**
+ * Whether a call that failed may have an answer a moment later. Not one that took all the patience there is, which
+ * would be waited for again, and not one that was cancelled.
+ */
+export function isWorthAnotherTry(outcome: unknown): boolean {
+  if (!(outcome instanceof OperationalError) || !outcome.retryable) return false;
+  const { name } = (outcome.cause ?? {}) as { readonly name?: unknown };
+  return name !== 'TimeoutError' && name !== 'AbortError';
+}
+
 /** @param cancelled ends calls that are under way, and every later one */
 export function httpEndpoint(url: string, timeoutMs: number, cancelled: AbortSignal): Endpoint {
   const name = new URL(url).host;

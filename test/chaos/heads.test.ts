@@ -50,7 +50,7 @@ test('an endpoint whose head goes back and forth holds up nothing for good', asy
 test('without a quorum nothing becomes final, and what is accepted waits for it', async () => {
   trial = await Trial.start({ proxies: 2, options: { chain: { quorum: 2 } } });
   const service = await trial.service();
-  const heal = trial.proxies[1]?.set(failing(1));
+  const heal = trial.proxies[1]?.set(failing());
   trial.send();
   await trial.allAccepted();
   await until(async () => (await problems()).includes('QUORUM_MISSING'));

@@ -10,25 +10,39 @@ import { type Fault, RawAnswer, RpcError } from './rpc-proxy.ts';
 
 type Block = Record<string, unknown> & { readonly number: string; readonly hash: string };
 
-/** Half of all calls fail, or all: the service sees an error of JSON-RPC. */
+/** Whether the next call fails, of all calls of all endpoints that share it. */
+export type Turn = () => boolean;
+
+/** One of so many, strictly in turn: with calls that come in the same order each time, the same ones for ever. */
+export const everyOf = (calls: number): Turn => {
+  let count = 0;
+  return () => {
+    count += 1;
+    return count % calls === 0;
+  };
+};
+
+/** Half of all, as from a seed. */
+export const halfAtRandom = (seed: number): Turn => {
+  const below = seeded(seed);
+  return () => below(2) === 0;
+};
+
+/** The service sees an error of JSON-RPC. */
 export const failing =
-  (every = 2): Fault =>
+  (fails: Turn = everyOf(1)): Fault =>
   async (_call, next) => {
-    failures += 1;
-    if (failures % every === 0) throw new RpcError('internal error');
+    if (fails()) throw new RpcError('internal error');
     return await next();
   };
-let failures = 0;
 
 /** Too many requests, as a gateway says it: a status and a page that is no JSON-RPC. */
 export const busy =
-  (every = 2): Fault =>
+  (fails: Turn): Fault =>
   async (_call, next) => {
-    refusals += 1;
-    if (refusals % every === 0) throw new RawAnswer(429, 'Too Many Requests');
+    if (fails()) throw new RawAnswer(429, 'Too Many Requests');
     return await next();
   };
-let refusals = 0;
 
 /** The answer comes late: after the patience of the caller when `ms` is above it. */
 export const delaying =
