@@ -107,8 +107,8 @@ export class KeyTreeWalk {
   }
 }
 
-/** Nodes come out of packages that others made. */
-function assertKeyNode({ depth, prefix, node }: KeyNode): void {
+/** Nodes come out of packages that others made. @throws FormatError KEY_NODE_MALFORMED */
+export function assertKeyNode({ depth, prefix, node }: KeyNode): void {
   const isPlace =
     Number.isInteger(depth) &&
     depth >= 0 &&

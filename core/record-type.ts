@@ -24,4 +24,7 @@ export const RECORD = {
   last: 22,
   statementRequest: 24,
   enrolmentRequest: 25,
+  grantRequest: 26,
+  freshnessNote: 27,
+  revocationNote: 28,
 } as const;

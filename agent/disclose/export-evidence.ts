@@ -2,7 +2,7 @@
  * From the spool to an evidence bundle: opened leaves, headers, statements, receipts, header link.
  * Implements spec/bundle.md, "Items".
  */
-import { encodeBundle, MAX_BUNDLE_BYTES, MAX_ITEMS } from '../../core/bundle.ts';
+import { encodeBundle, MAX_BUNDLE_BYTES } from '../../core/bundle.ts';
 import {
   encodeEnrolmentItem,
   encodeHeaderItem,
@@ -15,6 +15,7 @@ import { OperationalError, UserError } from '../../core/errors.ts';
 import { decodeJournalBlock } from '../../core/journal-block.ts';
 import { KeyTreeWalk } from '../../core/key-tree.ts';
 import { MerkleTree } from '../../core/merkle.ts';
+import { MAX_ITEMS } from '../../core/sections.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
 import type { PublicKey } from '../../core/signature.ts';
 import { decodeStatement, leafIndexOf } from '../../core/statement.ts';

@@ -43,9 +43,32 @@ import { FormatError } from '../../core/errors.ts';
 import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
 import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
 import { decodeGrant, encodeGrant, grantHash, verifyGrant } from '../../core/grant.ts';
+import {
+  decodeNote,
+  encodeNote,
+  type NoteKind,
+  noteDigest,
+  verifyNote,
+} from '../../core/grant-notes.ts';
+import {
+  decodeGrantRequest,
+  encodeGrantRequest,
+  requestDigest,
+  verifyRequestSignature,
+} from '../../core/grant-request.ts';
 import { decodeJournalBlock, encodeJournalBlock } from '../../core/journal-block.ts';
 import { decodeJournalBody, encodeJournalBody } from '../../core/journal-body.ts';
 import { decodeLastRecord, encodeLastRecord } from '../../core/last-record.ts';
+import {
+  decodeKeyNodesItem,
+  decodePackage,
+  decodePackageContents,
+  decodeSealedChunkItem,
+  encodeKeyNodesItem,
+  encodePackage,
+  encodePackageContents,
+  encodeSealedChunkItem,
+} from '../../core/package.ts';
 import { decodePresenceMap, encodePresenceLeaf } from '../../core/presence-leaf.ts';
 import {
   decodeAnchoredWindow,
@@ -168,6 +191,9 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'evm-anchor': runEvmAnchor,
   'fork-proof': runForkProof,
   grant: runGrant,
+  'grant-request': runGrantRequest,
+  'freshness-note': (input) => runNote('freshness', input),
+  'revocation-note': (input) => runNote('revocation', input),
   inclusion: codec(decodeInclusion, encodeInclusion),
   'inclusion-levels': runInclusionLevels,
   'journal-block': codec(decodeJournalBlock, encodeJournalBlock),
@@ -175,6 +201,15 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     const leaves = decodedAgain(hex(input, 'bytes'), decodeJournalBody, encodeJournalBody);
     return plainObject({ leaves });
   },
+  package: codec(decodePackage, encodePackage),
+  'package-contents': (input) => {
+    const bytes = hex(input, 'bytes');
+    const sections = decodedAgain(bytes, decodePackageContents, encodePackageContents);
+    const used = Object.entries(sections).filter(([, items]) => items.length > 0);
+    return plainObject({ sections: Object.fromEntries(used) });
+  },
+  'package-key-nodes': codec(decodeKeyNodesItem, encodeKeyNodesItem),
+  'package-sealed-chunk': codec(decodeSealedChunkItem, encodeSealedChunkItem),
   'packed-block-leaf': (input) => {
     const { count, body } = decodePackedBlockLeaf(hex(input, 'packed'));
     return plainObject({ count, payload: body });
@@ -289,6 +324,24 @@ function runForkProof(input: VectorInput): object {
 function runGrant(input: VectorInput): object {
   const signed = decodedAgain(hex(input, 'bytes'), decodeGrant, encodeGrant);
   return plainObject({ ...signed, hash: grantHash(signed.grant), owner: verifyGrant(signed) });
+}
+
+function runGrantRequest(input: VectorInput): object {
+  const read = decodedAgain(hex(input, 'bytes'), decodeGrantRequest, encodeGrantRequest);
+  verifyRequestSignature(read);
+  const { request, signature, grant } = read;
+  const digest = requestDigest(request);
+  return plainObject({ request, signature, digest, grantHash: grantHash(grant.grant) });
+}
+
+function runNote(kind: NoteKind, input: VectorInput): object {
+  const signed = decodedAgain(
+    hex(input, 'bytes'),
+    (bytes) => decodeNote(kind, bytes),
+    (note) => encodeNote(kind, note),
+  );
+  const digest = noteDigest(kind, signed.note);
+  return plainObject({ ...signed, digest, owner: verifyNote(kind, signed) });
 }
 
 function runInclusionLevels(input: VectorInput): object {
