@@ -24,6 +24,7 @@ export type AgentConfig = {
   readonly journal: { readonly blockMs: number };
   readonly spool: { readonly maxBytes: number; readonly maxAgeDays: number };
   readonly clock: { readonly gpsd: HostPort | undefined };
+  readonly disclose: DiscloseSettings;
   /** None: no metrics are served. */
   readonly metrics: HostPort | undefined;
   readonly service: AnchorServiceAccess;
@@ -31,6 +32,13 @@ export type AgentConfig = {
   readonly nextServices: readonly AnchorServiceAccess[];
   /** After the promised time, until a statement without a receipt goes on. */
   readonly overdueAfterMs: number;
+};
+
+export type DiscloseSettings = {
+  /** GrantRegistry, on the chain of the enrolment; none: no request is answered. */
+  readonly grantRegistry: Uint8Array | undefined;
+  /** What shows that a grant stands may be so old. */
+  readonly maxStateAgeHours: number;
 };
 
 export type AnchorServiceAccess = {
@@ -91,6 +99,7 @@ export const DEFAULTS = {
   journal: { blockMs: 90 },
   spool: { maxBytes: 4 * 2 ** 30, maxAgeDays: 365 },
   clock: { gpsd: undefined },
+  disclose: { grantRegistry: undefined, maxStateAgeHours: 24 },
   metrics: undefined,
   nextServices: [],
   // Finality takes a quarter of an hour on the slowest chains, and clocks differ.
@@ -135,6 +144,15 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     })),
     clock: root.section('clock', (clock) => ({
       gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),
+    })),
+    disclose: root.section('disclose', (disclose) => ({
+      grantRegistry: disclose.hexOrNone('grant_registry', 20),
+      maxStateAgeHours: disclose.integer(
+        'max_state_age_hours',
+        1,
+        720,
+        DEFAULTS.disclose.maxStateAgeHours,
+      ),
     })),
     metrics: root.section('metrics', readMetrics),
     service,

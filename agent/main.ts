@@ -1,14 +1,19 @@
 /**
  * The agent's composition root: the only file of the agent that knows the adapters of the machine.
  */
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { toHex } from '../core/bytes.ts';
+import { encodeCustodyRecord } from '../core/custody-record.ts';
 import { UserError } from '../core/errors.ts';
 import type { PublicKey } from '../core/signature.ts';
+import type { BeaconBlock } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
 import { openNativeCapture } from '../hw/can/native-capture.ts';
 import { openSocketcan } from '../hw/can/socketcan-capture.ts';
 import { openClockQuality } from '../hw/clock/clock-quality.ts';
 import { readMachineClock } from '../hw/clock/machine-clock.ts';
+import { hpkeSeal } from '../hw/crypto/hpke.ts';
 import { nativeAead } from '../hw/crypto/native-aead.ts';
 import { nativeDeflate } from '../hw/crypto/native-deflate.ts';
 import { fastVerifyDigest } from '../hw/crypto/native-ecdsa.ts';
@@ -21,11 +26,14 @@ import { openReplay } from '../hw/replay/candump-replay.ts';
 import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
-import type { AgentConfig, LiveCapture } from './config.ts';
+import type { AgentConfig, DiscloseSettings, LiveCapture } from './config.ts';
 import { type ExportSelection, exportEvidence } from './disclose/export-evidence.ts';
 import { exportPromises } from './disclose/promises.ts';
+import { type Answer, answerRequest, recentBeacons, takeRevocation } from './disclosure.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
+import { writeWhole } from './folder.ts';
+import type { LeaveCustody } from './grants/ports.ts';
 import { readStorageKey } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
@@ -134,6 +142,50 @@ export function exportFromUnit(
 export function exportPromisesFromUnit(dataDir: string): Uint8Array {
   using spool = openUnitForReading(dataDir);
   return exportPromises(spool, primitives.sha256);
+}
+
+/**
+ * Answers a grantee's request, beside a running agent or without one; what it decides is recorded either way.
+ * @param giveName puts the package where the grantee finds it: the last thing that happens
+ * @throws UserError SPOOL_MISSING, KEY_FILE_*; and as `answerRequest`
+ */
+export function answerForUnit(
+  dataDir: string,
+  settings: DiscloseSettings,
+  request: Uint8Array,
+  giveName: (bytes: Uint8Array) => void,
+  onChunk: (done: number, total: number) => void,
+): Answer {
+  using archive = openUnitForReading(dataDir);
+  const leaveCustody = custodyOf(dataDir);
+  const ofUnit = { dataDir, archive, machine: MACHINE, settings, leaveCustody };
+  return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, giveName);
+}
+
+/** Takes an owner's word that a grant is revoked. @returns the grant's hash. @throws as `takeRevocation` */
+export function revokeForUnit(dataDir: string, note: Uint8Array): Uint8Array {
+  using archive = openUnitForReading(dataDir);
+  const leaveCustody = custodyOf(dataDir);
+  return takeRevocation(note, { dataDir, archive, machine: MACHINE, leaveCustody });
+}
+
+/** Newest first: blocks at which a request to this unit can be proven now. @throws UserError SPOOL_MISSING, KEY_FILE_* */
+export function beaconsOfUnit(
+  dataDir: string,
+  { maxStateAgeHours }: DiscloseSettings,
+): readonly BeaconBlock[] {
+  using archive = openUnitForReading(dataDir);
+  const ageNs = BigInt(maxStateAgeHours) * 3_600_000_000_000n;
+  return [...recentBeacons(archive, readMachineClock().wallNs - ageNs)];
+}
+
+/** A file of the inbox of custody records, durable when it returns (spec/custody.md). */
+function custodyOf(dataDir: string): LeaveCustody {
+  return (content) => {
+    const record = encodeCustodyRecord({ ...content, seq: 0, previousHash: undefined });
+    const moment = `${content.wallNs}`.padStart(20, '0');
+    writeWhole(join(dataDir, 'custody'), `${moment}-${toHex(nativeRandom(8))}.cbor`, record);
+  };
 }
 
 function openUnitForReading(dataDir: string) {

@@ -147,6 +147,8 @@ export const COMMIT_POINTS = [
   'segment-given-up',
   'segment-evicted',
   'history-forgotten',
+  'disclosure-recorded',
+  'request-answered',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 
