@@ -26,6 +26,8 @@ import type { Archive } from './ports.ts';
 const SECOND_NS = 1_000_000_000n;
 /** Headers that are looked at in one go. */
 const PAGE = 1024;
+/** More than a day of them. */
+const MAX_HEADERS = 1 << 17;
 
 /** Seals to a person (spec/sealing.md). @throws FormatError HPKE_KEY */
 export type SealTo = (key: Uint8Array, info: Uint8Array, plain: Uint8Array) => Uint8Array;
@@ -155,7 +157,7 @@ function viewOf(parts: DisclosureParts, enrolment: KeptEnrolment | undefined): U
     grantRegistry,
     maxStateAgeS,
     beacons: () => {
-      known ??= [...recentBeacons(archive, nowNs - BigInt(maxStateAgeS) * SECOND_NS)];
+      known ??= [...recentBeacons(archive)];
       return known;
     },
     isRevoked: (hash) => isRevoked(dataDir, hash),
@@ -166,15 +168,17 @@ function viewOf(parts: DisclosureParts, enrolment: KeptEnrolment | undefined): U
   };
 }
 
-/** Of chunks that were sealed since then, newest first, each once. */
-export function* recentBeacons(archive: Archive, sinceNs: bigint): Iterable<BeaconBlock> {
+/** Of the newest chunks, newest first. A chunk’s clock says nothing here: in a replay it is that of the log. */
+export function* recentBeacons(archive: Archive): Iterable<BeaconBlock> {
   let before: BeaconBlock | undefined;
+  let seen = 0;
   for (let log = archive.identity()?.log ?? -1; log >= 0; log--) {
     for (let to = archive.lastChunk(log)?.seq ?? -1; to >= 0; to -= PAGE) {
+      if (seen >= MAX_HEADERS) return;
       const page = archive.chunks(log, Math.max(0, to - PAGE + 1), to).toReversed();
+      seen += page.length;
       for (const { header } of page) {
-        const { beacon, wallEndNs } = decodeChunkHeader(header);
-        if (wallEndNs < sinceNs) return;
+        const { beacon } = decodeChunkHeader(header);
         if (beacon === undefined || (before && equalBytes(before.hash, beacon.hash))) continue;
         before = beacon;
         yield beacon;

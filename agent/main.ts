@@ -169,14 +169,15 @@ export function revokeForUnit(dataDir: string, note: Uint8Array): Uint8Array {
   return takeRevocation(note, { dataDir, archive, machine: MACHINE, leaveCustody });
 }
 
-/** Newest first: blocks at which a request to this unit can be proven now. @throws UserError SPOOL_MISSING, KEY_FILE_* */
-export function beaconsOfUnit(
-  dataDir: string,
-  { maxStateAgeHours }: DiscloseSettings,
-): readonly BeaconBlock[] {
+/** The newest first: blocks under which a request to this unit can be proven. @throws UserError SPOOL_MISSING, KEY_FILE_* */
+export function beaconsOfUnit(dataDir: string, limit: number): readonly BeaconBlock[] {
   using archive = openUnitForReading(dataDir);
-  const ageNs = BigInt(maxStateAgeHours) * 3_600_000_000_000n;
-  return [...recentBeacons(archive, readMachineClock().wallNs - ageNs)];
+  const newest: BeaconBlock[] = [];
+  for (const beacon of recentBeacons(archive)) {
+    if (newest.length === limit) break;
+    newest.push(beacon);
+  }
+  return newest;
 }
 
 /** A file of the inbox of custody records, durable when it returns (spec/custody.md). */

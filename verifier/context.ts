@@ -7,6 +7,7 @@ import { type Anchoring, readAnchoring } from './anchoring.ts';
 import { type Bounds, readBounds } from './bounds.ts';
 import { type EnrolmentReading, readEnrolments } from './enrolments.ts';
 import type { Evidence } from './evidence.ts';
+import { type GrantReading, readGrants } from './grants.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
 import type { TrustPolicy } from './policy.ts';
 import { type Readings, readOpenedChunks } from './readings.ts';
@@ -27,6 +28,7 @@ export type Context = {
   readonly acceptances: readonly AcceptanceReading[];
   readonly enrolments: readonly EnrolmentReading[];
   readonly registry: readonly RegistryReading[];
+  readonly grants: readonly GrantReading[];
   readonly bounds: Bounds;
 };
 
@@ -44,6 +46,7 @@ export function readContext(
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
     enrolments: readEnrolments(evidence.enrolments, verifyDigest),
+    grants: readGrants(evidence.grants, policy),
     registry: readRegistry(evidence.registry, anchoring, policy),
     readings: readOpenedChunks(evidence, trail, verifyDigest, hash),
     bounds: readBounds(trail.headers, inclusions, anchoring, stamps),

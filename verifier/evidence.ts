@@ -23,7 +23,7 @@ import { FormatError } from '../core/errors.ts';
 import type { HeaderLink } from '../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../core/evm/header-link-record.ts';
 import { decodeForkProof, type ForkProof } from '../core/fork-proof.ts';
-import { decodeGrant } from '../core/grant.ts';
+import { decodeGrant, type SignedGrant } from '../core/grant.ts';
 import type { Hash } from '../core/hash.ts';
 import { decodeJournalBlock, type JournalBlock } from '../core/journal-block.ts';
 import {
@@ -104,13 +104,16 @@ export type Evidence = {
   readonly acceptances: readonly AcceptedMessage[];
   readonly enrolments: readonly EnrolmentItem[];
   readonly registry: readonly RegistryFacts[];
+  readonly grants: readonly SignedGrant[];
   /** Sections whose items parse, and whose checks are still to come: how many items. */
   readonly unread: Readonly<Record<UnreadSection, number>>;
 };
 
+/** Each costs a signature and is held against each chunk. */
+const MAX_GRANTS = 256;
+
 /** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
 const UNREAD = {
-  grants: decodeGrant,
   custody: (item: Uint8Array) => decodeCustodyRecord(unverifiedPayload(item)),
 } as const;
 export type UnreadSection = keyof typeof UNREAD;
@@ -158,6 +161,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
     acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
     enrolments: items(parts, 'enrolments', readEnrolmentItem),
     registry: items(parts, 'registry', decodeRegistryFacts),
+    grants: readGrants(parts),
     unread: countUnread(parts),
   };
 }
@@ -167,6 +171,13 @@ function readEnrolmentItem(bytes: Uint8Array): EnrolmentItem {
   const item = decodeEnrolmentItem(bytes);
   decodeEnrolment(unverifiedPayload(item.enrolment));
   return item;
+}
+
+function readGrants(parts: BundleParts): readonly SignedGrant[] {
+  if (parts.sections.grants.length > MAX_GRANTS) {
+    throw new FormatError('BUNDLE_ITEMS', `expected at most ${MAX_GRANTS} grants`);
+  }
+  return items(parts, 'grants', decodeGrant);
 }
 
 function countUnread(parts: BundleParts): Evidence['unread'] {

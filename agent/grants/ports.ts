@@ -23,7 +23,7 @@ export type UnitView = {
   /** GrantRegistry, as the unit is configured; on the chain of the enrolment. */
   readonly grantRegistry: Uint8Array;
   readonly maxStateAgeS: number;
-  /** Blocks that chunk headers of this unit name, newest first: those of the last `maxStateAgeS`. */
+  /** Blocks that the newest chunk headers of this unit name, newest first. How old a block is, its own time says. */
   beacons(): Iterable<BeaconBlock>;
   /** That no more than this unit's own notes know it. */
   isRevoked(grantHash: Uint8Array): boolean;

@@ -17,11 +17,6 @@ function unread(section: UnreadSection, absent: string, item: string) {
   };
 }
 
-export const checkGrant = unread(
-  'grants',
-  'no grant: whether the owner released these streams is not shown',
-  'grant',
-);
 export const checkCustody = unread(
   'custody',
   'no custody record: who held the data is not shown',
