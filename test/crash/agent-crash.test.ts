@@ -14,11 +14,13 @@ import { serviceOptions, startTestService } from '../anchor-service/support/serv
 import { serviceVerdicts } from '../e2e/service-verdicts.ts';
 import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
+import { DISCLOSURE_POINTS } from './disclosing-unit.ts';
 import { SPOOL_POINTS } from './spool-process.ts';
 
 /** Those that a replay passes; those of a live capture and of the spool alone have tests of their own. */
 const POINTS = COMMIT_POINTS.filter(
-  (point) => point !== 'block-synced' && !SPOOL_POINTS.includes(point),
+  (point) =>
+    point !== 'block-synced' && !SPOOL_POINTS.includes(point) && !DISCLOSURE_POINTS.includes(point),
 );
 
 const LOG = crashLog(8);
