@@ -33,7 +33,7 @@ const TYPES = { freshness: RECORD.freshnessNote, revocation: RECORD.revocationNo
 const STRUCTS = { freshness: 'GrantNotRevoked', revocation: 'GrantRevoked' } as const;
 
 /** What a wallet shows to the owner, who signs it. */
-export function noteTypedData(kind: NoteKind, note: GrantNote): TypedData {
+function noteTypedData(kind: NoteKind, note: GrantNote): TypedData {
   return {
     domain: { chainId: note.chainId, verifyingContract: note.contract },
     structName: STRUCTS[kind],

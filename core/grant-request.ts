@@ -20,7 +20,7 @@ import { RECORD } from './record-type.ts';
 import { decodeRegistryFacts, type RegistryFacts } from './registry-facts.ts';
 import { type TypedData, typedDataDigest } from './typed-data.ts';
 
-export const MAX_REQUEST_BYTES = 8 << 20;
+const MAX_REQUEST_BYTES = 8 << 20;
 const MAX_FACTS = 4;
 const MAX_PART_BYTES = 1 << 20;
 
@@ -53,7 +53,7 @@ export type ReadRequest = SignedRequest & {
 };
 
 /** What a wallet shows to the grantee, who signs it. @throws FormatError of the grant */
-export function requestTypedData(request: GrantRequest, hash: Hash = sha256): TypedData {
+function requestTypedData(request: GrantRequest, hash: Hash = sha256): TypedData {
   const { grant } = decodeGrant(request.grant);
   return {
     domain: { chainId: grant.chainId, verifyingContract: grant.contract },

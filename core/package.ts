@@ -2,7 +2,7 @@
  * Package `.wmks`: what a grant allows, sealed to its grantee. Its frame, and the items that only it has.
  * Implements spec/package.md. Opening what is in it: open-package.ts.
  */
-import { SECTION, type SectionName } from './bundle.ts';
+import { SECTION } from './bundle.ts';
 import { asciiBytes, concatBytes, equalBytes, joinBytes } from './bytes.ts';
 import { encodeCbor } from './cbor.ts';
 import { MAX_ENTRIES } from './chunk-header.ts';
@@ -24,8 +24,6 @@ const { leaves: _, ...OF_BUNDLE } = SECTION;
 const PACKAGE_SECTION = { ...OF_BUNDLE, keyNodes: 32, sealedChunks: 33 } as const;
 
 export type PackageSections = Readonly<Record<keyof typeof PACKAGE_SECTION, readonly Uint8Array[]>>;
-/** Sections that a package and a bundle share. */
-export type SharedSectionName = Exclude<SectionName, 'leaves'>;
 
 /** A `.wmks` file as anybody sees it. */
 export type SealedPackage = {
