@@ -16,7 +16,7 @@ import {
 import { asciiBytes, concatBytes } from '../../core/bytes.ts';
 import { FormatError, VerificationError } from '../../core/errors.ts';
 
-export const X25519_BYTES = 32;
+const X25519_BYTES = 32;
 const TAG_BYTES = 16;
 
 const KEM = asciiBytes('KEM');
