@@ -34,6 +34,7 @@ export type AgentConfig = {
   /** Defaults of `spool` and of `recordAtBoot` are those of the profile. */
   readonly privacy: { readonly profile: PrivacyProfile; readonly recordAtBoot: boolean };
   readonly clock: { readonly gpsd: HostPort | undefined };
+  readonly disclose: DiscloseSettings;
   /** None: no metrics are served. */
   readonly metrics: HostPort | undefined;
   readonly service: AnchorServiceAccess;
@@ -41,6 +42,13 @@ export type AgentConfig = {
   readonly nextServices: readonly AnchorServiceAccess[];
   /** After the promised time, until a statement without a receipt goes on. */
   readonly overdueAfterMs: number;
+};
+
+export type DiscloseSettings = {
+  /** GrantRegistry, on the chain of the enrolment; none: no request is answered. */
+  readonly grantRegistry: Uint8Array | undefined;
+  /** What shows that a grant stands may be so old. */
+  readonly maxStateAgeHours: number;
 };
 
 export type AnchorServiceAccess = {
@@ -107,6 +115,7 @@ export const DEFAULTS = {
   keys: { readableHours: 24, rootHolder: 'owner' },
   privacy: { profile: 'none', recordAtBoot: PRIVACY_PROFILES.none.recordAtBoot },
   clock: { gpsd: undefined },
+  disclose: { grantRegistry: undefined, maxStateAgeHours: 24 },
   metrics: undefined,
   nextServices: [],
   // Finality takes a quarter of an hour on the slowest chains, and clocks differ.
@@ -158,6 +167,15 @@ function toConfig(root: Settings, folder: string): AgentConfig {
     privacy,
     clock: root.section('clock', (clock) => ({
       gpsd: readHostPort(clock, 'gpsd', clock.textOrNone('gpsd')),
+    })),
+    disclose: root.section('disclose', (disclose) => ({
+      grantRegistry: disclose.hexOrNone('grant_registry', 20),
+      maxStateAgeHours: disclose.integer(
+        'max_state_age_hours',
+        1,
+        720,
+        DEFAULTS.disclose.maxStateAgeHours,
+      ),
     })),
     metrics: root.section('metrics', readMetrics),
     service,

@@ -6,6 +6,7 @@ import { UserError } from '../core/errors.ts';
 import type { HandOver } from '../core/hand-over.ts';
 import type { SealedRoots } from '../core/sealed-roots.ts';
 import type { PublicKey } from '../core/signature.ts';
+import type { BeaconBlock } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
 import { openNativeCapture } from '../hw/can/native-capture.ts';
 import { openSocketcan } from '../hw/can/socketcan-capture.ts';
@@ -26,7 +27,7 @@ import { surveyLog } from '../hw/replay/survey.ts';
 import { softwareHash } from '../hw/software-hash.ts';
 import { waitForOwner } from './between-owners.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
-import { type AgentConfig, DEFAULTS, type LiveCapture } from './config.ts';
+import { type AgentConfig, DEFAULTS, type DiscloseSettings, type LiveCapture } from './config.ts';
 import { leaveCustodyRecord } from './custody/inbox.ts';
 import { type KeptCustody, keptCustody } from './disclose/custody-records.ts';
 import {
@@ -36,11 +37,13 @@ import {
 } from './disclose/export-evidence.ts';
 import { type ExportedBy, exportRecord } from './disclose/export-record.ts';
 import { exportPromises } from './disclose/promises.ts';
+import { type Answer, answerRequest, recentBeacons, takeRevocation } from './disclosure.ts';
 import { finishEnd } from './end-epoch.ts';
 import { openEndedUplinks } from './ended-uplinks.ts';
 import { endingAtHandOver } from './ending-agent.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
+import type { LeaveCustody } from './grants/ports.ts';
 import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
@@ -235,6 +238,47 @@ export function pauseUnit(dataDir: string, pause: Pause): void {
 export function resumeUnit(dataDir: string): boolean {
   requireUnit(dataDir);
   return endPause(dataDir);
+}
+
+/**
+ * Answers a grantee's request, beside a running agent or without one; what it decides is recorded either way.
+ * @param giveName puts the package where the grantee finds it: the last thing that happens
+ * @throws UserError SPOOL_MISSING, KEY_FILE_*; and as `answerRequest`
+ */
+export function answerForUnit(
+  dataDir: string,
+  settings: DiscloseSettings,
+  request: Uint8Array,
+  giveName: (bytes: Uint8Array) => void,
+  onChunk: (done: number, total: number) => void,
+): Answer {
+  using archive = openUnitForReading(dataDir);
+  const leaveCustody = custodyOf(dataDir);
+  const ofUnit = { dataDir, archive, machine: MACHINE, settings, leaveCustody };
+  return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, giveName);
+}
+
+/** Takes an owner's word that a grant is revoked. @returns the grant's hash. @throws as `takeRevocation` */
+export function revokeForUnit(dataDir: string, note: Uint8Array): Uint8Array {
+  using archive = openUnitForReading(dataDir);
+  const leaveCustody = custodyOf(dataDir);
+  return takeRevocation(note, { dataDir, archive, machine: MACHINE, leaveCustody });
+}
+
+/** The newest first: blocks under which a request to this unit can be proven. @throws UserError SPOOL_MISSING, KEY_FILE_* */
+export function beaconsOfUnit(dataDir: string, limit: number): readonly BeaconBlock[] {
+  using archive = openUnitForReading(dataDir);
+  const newest: BeaconBlock[] = [];
+  for (const beacon of recentBeacons(archive)) {
+    if (newest.length === limit) break;
+    newest.push(beacon);
+  }
+  return newest;
+}
+
+/** A file of the inbox of custody records, durable when it returns (spec/custody.md). */
+function custodyOf(dataDir: string): LeaveCustody {
+  return (content) => leaveCustodyRecord(dataDir, content, nativeRandom);
 }
 
 function openUnitForReading(dataDir: string) {

@@ -206,6 +206,8 @@ export const COMMIT_POINTS = [
   'epoch-keys-destroyed',
   'epoch-moved',
   'epoch-ended',
+  'disclosure-recorded',
+  'request-answered',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 

@@ -4,7 +4,7 @@ import type { Io } from './io.ts';
 export type Command = { run(args: readonly string[], io: Io): Promise<number> };
 
 type Entry = {
-  readonly person: 'Car' | 'Owner' | 'Court' | 'Operator' | 'Anybody';
+  readonly person: 'Car' | 'Owner' | 'Grantee' | 'Court' | 'Operator' | 'Anybody';
   readonly summary: string;
   load(): Promise<Command>;
 };
@@ -40,6 +40,11 @@ export const COMMANDS = {
     summary: 'who got what: custody --data DIR | BUNDLE',
     load: () => import('./commands/custody.ts'),
   },
+  disclose: {
+    person: 'Car',
+    summary: 'answer a grantee: disclose --config FILE --request FILE --out FILE',
+    load: () => import('./commands/disclose.ts'),
+  },
   did: {
     person: 'Owner',
     summary: 'who an owner is: did --owner DIR',
@@ -55,10 +60,35 @@ export const COMMANDS = {
     summary: 'end an epoch, when the vehicle is sold: hand-over --owner DIR | --data DIR',
     load: () => import('./commands/hand-over.ts'),
   },
+  grant: {
+    person: 'Owner',
+    summary: 'let somebody see some streams: grant --owner DIR --grantee ADDRESS …',
+    load: () => import('./commands/grant.ts'),
+  },
+  revoke: {
+    person: 'Owner',
+    summary: 'take a grant back: revoke GRANT --owner DIR',
+    load: () => import('./commands/revoke.ts'),
+  },
+  grants: {
+    person: 'Owner',
+    summary: 'what was granted, and what stands: grants --owner DIR',
+    load: () => import('./commands/grants.ts'),
+  },
   registry: {
     person: 'Owner',
     summary: 'prove owner and key by the registry: registry BUNDLE --rpc URL',
     load: () => import('./commands/registry.ts'),
+  },
+  request: {
+    person: 'Grantee',
+    summary: 'ask a unit for what a grant allows: request GRANT --grantee DIR',
+    load: () => import('./commands/request.ts'),
+  },
+  open: {
+    person: 'Grantee',
+    summary: 'open what a unit released: open PACKAGE --grantee DIR --out FILE',
+    load: () => import('./commands/open.ts'),
   },
   verify: {
     person: 'Court',

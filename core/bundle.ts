@@ -5,13 +5,11 @@
 import { asciiBytes, concatBytes, equalBytes, joinBytes } from './bytes.ts';
 import { FormatError } from './errors.ts';
 import { type Hash, sha256 } from './hash.ts';
-import { ByteReader, writeVarint } from './varint.ts';
+import { decodeSections, encodeSections } from './sections.ts';
 
 const MAGIC = asciiBytes('wmk-ev0\n');
 const DIGEST_BYTES = 32;
 export const MAX_BUNDLE_BYTES = 1 << 30;
-/** Of one section: twelve days of chunks. */
-export const MAX_ITEMS = 1 << 20;
 
 /** Sections by number, in the order of the file. */
 export const SECTION = {
@@ -36,9 +34,6 @@ export const SECTION = {
 
 export type SectionName = keyof typeof SECTION;
 
-/** A reader may pass over unknown sections from here on, and must say so; below, it refuses them. */
-const FIRST_OPTIONAL_SECTION = 64;
-
 export type Sections = Readonly<Record<SectionName, readonly Uint8Array[]>>;
 
 export type BundleParts = {
@@ -50,23 +45,8 @@ export type BundleParts = {
 
 /** Empty sections are left out. */
 export function encodeBundle(sections: Partial<Sections>, hash: Hash = sha256): Uint8Array {
-  const parts: Uint8Array[] = [MAGIC];
-  for (const [name, number] of Object.entries(SECTION) as [SectionName, number][]) {
-    const items = sections[name] ?? [];
-    if (items.length > 0) parts.push(encodeSection(number, items));
-  }
-  const body = joinBytes(parts);
+  const body = joinBytes([MAGIC, encodeSections(SECTION, sections)]);
   return concatBytes(body, hash(body));
-}
-
-function encodeSection(number: number, items: readonly Uint8Array[]): Uint8Array {
-  const content = joinBytes(items.flatMap((item) => [varint(item.length), item]));
-  return concatBytes(Uint8Array.of(number), varint(content.length), content);
-}
-
-function varint(value: number): Uint8Array {
-  const out = new Uint8Array(8);
-  return out.slice(0, writeVarint(out, 0, value));
 }
 
 /**
@@ -84,41 +64,5 @@ export function decodeBundle(bytes: Uint8Array, hash: Hash = sha256): BundlePart
   if (end < MAGIC.length) throw new FormatError('BUNDLE_TRUNCATED', 'expected a digest at the end');
   const body = bytes.subarray(0, end);
   const digestMatches = equalBytes(hash(body), bytes.subarray(end));
-  return { ...readSections(body.subarray(MAGIC.length)), digestMatches };
-}
-
-function readSections(body: Uint8Array): Omit<BundleParts, 'digestMatches'> {
-  const byNumber = new Map<number, readonly Uint8Array[]>();
-  const unknownSections: number[] = [];
-  const known: readonly number[] = Object.values(SECTION);
-  const reader = new ByteReader(body, 'BUNDLE_TRUNCATED');
-  let previous = 0;
-  while (reader.remaining > 0) {
-    const number = reader.byte();
-    if (number <= previous) {
-      throw new FormatError('BUNDLE_SECTION_ORDER', `section ${number} stands after ${previous}`);
-    }
-    previous = number;
-    const content = reader.take(reader.varint());
-    if (known.includes(number)) byNumber.set(number, readItems(content));
-    else if (number >= FIRST_OPTIONAL_SECTION) unknownSections.push(number);
-    else throw new FormatError('BUNDLE_SECTION_UNKNOWN', `section ${number} is not known`);
-  }
-  const sections = Object.fromEntries(
-    Object.entries(SECTION).map(([name, number]) => [name, byNumber.get(number) ?? []]),
-  ) as Record<SectionName, readonly Uint8Array[]>;
-  return { sections, unknownSections };
-}
-
-function readItems(content: Uint8Array): readonly Uint8Array[] {
-  const items: Uint8Array[] = [];
-  const reader = new ByteReader(content, 'BUNDLE_TRUNCATED');
-  while (reader.remaining > 0) {
-    if (items.length === MAX_ITEMS) throw new FormatError('BUNDLE_ITEMS', 'too many items');
-    items.push(reader.take(reader.varint()));
-  }
-  if (items.length === 0) {
-    throw new FormatError('BUNDLE_ITEMS', 'expected empty sections to be left out');
-  }
-  return items;
+  return { ...decodeSections(SECTION, body.subarray(MAGIC.length)), digestMatches };
 }

@@ -133,7 +133,7 @@ export class KeyTreeWalk implements KeyWalk {
   }
 }
 
-/** Nodes come out of packages that others made. */
+/** Nodes come out of packages that others made. @throws FormatError KEY_NODE_MALFORMED */
 export function assertKeyNode({ depth, prefix, node }: KeyNode): void {
   const isPlace =
     Number.isInteger(depth) &&

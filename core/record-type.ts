@@ -24,6 +24,9 @@ export const RECORD = {
   last: 22,
   statementRequest: 24,
   enrolmentRequest: 25,
+  grantRequest: 26,
+  freshnessNote: 27,
+  revocationNote: 28,
   handOver: 29,
   erasureOrder: 30,
 } as const;

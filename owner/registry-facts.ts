@@ -1,5 +1,5 @@
 /**
- * Puts into a bundle what the registry says of its enrolments, under the block that the bundle links everything to.
+ * Puts into a bundle what the registries say of its enrolments and grants, under the block that the bundle links everything to.
  * Implements spec/registry-facts.md; whoever has the bundle can do it, the unit has no chain to look at.
  */
 import { decodeBundle, encodeBundle } from '../core/bundle.ts';
@@ -11,8 +11,9 @@ import { UserError } from '../core/errors.ts';
 import { type BlockHeader, decodeBlockHeader } from '../core/evm/block-header.ts';
 import { verifyHeaderLink } from '../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../core/evm/header-link-record.ts';
+import { decodeGrant, grantHash } from '../core/grant.ts';
 import { encodeRegistryFacts } from '../core/registry-facts.ts';
-import { enrolmentCommitment, epochSlot, keySlot } from '../core/registry-words.ts';
+import { enrolmentCommitment, epochSlot, keySlot, revocationSlot } from '../core/registry-words.ts';
 import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
 import { wordProver } from './chain/prove-words.ts';
 
@@ -34,20 +35,31 @@ export async function withRegistryFacts(bundle: Uint8Array, rpc: string): Promis
     const { enrolment } = decodeEnrolment(payload);
     return { enrolment, id: recordId('enrolment', enrolment.deviceKey, payload) };
   });
-  if (enrolled.length === 0) {
+  const grants = sections.grants.map((item) => decodeGrant(item).grant);
+  if (enrolled.length + grants.length === 0) {
     throw new UserError('REGISTRY_NO_ENROLMENT', 'the bundle has no enrolment to look up');
   }
+  const questions = [
+    ...enrolled.map(({ enrolment, id }) => ({
+      ...{ chainId: enrolment.chainId, contract: enrolment.contract },
+      slots: slotsOf(enrolment, id),
+    })),
+    ...grants.map((grant) => ({
+      ...{ chainId: grant.chainId, contract: grant.contract },
+      slots: [revocationSlot(grant.owner, grantHash(grant))],
+    })),
+  ];
   const endpoint = await openEthereumEndpoint(rpc);
   try {
     const prove = wordProver(endpoint);
     const registry: Uint8Array[] = [];
-    for (const { enrolment, id } of enrolled) {
-      if (enrolment.chainId !== endpoint.chainId) {
-        const message = `expected an endpoint of chain ${enrolment.chainId}, got chain ${endpoint.chainId}`;
+    for (const { chainId, contract, slots } of questions) {
+      if (chainId !== endpoint.chainId) {
+        const message = `expected an endpoint of chain ${chainId}, got chain ${endpoint.chainId}`;
         throw new UserError('REGISTRY_OTHER_CHAIN', message);
       }
-      const newest = newestBlock(sections.links, enrolment.chainId);
-      const facts = await prove(enrolment.contract, slotsOf(enrolment, id), newest.number);
+      const newest = newestBlock(sections.links, chainId);
+      const facts = await prove(contract, slots, newest.number);
       if (!equalBytes(decodeBlockHeader(facts.header).hash, newest.hash)) {
         const message = `the endpoint has another block ${newest.number} than the bundle is linked to`;
         throw new UserError('REGISTRY_OTHER_CHAIN', message);

@@ -8,6 +8,7 @@ import { type Bounds, readBounds } from './bounds.ts';
 import { type CustodyReading, readCustody } from './custody.ts';
 import { type EnrolmentReading, readEnrolments } from './enrolments.ts';
 import type { Evidence } from './evidence.ts';
+import { type GrantReading, readGrants } from './grants.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
 import type { TrustPolicy } from './policy.ts';
 import { type Readings, readOpenedChunks } from './readings.ts';
@@ -29,6 +30,7 @@ export type Context = {
   readonly enrolments: readonly EnrolmentReading[];
   readonly registry: readonly RegistryReading[];
   readonly custody: CustodyReading;
+  readonly grants: readonly GrantReading[];
   readonly bounds: Bounds;
 };
 
@@ -47,6 +49,7 @@ export function readContext(
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
     enrolments: readEnrolments(evidence.enrolments, verifyDigest),
+    grants: readGrants(evidence.grants, policy),
     registry: readRegistry(evidence.registry, anchoring, policy),
     readings,
     custody: readCustody(evidence.custody, readings, policy, verifyDigest),

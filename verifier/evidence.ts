@@ -23,7 +23,7 @@ import { FormatError } from '../core/errors.ts';
 import type { HeaderLink } from '../core/evm/header-link.ts';
 import { decodeHeaderLink } from '../core/evm/header-link-record.ts';
 import { decodeForkProof, type ForkProof } from '../core/fork-proof.ts';
-import { decodeGrant } from '../core/grant.ts';
+import { decodeGrant, type SignedGrant } from '../core/grant.ts';
 import type { Hash } from '../core/hash.ts';
 import { decodeJournalBlock, type JournalBlock } from '../core/journal-block.ts';
 import {
@@ -109,15 +109,11 @@ export type Evidence = {
   readonly registry: readonly RegistryFacts[];
   /** That stand alone. */
   readonly custody: readonly CustodyItem[];
-  /** Sections whose items parse, and whose checks are still to come: how many items. */
-  readonly unread: Readonly<Record<UnreadSection, number>>;
+  readonly grants: readonly SignedGrant[];
 };
 
-/** Their items must parse, so that a bundle that is well-formed today is so tomorrow. */
-const UNREAD = {
-  grants: decodeGrant,
-} as const;
-export type UnreadSection = keyof typeof UNREAD;
+/** Each costs a signature and is held against each chunk. */
+const MAX_GRANTS = 256;
 
 /** @throws FormatError BUNDLE_*, and those of the items; its message names the item */
 export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
@@ -166,7 +162,7 @@ export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
       bytes: item,
       record: decodeCustodyRecord(unverifiedPayload(item)),
     })),
-    unread: countUnread(parts),
+    grants: readGrants(parts),
   };
 }
 
@@ -177,12 +173,11 @@ function readEnrolmentItem(bytes: Uint8Array): EnrolmentItem {
   return item;
 }
 
-function countUnread(parts: BundleParts): Evidence['unread'] {
-  const counts = Object.entries(UNREAD).map(([name, read]) => [
-    name,
-    items<unknown>(parts, name as UnreadSection, read).length,
-  ]);
-  return Object.fromEntries(counts) as Evidence['unread'];
+function readGrants(parts: BundleParts): readonly SignedGrant[] {
+  if (parts.sections.grants.length > MAX_GRANTS) {
+    throw new FormatError('BUNDLE_ITEMS', `expected at most ${MAX_GRANTS} grants`);
+  }
+  return items(parts, 'grants', decodeGrant);
 }
 
 function items<T>(

@@ -40,6 +40,12 @@ export type TrustPolicyFile = {
     readonly contract: string;
     readonly codeHash: string;
   }[];
+  /** Wallets that are contracts, and digests that whoever wrote this policy has seen each accept. */
+  readonly wallets?: readonly {
+    readonly chainId: string;
+    readonly address: string;
+    readonly accepts: readonly string[];
+  }[];
   /** From whom time stamps are believed (RFC 3161). */
   readonly timestampAuthorities: readonly {
     readonly class: AuthorityClass;

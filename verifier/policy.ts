@@ -31,12 +31,21 @@ export type TrustedRegistry = {
   readonly codeHash: Uint8Array;
 };
 
+/** A wallet that is a contract, and what whoever wrote the policy has seen it accept (ERC-1271). */
+export type TrustedWallet = {
+  readonly chainId: bigint;
+  readonly address: Uint8Array;
+  /** Digests of 32 bytes in hexadecimal, lower case. */
+  readonly accepts: ReadonlySet<string>;
+};
+
 export type TrustPolicy = {
   readonly deviceKeys: readonly PublicKey[];
   /** Of anchor services, under which broken promises and acceptances are judged. */
   readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
   readonly registries: readonly TrustedRegistry[];
+  readonly wallets: readonly TrustedWallet[];
   readonly timestampAuthorities: readonly (TrustedAuthority & { readonly class: AuthorityClass })[];
   readonly required: readonly CheckCode[];
   /** The policy as it was read, with what it left out filled in; the report prints it. */
@@ -62,6 +71,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   const registries = root.has('registries')
     ? root.objects('registries').map(readTrustedRegistry)
     : [];
+  const wallets = root.has('wallets') ? root.objects('wallets').map(readWallet) : [];
   const authorities = root.objects('timestampAuthorities').map(readAuthority);
   const required = root.has('required') ? readRequired(root) : DEFAULT_REQUIRED;
   root.end();
@@ -82,6 +92,10 @@ export function parseTrustPolicy(text: string): TrustPolicy {
     registries.map(({ file }) => `${file.chainId} ${file.contract}`),
   );
   requireOnce(
+    'wallet',
+    wallets.map(({ file }) => `${file.chainId} ${file.address}`),
+  );
+  requireOnce(
     'time stamp authority',
     authorities.map(({ file }) => file.certificate),
   );
@@ -90,6 +104,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
     serviceKeys: serviceKeys.map(({ key }) => key),
     chains: chains.map(({ chain }) => chain),
     registries: registries.map(({ registry }) => registry),
+    wallets: wallets.map(({ wallet }) => wallet),
     timestampAuthorities: authorities.map(({ authority }) => authority),
     required,
     file: {
@@ -100,6 +115,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
       ...(serviceKeys.length === 0 ? {} : { serviceKeys: serviceKeys.map(({ file }) => file) }),
       chains: chains.map(({ file }) => file),
       ...(registries.length === 0 ? {} : { registries: registries.map(({ file }) => file) }),
+      ...(wallets.length === 0 ? {} : { wallets: wallets.map(({ file }) => file) }),
       timestampAuthorities: authorities.map(({ file }) => file),
       required,
     },
@@ -177,6 +193,23 @@ function readTrustedRegistry(object: JsonObject): {
     codeHash: `0x${toHex(registry.codeHash)}`,
   };
   return { registry, file };
+}
+
+function readWallet(object: JsonObject): {
+  readonly wallet: TrustedWallet;
+  readonly file: NonNullable<TrustPolicyFile['wallets']>[number];
+} {
+  const chainId = object.uint64('chainId');
+  const address = object.hex('address', 20);
+  const accepts = object.texts('accepts').map((text) => toHex(hexOf('accepts', text, 32)));
+  object.end();
+  requireOnce('digest of a wallet', accepts);
+  const file = {
+    chainId: `${chainId}`,
+    address: `0x${toHex(address)}`,
+    accepts: accepts.map((digest) => `0x${digest}`),
+  };
+  return { wallet: { chainId, address, accepts: new Set(accepts) }, file };
 }
 
 function readAuthority(object: JsonObject): {

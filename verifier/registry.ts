@@ -62,6 +62,11 @@ function proven(facts: RegistryFacts, named: TrustedRegistry | undefined): Block
   return block;
 }
 
+/** Whether what the record says may be used: it proves, and leads to a block and a contract that the policy names. */
+export function isUsable({ problem, isNamed, standing, isChecked }: RegistryReading): boolean {
+  return problem === undefined && isNamed && standing === 'linked' && isChecked;
+}
+
 /** Which records have a word, so that each fact is looked up once, however many records a bundle has. */
 export class RegistryWords {
   readonly #bySlot = new Map<

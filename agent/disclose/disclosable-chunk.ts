@@ -16,6 +16,8 @@ export type DisclosableLeaf = {
   readonly salt: Uint8Array;
   /** Empty when silent. */
   readonly packed: Uint8Array;
+  /** As it is stored; empty when silent. */
+  readonly sealed: Uint8Array;
   readonly entry: Uint8Array;
 };
 
@@ -48,7 +50,7 @@ export function openLeaf(
   const packed = openSealedLeaf(sealed, place, secrets, aead);
   const hash = hashOfLeaf(leafFromPacked(name, place.seq, packed), salt, sha256);
   const entry = treeEntry(handle, hash);
-  return { stream: name, handle, salt, packed: encodePackedLeaf(packed), entry };
+  return { stream: name, handle, salt, packed: encodePackedLeaf(packed), sealed, entry };
 }
 
 export function treeOver(unsorted: readonly DisclosableLeaf[], sha256: Hash): LeavesInTree {

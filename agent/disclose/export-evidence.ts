@@ -2,42 +2,22 @@
  * From the spool to an evidence bundle: opened leaves, headers, statements, receipts, header link.
  * Implements spec/bundle.md, "Items".
  */
-import { encodeBundle, MAX_BUNDLE_BYTES, MAX_ITEMS } from '../../core/bundle.ts';
-import {
-  encodeEnrolmentItem,
-  encodeHeaderItem,
-  encodeStatementItem,
-} from '../../core/bundle-items.ts';
-import { equalBytes } from '../../core/bytes.ts';
-import { decodeChunkHeader } from '../../core/chunk-header.ts';
-import { sigStructure, unverifiedPayload } from '../../core/cose.ts';
-import { OperationalError, UserError } from '../../core/errors.ts';
-import { decodeJournalBlock } from '../../core/journal-block.ts';
-import { KeyNodesWalk } from '../../core/key-walks.ts';
-import { MerkleTree } from '../../core/merkle.ts';
+import { encodeBundle, MAX_BUNDLE_BYTES } from '../../core/bundle.ts';
+import { UserError } from '../../core/errors.ts';
 import type { OpenedRoots } from '../../core/sealed-roots.ts';
-import { decodeSessionRecord } from '../../core/session-record.ts';
-import type { PublicKey } from '../../core/signature.ts';
-import { decodeStatement, leafIndexOf } from '../../core/statement.ts';
+import { MAX_ITEMS } from '../../core/sections.ts';
 import { RECORDS } from '../../core/stream.ts';
-import type {
-  Archive,
-  Primitives,
-  StoredChunk,
-  StoredStatement,
-  StoredStream,
-  StoredWindow,
-} from '../ports.ts';
-import { acceptanceItems } from './acceptances.ts';
-import type { DisclosableChunk, DisclosableStream } from './disclosable-chunk.ts';
-import { needsSignature } from './header-signature.ts';
-import { lateProofs, promisesWith } from './late-proofs.ts';
-import { linkEvidence } from './link-evidence.ts';
-import { openChunk } from './open-chunk.ts';
+import type { Archive, Primitives, StoredChunk } from '../ports.ts';
+import type { DisclosableStream } from './disclosable-chunk.ts';
+import { keyedStream, openShown } from './open-shown.ts';
 import { type OpenedLeaves, openedLeaves } from './opened-leaves.ts';
-import { doubtfulPromises, promiseItem } from './promises.ts';
 import { readableStreams } from './readable-streams.ts';
-import { stampsOver } from './stamps-over.ts';
+import {
+  type ChosenLog,
+  type KnownEnrolment,
+  type ShownChunk,
+  sealedSections,
+} from './sealed-sections.ts';
 
 export type ExportSelection = {
   /** The one that is written now when absent; `all` has every log of the unit, and no range. */
@@ -47,12 +27,12 @@ export type ExportSelection = {
   readonly toSeq?: number;
   /** Names of streams; all when absent. */
   readonly streams?: ReadonlySet<string>;
-  /** With chosen streams: the owner's custody stream too, where the range has it. */
-  readonly custody?: boolean;
   /** Bundles of broken promises, as `witnessmark monitor` writes them, for statements of the range. */
   readonly proofs?: readonly Uint8Array[];
   /** Of the unit: goes with the sessions that name it. */
-  readonly enrolment?: { readonly id: Uint8Array; readonly record: Uint8Array } | undefined;
+  readonly enrolment?: KnownEnrolment | undefined;
+  /** With chosen streams: the owner's custody stream too, where the range has it. */
+  readonly custody?: boolean;
   /** What the owner opened of the roots that were sealed to the recovery key: with them nothing is forgotten. */
   readonly roots?: readonly OpenedRoots[];
 };
@@ -101,44 +81,12 @@ export function exportEvidence(
     }
   }
   if (forgotten > 0) onForgotten(forgotten);
-  const statements = statementsOf(archive, logs);
-  const inclusions = statements.flatMap(({ inclusion }) => inclusion ?? []);
-  const windows = windowsOf(archive, statements);
-  const proofs = lateProofs(selection.proofs ?? [], statements);
-  const bare = doubtfulPromises(archive, statements).map((promise) =>
-    promiseItem(archive, promise),
-  );
-  const sessions = sessionsOf(archive, [
-    ...chunks,
-    ...statements,
-    ...opened.flatMap(({ dead }) => dead ?? []),
-  ]);
+  const sections = sealedSections(archive, { logs, opened, ...selection }, primitives);
   const bundle = encodeBundle(
     {
-      sessions,
-      headers: headerItems(
-        chunks,
-        new Set(opened.map(({ stored }) => placeName(stored.log, stored.seq))),
-        new Map(statements.map((row) => [placeName(row.log, row.seq), sessionOf(row)])),
-      ),
-      blocks: opened.flatMap(({ blocks }) => blocks),
+      ...sections,
       streams: shown.map((name) => new TextEncoder().encode(name)),
       leaves: opened.map(({ item }) => item),
-      statements: statements.map((statement) =>
-        statementItem(archive, statement, chunks, primitives),
-      ),
-      inclusions,
-      windows: windows.map((window) => window.bytes),
-      stamps: stampsOver(archive, windows, primitives),
-      links: linkEvidence(
-        archive,
-        windows.map((window) => window.link),
-        chunks.map(({ header }) => decodeChunkHeader(header)),
-        proofs,
-      ),
-      enrolments: enrolmentItems(sessions, selection.enrolment),
-      brokenPromises: promisesWith(proofs, bare),
-      acceptances: acceptanceItems(chunks, statements),
     },
     primitives.sha256,
   );
@@ -150,19 +98,6 @@ function isChosen(name: string, { streams, custody = false }: ExportSelection): 
   return (streams?.has(name) ?? true) || (custody && name === RECORDS.custody);
 }
 
-/** Without the VIN: showing it is for the owner, who has the salt. */
-function enrolmentItems(
-  sessions: readonly Uint8Array[],
-  enrolment: ExportSelection['enrolment'],
-): readonly Uint8Array[] {
-  if (enrolment === undefined) return [];
-  const isNamed = sessions.some((session) => {
-    const { enrolmentId } = decodeSessionRecord(unverifiedPayload(session));
-    return enrolmentId !== undefined && equalBytes(enrolmentId, enrolment.id);
-  });
-  return isNamed ? [encodeEnrolmentItem({ enrolment: enrolment.record, vin: undefined })] : [];
-}
-
 function asProgress(progress: ExportProgress | ExportProgress['onChunk']): ExportProgress {
   return typeof progress === 'function' ? { onChunk: progress } : progress;
 }
@@ -171,13 +106,6 @@ function asProgress(progress: ExportProgress | ExportProgress['onChunk']): Expor
 function tooLarge(size: string): UserError {
   return new UserError('EXPORT_TOO_LARGE', `choose a shorter range, this one has ${size}`);
 }
-
-/** Chunks of one log that are exported, at least one, and the streams that they may have. */
-type ChosenLog = {
-  readonly chunks: readonly StoredChunk[];
-  /** By ordinal. */
-  readonly streams: ReturnType<Archive['streams']>;
-};
 
 function chosenLogs(archive: Archive, selection: ExportSelection): readonly ChosenLog[] {
   const current = archive.identity()?.log ?? 0;
@@ -194,15 +122,7 @@ function chosenLogs(archive: Archive, selection: ExportSelection): readonly Chos
   });
 }
 
-function keyedStream({ name, nodes }: StoredStream, { sha512 }: Primitives): DisclosableStream {
-  return { name, keys: new KeyNodesWalk(nodes, sha512) };
-}
-
-type OpenedRow = OpenedLeaves & {
-  readonly stored: StoredChunk;
-  /** The session whose blocks a recovered chunk holds. */
-  readonly dead: OfSession | undefined;
-};
+type OpenedRow = OpenedLeaves & ShownChunk;
 
 /**
  * None when the chosen streams have no leaf in the chunk yet, or retention has let go of its leaves; `forgotten` when
@@ -215,140 +135,9 @@ function openedRow(
   places: ReadonlyMap<string, number>,
   primitives: Primitives,
 ): readonly OpenedRow[] | 'forgotten' {
-  let chunk: DisclosableChunk;
-  try {
-    chunk = openChunk(archive, stored, streams, primitives);
-  } catch (error) {
-    // Its header still shows that there was one: the verifier says for which chunks a stream is not disclosed.
-    const code = error instanceof OperationalError ? error.code : undefined;
-    if (code === 'SPOOL_BODY_EVICTED') return [];
-    if (code === 'SPOOL_KEYS_FORGOTTEN') return 'forgotten';
-    throw error;
-  }
-  const leaves = openedLeaves(chunk, places);
-  return leaves === undefined
-    ? []
-    : [{ ...leaves, stored, dead: deadSessionOf(archive, stored, chunk) }];
-}
-
-function deadSessionOf(
-  archive: Archive,
-  { log }: StoredChunk,
-  { blocks: [first] }: DisclosableChunk,
-): OfSession | undefined {
-  if (first === undefined) return undefined;
-  const { sessionId } = decodeJournalBlock(unverifiedPayload(first.head));
-  const session = archive.sessions(log).find(({ id }) => equalBytes(id, sessionId));
-  if (session === undefined) {
-    throw new OperationalError(
-      'SPOOL_DAMAGED',
-      `the session that wrote the blocks of a chunk of log ${log} is not in the spool`,
-      { retryable: false },
-    );
-  }
-  return { log, session: session.number };
-}
-
-/** With the signatures that a check reads, and no others. */
-function headerItems(
-  chunks: readonly StoredChunk[],
-  opened: ReadonlySet<string>,
-  signedBy: ReadonlyMap<string, string>,
-): readonly Uint8Array[] {
-  return chunks.map((chunk) => {
-    const { log, seq, header, signature, statement } = chunk;
-    const isRead = needsSignature({
-      isOpened: opened.has(placeName(log, seq)),
-      isRecovered: decodeChunkHeader(header).recovered !== undefined,
-      session: sessionOf(chunk),
-      statementSession: statement && signedBy.get(placeName(statement.log, statement.seq)),
-    });
-    return encodeHeaderItem({ payload: header, signature: isRead ? signature : undefined });
-  });
-}
-
-/** Each once, ascending: a statement may cover chunks of several logs. */
-function statementsOf(archive: Archive, logs: readonly ChosenLog[]): readonly StoredStatement[] {
-  const found = new Map<string, StoredStatement>();
-  for (const { chunks } of logs) {
-    const [first, last] = [chunks[0], chunks.at(-1)];
-    if (first === undefined || last === undefined) continue;
-    for (const row of archive.statementsOver(first.log, first.seq, last.seq)) {
-      found.set(placeName(row.log, row.seq), row);
-    }
-  }
-  return [...found.values()].sort((a, b) => a.log - b.log || a.seq - b.seq);
-}
-
-type WindowItem = StoredWindow & { readonly hash: Uint8Array };
-
-function windowsOf(
-  archive: Archive,
-  statements: readonly StoredStatement[],
-): readonly WindowItem[] {
-  const hashes = new Map(
-    statements.flatMap(({ windowHash }) =>
-      windowHash === undefined ? [] : [[windowHash.join(), windowHash] as const],
-    ),
-  );
-  return [...hashes.values()].flatMap((hash) => {
-    const window = archive.window(hash);
-    return window === undefined ? [] : { ...window, hash };
-  });
-}
-
-type OfSession = { readonly log: number; readonly session: number };
-
-/** What a place is called in the maps of this file. */
-function placeName(log: number, number: number): string {
-  return `${log}/${number}`;
-}
-
-function sessionOf({ log, session }: OfSession): string {
-  return placeName(log, session);
-}
-
-/** Records of those sessions, ascending. */
-function sessionsOf(archive: Archive, rows: readonly OfSession[]): readonly Uint8Array[] {
-  const used = new Set(rows.map(sessionOf));
-  const logs = [...new Set(rows.map(({ log }) => log))].sort((a, b) => a - b);
-  return logs.flatMap((log) =>
-    archive
-      .sessions(log)
-      .filter(({ number }) => used.has(placeName(log, number)))
-      .map(({ record }) => record),
-  );
-}
-
-function sessionKeys(archive: Archive, log: number): ReadonlyMap<number, PublicKey> {
-  return new Map(
-    archive
-      .sessions(log)
-      .map(({ number, record }) => [
-        number,
-        decodeSessionRecord(unverifiedPayload(record)).sessionKey,
-      ]),
-  );
-}
-
-/** The statement with the proof of those of its headers that the bundle holds. */
-function statementItem(
-  archive: Archive,
-  statement: StoredStatement,
-  held: readonly StoredChunk[],
-  primitives: Primitives,
-): Uint8Array {
-  const { spans } = decodeStatement(unverifiedPayload(statement.bytes));
-  const leaves = spans.flatMap((span) => {
-    const keys = sessionKeys(archive, span.log);
-    const chunks = archive.chunks(span.log, span.firstSeq, span.firstSeq + span.count - 1);
-    return chunks.map((chunk) => {
-      const key = keys.get(chunk.session);
-      if (key === undefined) throw new RangeError(`no session ${sessionOf(chunk)}`);
-      return sigStructure('chunk-header', key, chunk.header);
-    });
-  });
-  const indexes = held.flatMap((chunk) => leafIndexOf(spans, chunk.log, chunk.seq) ?? []);
-  const tree = new MerkleTree(leaves, primitives.sha256);
-  return encodeStatementItem({ statement: statement.bytes, proof: tree.multiProof(indexes) });
+  const shown = openShown(archive, stored, streams, primitives);
+  if (shown === 'forgotten') return shown;
+  if (shown === 'evicted') return [];
+  const leaves = openedLeaves(shown.chunk, places);
+  return leaves === undefined ? [] : [{ ...leaves, stored, dead: shown.dead }];
 }

@@ -61,8 +61,9 @@ function openSealed(
     if (ciphertext !== undefined) return openLeaf(ciphertext, stream, header, primitives);
     const { handle, salt } = leafSecrets(stream.keys.nodeOf(header.seq), header.nonce, sha512);
     const hash = hashOfLeaf(silentLeaf(stream.name, header.seq), salt, sha256);
-    const packed = new Uint8Array(0);
-    return { stream: stream.name, handle, salt, packed, entry: treeEntry(handle, hash) };
+    const none = new Uint8Array(0);
+    const entry = treeEntry(handle, hash);
+    return { stream: stream.name, handle, salt, packed: none, sealed: none, entry };
   });
   return { header, ...treeOver(opened, sha256), blocks: [] };
 }

@@ -85,5 +85,6 @@ function openPresence(
   const presentIn =
     sealed === undefined ? [] : decodePresenceMap(decodePackedLeaf(packed).body, blockCount);
   const hash = leafHash(salt, encodePresenceLeaf(stream.name, header.seq, presentIn), sha256);
-  return { stream: stream.name, handle, salt, packed, entry: treeEntry(handle, hash) };
+  const entry = treeEntry(handle, hash);
+  return { stream: stream.name, handle, salt, packed, sealed: sealed ?? new Uint8Array(0), entry };
 }

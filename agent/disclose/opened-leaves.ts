@@ -34,24 +34,25 @@ export function openedLeaves(
   };
 }
 
-function blockItem(
+/** @param shown streams whose leaves the bundle or package has */
+export function blockItem(
   { head, leaves, tree }: DisclosableBlock,
-  places: ReadonlyMap<string, number>,
+  shown: { has(stream: string): boolean },
   indexes: ReadonlyMap<string, number>,
 ): Uint8Array {
-  const shown = leaves.flatMap((leaf, indexInBlock) => {
+  const named = leaves.flatMap((leaf, indexInBlock) => {
     const indexInChunk = indexes.get(nameOf(leaf));
-    return indexInChunk === undefined || !places.has(leaf.stream)
+    return indexInChunk === undefined || !shown.has(leaf.stream)
       ? []
       : [{ indexInBlock, indexInChunk }];
   });
   const proof =
-    shown.length === 0 ? [] : tree.multiProof(shown.map(({ indexInBlock }) => indexInBlock));
-  return encodeBlockItem({ block: head, leaves: shown, proof });
+    named.length === 0 ? [] : tree.multiProof(named.map(({ indexInBlock }) => indexInBlock));
+  return encodeBlockItem({ block: head, leaves: named, proof });
 }
 
 /** Where the leaves of blocks stand in the chunk. */
-function indexesOf({ leaves, blocks }: DisclosableChunk): ReadonlyMap<string, number> {
+export function indexesOf({ leaves, blocks }: DisclosableChunk): ReadonlyMap<string, number> {
   if (blocks.length === 0) return new Map();
   return new Map(leaves.map((leaf, index) => [nameOf(leaf), index]));
 }

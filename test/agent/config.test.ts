@@ -37,12 +37,22 @@ test('every key is read, and paths are those from the file’s folder', () => {
     keys: { readableHours: 24, rootHolder: 'owner' },
     privacy: { profile: 'none', recordAtBoot: true },
     clock: { gpsd: undefined },
+    disclose: { grantRegistry: undefined, maxStateAgeHours: 24 },
     metrics: undefined,
     service: { ...NO_SERVICE, resendEveryMs: 200 },
     nextServices: [],
     overdueAfterMs: 1_800_000,
   });
   expect(read({ data_dir: '"/srv/unit"' }).dataDir).toBe('/srv/unit');
+});
+
+test('what a unit needs to answer grantees is read', () => {
+  const registry = '9c9c524f905622b97766c512fd69f64e3fa13572';
+  const asked = { 'disclose.grant_registry': `"${registry}"`, 'disclose.max_state_age_hours': '2' };
+  const { grantRegistry, maxStateAgeHours } = read(asked).disclose;
+  expect([grantRegistry && toHex(grantRegistry), maxStateAgeHours]).toEqual([registry, 2]);
+  expect(codeWith({ 'disclose.grant_registry': '"9c9c"' })).toBe('CONFIG_VALUE');
+  expect(codeWith({ 'disclose.max_state_age_hours': '0' })).toBe('CONFIG_VALUE');
 });
 
 test('keys with a default may be left out', () => {

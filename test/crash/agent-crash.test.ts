@@ -14,11 +14,21 @@ import { serviceOptions, startTestService } from '../anchor-service/support/serv
 import { serviceVerdicts } from '../e2e/service-verdicts.ts';
 import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
+import { DISCLOSURE_POINTS } from './disclosing-unit.ts';
+import { HAND_OVER_POINTS } from './hand-over-points.ts';
 import { SPOOL_POINTS } from './spool-process.ts';
 
 /** Those that a replay passes; those of a live capture, of the spool alone and of custody have tests of their own. */
 const POINTS = COMMIT_POINTS.filter(
-  (point) => !['block-synced', 'custody-left', 'custody-freed', ...SPOOL_POINTS].includes(point),
+  (point) =>
+    ![
+      'block-synced',
+      'custody-left',
+      'custody-freed',
+      ...SPOOL_POINTS,
+      ...DISCLOSURE_POINTS,
+      ...HAND_OVER_POINTS,
+    ].includes(point),
 );
 
 const LOG = crashLog(8);

@@ -17,15 +17,10 @@ import { PRIMITIVES } from '../agent/support/primitives.ts';
 import { configFor, record } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { crashLog } from './crash-log.ts';
+import { HAND_OVER_POINTS } from './hand-over-points.ts';
 
 const PROCESS = join(import.meta.dirname, 'hand-over-process.ts');
-const POINTS = [
-  'session-committed',
-  'device-key-destroyed',
-  'epoch-keys-destroyed',
-  'epoch-moved',
-  'epoch-ended',
-] as const satisfies readonly CommitPoint[];
+const POINTS: readonly CommitPoint[] = ['session-committed', ...HAND_OVER_POINTS];
 const NEW_OWNER = new Uint8Array(20).fill(7);
 
 let folder: TemporaryFolder;

@@ -50,6 +50,19 @@ import { verifyEvmAnchor } from '../../core/evm/anchor-proof.ts';
 import { decodeForkProof, encodeForkProof, verifyForkProof } from '../../core/fork-proof.ts';
 import { decodeGrant, encodeGrant, grantHash, verifyGrant } from '../../core/grant.ts';
 import {
+  decodeNote,
+  encodeNote,
+  type NoteKind,
+  noteDigest,
+  verifyNote,
+} from '../../core/grant-notes.ts';
+import {
+  decodeGrantRequest,
+  encodeGrantRequest,
+  requestDigest,
+  verifyRequestSignature,
+} from '../../core/grant-request.ts';
+import {
   decodeHandOver,
   encodeHandOver,
   handOverDigest,
@@ -58,6 +71,16 @@ import {
 import { decodeJournalBlock, encodeJournalBlock } from '../../core/journal-block.ts';
 import { decodeJournalBody, encodeJournalBody } from '../../core/journal-body.ts';
 import { decodeLastRecord, encodeLastRecord } from '../../core/last-record.ts';
+import {
+  decodeKeyNodesItem,
+  decodePackage,
+  decodePackageContents,
+  decodeSealedChunkItem,
+  encodeKeyNodesItem,
+  encodePackage,
+  encodePackageContents,
+  encodeSealedChunkItem,
+} from '../../core/package.ts';
 import { decodePresenceMap, encodePresenceLeaf } from '../../core/presence-leaf.ts';
 import {
   decodeAnchoredWindow,
@@ -181,6 +204,9 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'fork-proof': runForkProof,
   'erasure-order': runErasureOrder,
   grant: runGrant,
+  'grant-request': runGrantRequest,
+  'freshness-note': (input) => runNote('freshness', input),
+  'revocation-note': (input) => runNote('revocation', input),
   'hand-over': runHandOver,
   inclusion: codec(decodeInclusion, encodeInclusion),
   'inclusion-levels': runInclusionLevels,
@@ -189,6 +215,15 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
     const leaves = decodedAgain(hex(input, 'bytes'), decodeJournalBody, encodeJournalBody);
     return plainObject({ leaves });
   },
+  package: codec(decodePackage, encodePackage),
+  'package-contents': (input) => {
+    const bytes = hex(input, 'bytes');
+    const sections = decodedAgain(bytes, decodePackageContents, encodePackageContents);
+    const used = Object.entries(sections).filter(([, items]) => items.length > 0);
+    return plainObject({ sections: Object.fromEntries(used) });
+  },
+  'package-key-nodes': codec(decodeKeyNodesItem, encodeKeyNodesItem),
+  'package-sealed-chunk': codec(decodeSealedChunkItem, encodeSealedChunkItem),
   'packed-block-leaf': (input) => {
     const { count, body } = decodePackedBlockLeaf(hex(input, 'packed'));
     return plainObject({ count, payload: body });
@@ -315,6 +350,24 @@ function runErasureOrder(input: VectorInput): object {
   const signed = decodedAgain(hex(input, 'bytes'), decodeErasureOrder, encodeErasureOrder);
   const digest = erasureDigest(signed.order);
   return plainObject({ ...signed, digest, owner: verifyErasureOrder(signed) });
+}
+
+function runGrantRequest(input: VectorInput): object {
+  const read = decodedAgain(hex(input, 'bytes'), decodeGrantRequest, encodeGrantRequest);
+  verifyRequestSignature(read);
+  const { request, signature, grant } = read;
+  const digest = requestDigest(request);
+  return plainObject({ request, signature, digest, grantHash: grantHash(grant.grant) });
+}
+
+function runNote(kind: NoteKind, input: VectorInput): object {
+  const signed = decodedAgain(
+    hex(input, 'bytes'),
+    (bytes) => decodeNote(kind, bytes),
+    (note) => encodeNote(kind, note),
+  );
+  const digest = noteDigest(kind, signed.note);
+  return plainObject({ ...signed, digest, owner: verifyNote(kind, signed) });
 }
 
 function runInclusionLevels(input: VectorInput): object {

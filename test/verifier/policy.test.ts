@@ -12,6 +12,12 @@ const [KEY] = POLICY.deviceKeys;
 
 const AUTHORITY = { ...new TestAuthority('authority').trusted, note: 'looked up' };
 
+const WALLET = {
+  chainId: '1',
+  address: `0x${'11'.repeat(20)}`,
+  accepts: [`0x${'ab'.repeat(32)}`],
+};
+
 function withAuthorities(...timestampAuthorities: readonly object[]): object {
   return { ...POLICY, timestampAuthorities };
 }
@@ -40,6 +46,12 @@ describe('a trust policy', () => {
     expect(policy.timestampAuthorities[0]).toMatchObject({ class: 'local', policies: ['2.999.1'] });
   });
 
+  it('keeps the wallets that were asked, with what each accepted', () => {
+    const policy = parseTrustPolicy(JSON.stringify({ ...POLICY, wallets: [WALLET] }));
+    expect(policy.file.wallets).toEqual([WALLET]);
+    expect(policy.wallets[0]?.accepts).toEqual(new Set(['ab'.repeat(32)]));
+  });
+
   it('keeps its notes', () => {
     const noted = { ...POLICY, note: 'why', deviceKeys: [{ ...KEY, note: 'unit 7' }] };
     expect(parseTrustPolicy(JSON.stringify(noted)).file.note).toBe('why');
@@ -54,6 +66,22 @@ describe('a trust policy', () => {
     ['an unknown key', 'POLICY_KEY', { ...POLICY, trustEverything: true }],
     ['an unknown key in a chain', 'POLICY_KEY', { ...POLICY, chains: [{ ...CHAIN, rpc: 'x' }] }],
     ['nobody who supplied it', 'POLICY_VALUE', { ...POLICY, suppliedBy: '' }],
+    ['a wallet twice', 'POLICY_REPEATED', { ...POLICY, wallets: [WALLET, WALLET] }],
+    [
+      'a digest of a wallet twice',
+      'POLICY_REPEATED',
+      { ...POLICY, wallets: [{ ...WALLET, accepts: [...WALLET.accepts, ...WALLET.accepts] }] },
+    ],
+    [
+      'a short digest of a wallet',
+      'POLICY_VALUE',
+      { ...POLICY, wallets: [{ ...WALLET, accepts: ['0xab'] }] },
+    ],
+    [
+      'a wallet that accepts everything',
+      'POLICY_VALUE',
+      { ...POLICY, wallets: [{ ...WALLET, accepts: undefined }] },
+    ],
     ['no device keys', 'POLICY_VALUE', { ...POLICY, deviceKeys: undefined }],
     ['a short key', 'POLICY_VALUE', { ...POLICY, deviceKeys: [{ ...KEY, key: '02ff' }] }],
     [

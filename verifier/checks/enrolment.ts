@@ -1,14 +1,16 @@
 /** ENROLMENT: an owner took the device key for this vehicle (spec/verification.md, "ENROLMENT"). */
 import { equalBytes, toHex } from '../../core/bytes.ts';
-import type { VerifiedEnrolment } from '../../core/enrolment.ts';
+import { enrolmentDigest, type VerifiedEnrolment } from '../../core/enrolment.ts';
 import type { SessionRecord } from '../../core/session-record.ts';
 import { keyId } from '../../core/signature.ts';
 import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import type { EnrolmentReading } from '../enrolments.ts';
+import { walletAccepts } from '../grants.ts';
+import type { TrustPolicy } from '../policy.ts';
 import { counted, utc } from '../sentence.ts';
 
-export function checkEnrolment({ enrolments, trail }: Context): Outcome {
+export function checkEnrolment({ enrolments, trail, policy }: Context): Outcome {
   const { sessions } = trail;
   const wrong = enrolments.find(({ problem }) => problem !== undefined)?.problem;
   if (wrong !== undefined) return failed(wrong.code, `enrolment: ${wrong.message}`);
@@ -52,7 +54,7 @@ export function checkEnrolment({ enrolments, trail }: Context): Outcome {
     );
   }
   if (sessions.length === 0) return indeterminate('absent', 'the bundle has no session record');
-  if (enrolments.some(({ verified }) => verified?.owner === 'contract_wallet')) {
+  if (enrolments.some(({ verified }) => verified && !isByOwner(verified, policy))) {
     return indeterminate(
       'contract_wallet',
       'the owner’s wallet is a contract: what it takes for its signature, no file can show',
@@ -60,6 +62,13 @@ export function checkEnrolment({ enrolments, trail }: Context): Outcome {
     );
   }
   return passed(enrolments.map(sentence).join('; '), values);
+}
+
+/** By a key, or by a contract that was asked. */
+function isByOwner({ enrolment, owner }: VerifiedEnrolment, policy: TrustPolicy): boolean {
+  if (owner === 'verified') return true;
+  const { chainId, owner: address } = enrolment;
+  return walletAccepts(policy, chainId, address, enrolmentDigest(enrolment));
 }
 
 function isOf(record: SessionRecord, { enrolment }: VerifiedEnrolment): boolean {

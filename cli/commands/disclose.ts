@@ -1,0 +1,115 @@
+/** `witnessmark disclose`: a unit answers a grantee, or is told by its owner that a grant is revoked. */
+import { parseArgs } from 'node:util';
+import { type AgentConfig, DEFAULTS, readAgentConfig } from '../../agent/config.ts';
+import type { Answer } from '../../agent/disclosure.ts';
+import { answerForUnit, beaconsOfUnit, revokeForUnit } from '../../agent/main.ts';
+import { toHex } from '../../core/bytes.ts';
+import { UserError } from '../../core/errors.ts';
+import { readAddress } from '../../owner/identity/did.ts';
+import { toCount } from '../grant-options.ts';
+import { type Io, print } from '../io.ts';
+import { assertNew, need, readGiven, writeNewWhole } from '../new-file.ts';
+import { bar, ProgressLine } from '../progress.ts';
+
+const HELP = `usage: witnessmark disclose (--config FILE | --data DIR --registry ADDRESS [--max-state-age HOURS])
+                            (--request FILE --out FILE | --revocation FILE | --beacons)
+
+Answers a request (.wmq) with a sealed package (.wmks), or refuses it and says why; either is recorded in the custody streams.
+Works beside a running agent.
+
+  --config FILE         the agent's: its data folder and [disclose]
+  --data DIR            the unit's data folder, in place of a configuration
+  --registry ADDRESS    of GrantRegistry, with --data
+  --max-state-age HOURS how old a proof that the grant stands may be; 24 by default
+  --request FILE        of witnessmark request
+  --out FILE            the package; is not written over
+  --revocation FILE     of witnessmark revoke: the grant is revoked at once and for ever
+  --beacons             the newest blocks that this unit has heard of: a request is proven under one of them`;
+
+const SHOWN_BEACONS = 10;
+
+const OPTIONS = {
+  config: { type: 'string' },
+  data: { type: 'string' },
+  registry: { type: 'string' },
+  'max-state-age': { type: 'string' },
+  request: { type: 'string' },
+  out: { type: 'string' },
+  revocation: { type: 'string' },
+  beacons: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+export function run(args: readonly string[], io: Io): Promise<number> {
+  return Promise.resolve(runDisclose(args, io));
+}
+
+function runDisclose(args: readonly string[], io: Io): number {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  if (values.help === true) {
+    print(io.stdout, HELP);
+    return 0;
+  }
+  const { dataDir, disclose } = unitOf(values);
+  const { request, revocation } = values;
+  if (values.beacons === true) {
+    for (const { chainId, number, hash } of beaconsOfUnit(dataDir, SHOWN_BEACONS)) {
+      print(io.stdout, `chain ${chainId} block ${number} 0x${toHex(hash)}`);
+    }
+  } else if (revocation !== undefined) {
+    const hash = revokeForUnit(dataDir, readGiven(revocation));
+    print(io.stdout, `revoked: ${toHex(hash)}`);
+  } else {
+    const asked = readGiven(need(request, '--request FILE, --revocation FILE or --beacons'));
+    const out = need(values.out, '--out FILE');
+    assertNew(out);
+    const line = new ProgressLine(io.stderr);
+    const answer = answerForUnit(
+      dataDir,
+      disclose,
+      asked,
+      (bytes) => writeNewWhole(out, bytes),
+      (done, total) => line.show(`${bar(done / total)}  chunk ${done} of ${total}`),
+    );
+    line.clear();
+    print(io.stdout, ...answerLines(out, answer));
+  }
+  return 0;
+}
+
+function unitOf(values: Values): Pick<AgentConfig, 'dataDir' | 'disclose'> {
+  const { config, data, registry, 'max-state-age': age } = values;
+  if ((config === undefined) === (data === undefined)) {
+    throw new UserError('ARGUMENTS', 'expected either --config FILE or --data DIR');
+  }
+  if (config !== undefined) return readAgentConfig(config);
+  const maxStateAgeHours =
+    age === undefined ? DEFAULTS.disclose.maxStateAgeHours : toCount('--max-state-age', age, 720);
+  return {
+    dataDir: need(data, '--data DIR'),
+    disclose: {
+      grantRegistry: registry === undefined ? undefined : readAddress(registry),
+      maxStateAgeHours,
+    },
+  };
+}
+
+function answerLines(out: string, answer: Answer): readonly string[] {
+  const { bytes, leaves, shown, absent, chunksInRange, chunksWithout, keyNodes, stepped } = answer;
+  const { granteeName } = answer.request.grant.grant;
+  const [first] = stepped;
+  return [
+    `${out}: ${bytes.length} bytes for ${JSON.stringify(granteeName)}: ${leaves} leaves of ${shown.length} streams in ${chunksInRange - chunksWithout} chunks, ${keyNodes} key nodes`,
+    ...(absent.length === 0 ? [] : [`not seen by then: ${absent.join(', ')}`]),
+    ...(chunksWithout === 0
+      ? []
+      : [`${chunksWithout} chunks of the range have nothing to release`]),
+    ...(first === undefined
+      ? []
+      : [
+          `the clock was set in ${stepped.length} chunks, ${first.log}/${first.seq} the first: the range is by the clock as it was`,
+        ]),
+  ];
+}

@@ -1,0 +1,45 @@
+/** `witnessmark open`: a grantee opens what a unit released. */
+import { parseArgs } from 'node:util';
+import { hpkeOpen } from '../../hw/crypto/hpke.ts';
+import { nativeAead } from '../../hw/crypto/native-aead.ts';
+import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
+import { openFor } from '../../owner/grantee.ts';
+import { theFile } from '../grant-options.ts';
+import { type Io, print } from '../io.ts';
+import { need, readGiven, writeNew } from '../new-file.ts';
+import { readPassword } from '../password.ts';
+
+const HELP = `usage: witnessmark open PACKAGE --grantee DIR --out FILE [--password-file FILE]
+
+Opens a sealed package (.wmks) and writes the evidence bundle (.wmk) that is in it, with the grant. The keys that came with it
+are in no bundle. What the bundle proves, witnessmark verify says.
+
+  --grantee DIR  whose address and key the grant names
+  --out FILE     is not written over`;
+
+const PRIMITIVES = { sha256: nativeSha256, sha512: nativeSha512, aead: nativeAead };
+
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      grantee: { type: 'string' },
+      out: { type: 'string' },
+      'password-file': { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help === true) {
+    print(io.stdout, HELP);
+    return 0;
+  }
+  const folder = need(values.grantee, '--grantee DIR');
+  const out = need(values.out, '--out FILE');
+  const file = readGiven(theFile('package', positionals));
+  const password = await readPassword(values['password-file'], io);
+  const { bundle, chunks, leaves } = await openFor(folder, file, password, hpkeOpen, PRIMITIVES);
+  writeNew(out, bundle);
+  print(io.stdout, `${out}: ${bundle.length} bytes, ${leaves} leaves of ${chunks} chunks`);
+  return 0;
+}
