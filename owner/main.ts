@@ -1,11 +1,14 @@
-/** The owner's tool: who the owner is. Wires identity and chain; of enrolments see enrolment.ts. */
+/** The owner's tool: who the owner is, and what only the owner opens. Wires identity and chain; of enrolments see enrolment.ts. */
 import { randomBytes } from 'node:crypto';
+import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
+import { hpkeOpen } from '../hw/crypto/hpke.ts';
 import { newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
 import { resolveDidEthr } from './chain/resolve-did.ts';
 import { addressOfWallet, encryptWallet } from './chain/wallet-file.ts';
 import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
 import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
+import { openRootsWith } from './roots.ts';
 
 /**
  * Makes a recovery key and a wallet for one vehicle.
@@ -30,6 +33,15 @@ export async function createOwner(
 /** 20 bytes. @throws UserError OWNER_FOLDER */
 export function addressOfOwner(folder: string): Uint8Array {
   return openOwnerFolder(folder).address;
+}
+
+/** What a unit sealed to this owner's recovery key, opened. @throws as `openRootsWith` */
+export async function openRoots(
+  sealed: readonly SealedRoots[],
+  folder: string,
+  password: string,
+): Promise<readonly OpenedRoots[]> {
+  return await openRootsWith(hpkeOpen, sealed, folder, password);
 }
 
 export type Identity = {

@@ -1,5 +1,5 @@
 /**
- * Opens what units sealed to the owner's recovery key. Wires the owner's folder and the sealing.
+ * Opens what units sealed to the owner's recovery key.
  * Implements spec/keys.md, "Sealed to the owner".
  */
 import { toHex } from '../core/bytes.ts';
@@ -10,9 +10,9 @@ import {
   rootsInfo,
   type SealedRoots,
 } from '../core/sealed-roots.ts';
-import { hpkeOpen } from '../hw/crypto/hpke.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import { decryptRecoveryKey } from './identity/recovery-key.ts';
+import type { OpenSealed } from './ports.ts';
 
 /**
  * Of the epochs that were this owner's: those of another one stay closed. Within an epoch all open or none, since one
@@ -20,7 +20,8 @@ import { decryptRecoveryKey } from './identity/recovery-key.ts';
  * @throws UserError OWNER_FOLDER, RECOVERY_KEY, ROOTS_NONE; VerificationError HPKE_OPEN when they were sealed to another
  *   owner, or changed; FormatError HPKE_*, CBOR_*, FIELD_*
  */
-export async function openRoots(
+export async function openRootsWith(
+  open: OpenSealed,
   sealed: readonly SealedRoots[],
   folder: string,
   password: string,
@@ -32,7 +33,9 @@ export async function openRoots(
     );
   }
   const secret = await decryptRecoveryKey(openOwnerFolder(folder).recoveryKey, password);
-  const opened = [...byEpoch(sealed).values()].flatMap((rows) => openEpoch(rows, secret) ?? []);
+  const opened = [...byEpoch(sealed).values()].flatMap(
+    (rows) => openEpoch(rows, secret, open) ?? [],
+  );
   secret.fill(0);
   if (opened.length > 0) return opened;
   const message = `the recovery key in ${folder} is not the one that the unit sealed its roots to`;
@@ -43,8 +46,9 @@ export async function openRoots(
 function openEpoch(
   rows: readonly SealedRoots[],
   secret: Uint8Array,
+  open: OpenSealed,
 ): readonly OpenedRoots[] | undefined {
-  const opened = rows.map((row) => openRow(row, secret));
+  const opened = rows.map((row) => openRow(row, secret, open));
   const found = opened.flatMap((row) => row ?? []);
   if (found.length === 0) return undefined;
   const failed = rows.find((_, i) => opened[i] === undefined);
@@ -54,10 +58,10 @@ function openEpoch(
   throw new VerificationError('HPKE_OPEN', message);
 }
 
-function openRow(row: SealedRoots, secret: Uint8Array): OpenedRoots | undefined {
+function openRow(row: SealedRoots, secret: Uint8Array, open: OpenSealed): OpenedRoots | undefined {
   const { log, firstOrdinal, sealed } = row;
   try {
-    const streams = decodeRoots(hpkeOpen(secret, rootsInfo(row), sealed));
+    const streams = decodeRoots(open(secret, rootsInfo(row), sealed));
     return { log, firstOrdinal, streams };
   } catch (error) {
     if (error instanceof VerificationError) return undefined;

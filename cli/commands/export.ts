@@ -10,7 +10,7 @@ import {
 } from '../../agent/main.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import type { OpenedRoots } from '../../core/sealed-roots.ts';
-import { openRoots } from '../../owner/roots.ts';
+import { openRoots } from '../../owner/main.ts';
 import { type Io, print } from '../io.ts';
 import { readPassword } from '../password.ts';
 import { bar, ProgressLine } from '../progress.ts';

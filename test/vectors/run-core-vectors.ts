@@ -24,6 +24,7 @@ import {
 import { MerkleTree, verifyInclusion, verifyLeaves } from '../../core/merkle.ts';
 import { decodeRawPayload } from '../../core/raw-payload-decode.ts';
 import { assertLeafHash, leafFromPacked } from '../../core/sealed-leaf.ts';
+import { decodeRoots, rootsInfo } from '../../core/sealed-roots.ts';
 import { type Algorithm, keyId, type PublicKey, verifyDigest } from '../../core/signature.ts';
 import { parseStreamId } from '../../core/stream.ts';
 import { plainObject } from '../../fixtures/generate/plain-json.ts';
@@ -58,6 +59,7 @@ export const CORE_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'merkle-root': runRoot,
   'packed-leaf': runPackedLeaf,
   'raw-payload': runRawPayload,
+  'sealed-roots': runSealedRoots,
   'stream-id': (input) => parseStreamId(text(input, 'id')),
 };
 
@@ -127,6 +129,18 @@ function runKeyTree(input: VectorInput): object {
   const seqNode = new KeyTreeWalk(node).nodeOf(number(input, 'seq'));
   const { key, salt, handle } = leafSecrets(seqNode, hex(input, 'nonce'));
   return { node: toHex(seqNode), key: toHex(key), salt: toHex(salt), handle: toHex(handle) };
+}
+
+function runSealedRoots(input: VectorInput): object {
+  const place = {
+    ...{ tag: hex(input, 'tag'), epoch: number(input, 'epoch'), log: number(input, 'log') },
+    firstOrdinal: number(input, 'firstOrdinal'),
+  };
+  const streams = decodeRoots(hex(input, 'plain'));
+  return {
+    info: toHex(rootsInfo(place)),
+    streams: streams.map(({ name, root }) => ({ name, root: toHex(root) })),
+  };
 }
 
 function runRoot(input: VectorInput): object {

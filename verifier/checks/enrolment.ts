@@ -54,7 +54,7 @@ export function checkEnrolment({ enrolments, trail, policy }: Context): Outcome 
     );
   }
   if (sessions.length === 0) return indeterminate('absent', 'the bundle has no session record');
-  if (enrolments.some(({ verified }) => verified && !isByOwner(verified, policy))) {
+  if (enrolments.some(({ verified }) => verified !== undefined && !isByOwner(verified, policy))) {
     return indeterminate(
       'contract_wallet',
       'the owner’s wallet is a contract: what it takes for its signature, no file can show',
