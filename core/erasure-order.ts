@@ -58,7 +58,7 @@ export type SignedErasureOrder = {
 };
 
 /** What a wallet shows to the owner, who signs it. */
-export function erasureTypedData(order: ErasureOrder): TypedData {
+function erasureTypedData(order: ErasureOrder): TypedData {
   const { chainId, contract } = order;
   return {
     domain: { chainId, verifyingContract: contract },
