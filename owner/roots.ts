@@ -4,12 +4,8 @@
  */
 import { toHex } from '../core/bytes.ts';
 import { UserError, VerificationError } from '../core/errors.ts';
-import {
-  decodeRoots,
-  type OpenedRoots,
-  rootsInfo,
-  type SealedRoots,
-} from '../core/sealed-roots.ts';
+import { type OpenedRoots, rootsInfo, type SealedRoots } from '../core/sealed-roots.ts';
+import { decodeStreams } from '../core/stream-keys.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import { decryptRecoveryKey } from './identity/recovery-key.ts';
 import type { OpenSealed } from './ports.ts';
@@ -61,7 +57,7 @@ function openEpoch(
 function openRow(row: SealedRoots, secret: Uint8Array, open: OpenSealed): OpenedRoots | undefined {
   const { log, firstOrdinal, sealed } = row;
   try {
-    const streams = decodeRoots(open(secret, rootsInfo(row), sealed));
+    const streams = decodeStreams(open(secret, rootsInfo(row), sealed));
     return { log, firstOrdinal, streams };
   } catch (error) {
     if (error instanceof VerificationError) return undefined;

@@ -2,7 +2,6 @@
  * What can be derived of a log's streams: the roots that the owner gives, and of the others what the unit has not
  * forgotten. Implements spec/keys.md, "What the unit keeps" and "Sealed to the owner".
  */
-import { rootNode } from '../../core/key-tree.ts';
 import { JOURNAL_ORDINAL, type OpenedRoots } from '../../core/sealed-roots.ts';
 import type { Archive, StoredStream } from '../ports.ts';
 
@@ -19,8 +18,8 @@ export function readableStreams(
   const byOwner: (StoredStream | undefined)[] = [];
   for (const roots of given) {
     if (roots.log !== log || roots.firstOrdinal === JOURNAL_ORDINAL) continue;
-    roots.streams.forEach(({ name, root }, i) => {
-      byOwner[roots.firstOrdinal + i] = { name, nodes: [rootNode(root)] };
+    roots.streams.forEach((stream, i) => {
+      byOwner[roots.firstOrdinal + i] = stream;
     });
   }
   const named = archive.lastChunk(log)?.announced ?? 0;

@@ -5,6 +5,7 @@
 import { JOURNAL_ORDINAL } from '../../core/sealed-roots.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
 import { RECORDS } from '../../core/stream.ts';
+import { rootOf } from '../../core/stream-keys.ts';
 import type {
   AtCommitPoint,
   LogIdentity,
@@ -19,7 +20,6 @@ import { numberOf, placeOf } from './place.ts';
 import { blob, integer } from './rows.ts';
 import type { SpoolReader } from './spool-reader.ts';
 import { generationOf, type StorageVaults } from './storage-vaults.ts';
-import { rootOf } from './stream-rows.ts';
 import type { StreamVault } from './stream-vault.ts';
 
 export class LogWriter {

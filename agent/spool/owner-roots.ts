@@ -2,17 +2,12 @@
  * Roots sealed to the owner's recovery key, beside the rows that the unit itself can open.
  * Implements spec/keys.md, "Sealed to the owner".
  */
-import {
-  encodeRoots,
-  JOURNAL_ORDINAL,
-  rootsInfo,
-  type SealedRoots,
-} from '../../core/sealed-roots.ts';
+import { JOURNAL_ORDINAL, rootsInfo, type SealedRoots } from '../../core/sealed-roots.ts';
+import { encodeStreams, rootOf } from '../../core/stream-keys.ts';
 import type { LogIdentity, SealToOwner, StoredStream } from '../ports.ts';
 import { logOf, numberOf, placeOf } from './place.ts';
 import type { PreparedStatements } from './prepared-statements.ts';
 import { blob, integer } from './rows.ts';
-import { rootOf } from './stream-rows.ts';
 
 /** In the transaction that makes the roots durable, or at a later start while the unit still has them. */
 export function insertSealedRoots(
@@ -22,13 +17,9 @@ export function insertSealedRoots(
   firstOrdinal: number,
   streams: readonly StoredStream[],
 ): void {
-  const named = streams.flatMap((stream) => {
-    const root = rootOf(stream);
-    return root === undefined ? [] : [{ name: stream.name, root }];
-  });
   // Of what the unit has forgotten a part of, nobody can be given the whole any more.
-  if (named.length < streams.length) return;
-  const plain = encodeRoots(named);
+  if (streams.some((stream) => rootOf(stream) === undefined)) return;
+  const plain = encodeStreams(streams);
   const sealed = sealToOwner(rootsInfo({ tag, epoch, log, firstOrdinal }), plain);
   plain.fill(0);
   sql.run('INSERT INTO sealed_roots VALUES (?, ?)', placeOf(log, firstOrdinal), sealed);

@@ -4,8 +4,8 @@ import { encodeCbor } from '../../core/cbor.ts';
 import { OperationalError } from '../../core/errors.ts';
 import { type KeyNode, NODE_BYTES, rootNode } from '../../core/key-tree.ts';
 import { RECORDS } from '../../core/stream.ts';
+import { decodeStreams, encodeStreams, rootOf } from '../../core/stream-keys.ts';
 import type { Primitives, StoredStream } from '../ports.ts';
-import { decodeStreams, encodeStreams, rootOf } from './stream-rows.ts';
 
 const SALT_BYTES = 16;
 const PREFIX = asciiBytes('wmk-stream');

@@ -24,9 +24,10 @@ import {
 import { MerkleTree, verifyInclusion, verifyLeaves } from '../../core/merkle.ts';
 import { decodeRawPayload } from '../../core/raw-payload-decode.ts';
 import { assertLeafHash, leafFromPacked } from '../../core/sealed-leaf.ts';
-import { decodeRoots, rootsInfo } from '../../core/sealed-roots.ts';
+import { rootsInfo } from '../../core/sealed-roots.ts';
 import { type Algorithm, keyId, type PublicKey, verifyDigest } from '../../core/signature.ts';
 import { parseStreamId } from '../../core/stream.ts';
+import { decodeStreams } from '../../core/stream-keys.ts';
 import { plainObject } from '../../fixtures/generate/plain-json.ts';
 import {
   type FormatRunner,
@@ -136,11 +137,8 @@ function runSealedRoots(input: VectorInput): object {
     ...{ tag: hex(input, 'tag'), epoch: number(input, 'epoch'), log: number(input, 'log') },
     firstOrdinal: number(input, 'firstOrdinal'),
   };
-  const streams = decodeRoots(hex(input, 'plain'));
-  return {
-    info: toHex(rootsInfo(place)),
-    streams: streams.map(({ name, root }) => ({ name, root: toHex(root) })),
-  };
+  const streams = decodeStreams(hex(input, 'plain'));
+  return plainObject({ info: rootsInfo(place), streams });
 }
 
 function runRoot(input: VectorInput): object {

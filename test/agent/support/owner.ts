@@ -5,7 +5,8 @@ import type { SealToOwner } from '../../../agent/ports.ts';
 import type { SpoolReader } from '../../../agent/spool/spool-reader.ts';
 import { encodeEnrolment } from '../../../core/enrolment.ts';
 import { decodeEnrolmentRequest } from '../../../core/enrolment-request.ts';
-import { decodeRoots, type OpenedRoots, rootsInfo } from '../../../core/sealed-roots.ts';
+import { type OpenedRoots, rootsInfo } from '../../../core/sealed-roots.ts';
+import { decodeStreams } from '../../../core/stream-keys.ts';
 import { hpkeOpen, hpkeSeal, x25519Public } from '../../../hw/crypto/hpke.ts';
 
 export class TestOwner {
@@ -27,7 +28,7 @@ export class TestOwner {
     return spool.sealedRoots().map((row) => ({
       log: row.log,
       firstOrdinal: row.firstOrdinal,
-      streams: decodeRoots(hpkeOpen(this.secret, rootsInfo(row), row.sealed)),
+      streams: decodeStreams(hpkeOpen(this.secret, rootsInfo(row), row.sealed)),
     }));
   }
 

@@ -1,28 +1,30 @@
 /**
- * What stands in a row of keys before it is sealed: streams with their roots, or with the nodes that are left of them.
- * Implements spec/spool.md, "Streams".
+ * Streams with their roots, or with the nodes that are left of them: as a unit keeps them, and as they are sealed to its
+ * owner. Implements spec/spool.md, "Streams", and spec/keys.md, "Sealed to the owner".
  */
-import { concatBytes } from '../../core/bytes.ts';
-import { decodeCbor, encodeCbor } from '../../core/cbor.ts';
-import { MAX_ENTRIES } from '../../core/chunk-header.ts';
-import { decodeFields, type Fields } from '../../core/fields.ts';
-import { type KeyNode, NODE_BYTES, rootNode } from '../../core/key-tree.ts';
-import { MAX_STREAM_ID_LENGTH } from '../../core/stream.ts';
-import type { StoredStream } from '../ports.ts';
+import { concatBytes } from './bytes.ts';
+import { decodeCbor, encodeCbor } from './cbor.ts';
+import { MAX_ENTRIES } from './chunk-header.ts';
+import { decodeFields, type Fields } from './fields.ts';
+import { type KeyNode, NODE_BYTES, rootNode } from './key-tree.ts';
+import { MAX_STREAM_ID_LENGTH } from './stream.ts';
 
 /** What tells a row of nodes from one of roots, whose first element is a list. */
 const OF_NODES = 1;
+/** Nodes are ascending, and none covers what another covers. */
+export type StreamKeys = { readonly name: string; readonly nodes: readonly KeyNode[] };
+
 const MAX_NODES = 1 << 16;
 /** Thousands of streams with dozens of nodes each; the row was sealed by this unit. */
 const MAX_ROW_BYTES = 1 << 28;
 
 /** The stream's root, where nothing of it was forgotten. */
-export function rootOf({ nodes: [first] }: Pick<StoredStream, 'nodes'>): Uint8Array | undefined {
+export function rootOf({ nodes: [first] }: Pick<StreamKeys, 'nodes'>): Uint8Array | undefined {
   return first?.depth === 0 ? first.node : undefined;
 }
 
 /** @param streams made together, so that they have nodes at the same places */
-export function encodeStreams(streams: readonly StoredStream[]): Uint8Array {
+export function encodeStreams(streams: readonly StreamKeys[]): Uint8Array {
   if (streams.every((stream) => rootOf(stream) !== undefined)) {
     return encodeCbor([
       streams.map((stream) => [stream.name, rootOf(stream) ?? new Uint8Array(0)]),
@@ -45,20 +47,20 @@ export function encodeStreams(streams: readonly StoredStream[]): Uint8Array {
 }
 
 /** @throws FormatError CBOR_*, FIELD_* */
-export function decodeStreams(plain: Uint8Array): readonly StoredStream[] {
+export function decodeStreams(plain: Uint8Array): readonly StreamKeys[] {
   const whole = decodeCbor(plain, MAX_ROW_BYTES);
   const isOfNodes = Array.isArray(whole) && whole[0] === OF_NODES;
   return decodeFields(plain, 'streams', isOfNodes ? readNodes : readRoots, MAX_ROW_BYTES);
 }
 
-function readRoots(fields: Fields): readonly StoredStream[] {
+function readRoots(fields: Fields): readonly StreamKeys[] {
   return fields.list('streams', MAX_ENTRIES, (stream) => ({
     name: stream.text('name', MAX_STREAM_ID_LENGTH),
     nodes: [rootNode(stream.bytes('root', NODE_BYTES))],
   }));
 }
 
-function readNodes(fields: Fields): readonly StoredStream[] {
+function readNodes(fields: Fields): readonly StreamKeys[] {
   fields.uint('form', OF_NODES);
   const places = fields.list('places', MAX_NODES, (place) => ({
     depth: place.uint('depth', 32),
