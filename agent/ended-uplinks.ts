@@ -3,18 +3,10 @@ import type { AgentConfig } from './config.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { endedEpochs, endedFolder } from './hand-over/ended-epochs.ts';
 import type { Machine } from './machine.ts';
-import type { StorageKeys } from './ports.ts';
+import { openEndedSpool } from './open-spool.ts';
 import { type AgentEvents, newUplink } from './running-agent.ts';
-import { Spool } from './spool/spool.ts';
-import { spoolFolder } from './unit.ts';
+import type { Spool } from './spool/spool.ts';
 import type { Uplinks } from './uplink/uplinks.ts';
-
-/** Opens nothing: there are no rows left that a key would open. */
-const NO_KEYS: StorageKeys = {
-  read: () => new Uint8Array(32),
-  make: () => undefined,
-  keepOnly: () => undefined,
-};
 
 export type EndedUplinks = {
   start(): void;
@@ -61,8 +53,7 @@ function openEnded(
   events: AgentEvents,
   machine: Machine,
 ): Ended | undefined {
-  const { primitives, atCommitPoint } = machine;
-  const spool = Spool.open(spoolFolder(folder), NO_KEYS, primitives, atCommitPoint);
+  const spool = openEndedSpool(folder, machine);
   const log = spool.identity();
   const deviceKey = readEnrolment(folder)?.enrolment.deviceKey;
   const isDone = spool.waitingCount() === 0 && spool.unstampedCount() === 0;

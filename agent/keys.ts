@@ -32,6 +32,12 @@ export function hasDeviceKey(dataDir: string): boolean {
   return existsSync(join(keyFolder(dataDir), DEVICE_KEY));
 }
 
+/** An ended epoch has none. */
+export function hasStorageKey(dataDir: string): boolean {
+  const folder = keyFolder(dataDir);
+  return existsSync(folder) && readdirSync(folder).some((name) => STORAGE_FILES.test(name));
+}
+
 /** Which of them is in force stands in the index of the spool. */
 export function storageKeys(dataDir: string, files: KeyFiles, random: RandomBytes): StorageKeys {
   const folder = join(dataDir, 'keys');

@@ -43,10 +43,12 @@ import { openEndedUplinks } from './ended-uplinks.ts';
 import { endingAtHandOver } from './ending-agent.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
+import { type Erased, finishErasures, takeErasure } from './erasure.ts';
 import type { LeaveCustody } from './grants/ports.ts';
 import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
+import { openSpoolOf } from './open-spool.ts';
 import { isBetweenOwners } from './ownership.ts';
 import type { CaptureSource, DeviceKeyConfig, Pause, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
@@ -115,6 +117,7 @@ export async function startAgent(
   const machine = { ...machineWith(config.deviceKey), ...replaced };
   const { capture, dataDir } = config;
   finishEnd(dataDir, machine);
+  finishErasures(dataDir, () => openSpoolOf(dataDir, machine), machine);
   const ended = openEndedUplinks(config, events, machine);
   try {
     if (isBetweenOwners(dataDir)) return waitForOwner(config, ended, machine);
@@ -156,6 +159,15 @@ export function requestUnitEnrolment(
 /** The owner ends the epoch: with the running session, or with the agent's next start. @throws as `takeHandOver` */
 export function handOverUnit(dataDir: string, handOver: Uint8Array): HandOver {
   return takeHandOver(dataDir, handOver);
+}
+
+/**
+ * Carries out the owner's order on the unit, or on an ended epoch of it; no agent may run. @throws as `takeErasure`
+ * @param folder the unit's, or `ended/EPOCH` in it
+ */
+export function eraseOnUnit(folder: string, order: Uint8Array): Erased {
+  const machine = machineWith(DEFAULTS.deviceKey);
+  return takeErasure(folder, order, () => openSpoolOf(folder, machine), machine);
 }
 
 /** Takes the owner's answer. @throws as `acceptEnrolment` */

@@ -208,6 +208,9 @@ export const COMMIT_POINTS = [
   'epoch-ended',
   'disclosure-recorded',
   'request-answered',
+  'erasure-kept',
+  'erasure-committed',
+  'bodies-overwritten',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 

@@ -55,6 +55,11 @@ export const COMMANDS = {
     summary: 'make an evidence bundle: export --data DIR --out FILE',
     load: () => import('./commands/export.ts'),
   },
+  erase: {
+    person: 'Owner',
+    summary: 'make chunks unreadable for good: erase --owner DIR | --data DIR',
+    load: () => import('./commands/erase.ts'),
+  },
   'hand-over': {
     person: 'Owner',
     summary: 'end an epoch, when the vehicle is sold: hand-over --owner DIR | --data DIR',

@@ -33,6 +33,8 @@ export type ReplacedRoots = {
   readonly log: number;
   /** Of the batch of streams; `journal` is that of `records/journal`. */
   readonly firstOrdinal: number | 'journal';
+  /** SHA-256 of what was sealed: an order that was made before another one would bring back what that one took. */
+  readonly replaces: Uint8Array;
   readonly sealed: Uint8Array;
 };
 
@@ -104,8 +106,8 @@ export function encodeErasureOrder({ order, signature }: SignedErasureOrder): Ui
   ]);
 }
 
-function rootFields({ log, firstOrdinal, sealed }: ReplacedRoots): readonly CborValue[] {
-  return [log, firstOrdinal === 'journal' ? [] : [firstOrdinal], sealed];
+function rootFields({ log, firstOrdinal, replaces, sealed }: ReplacedRoots): readonly CborValue[] {
+  return [log, firstOrdinal === 'journal' ? [] : [firstOrdinal], replaces, sealed];
 }
 
 /** @throws FormatError CBOR_*, RECORD_*, FIELD_*, OWNER_SIGNATURE_FORM, ERASURE_SPANS */
@@ -134,10 +136,26 @@ function readSignedOrder(fields: Fields): SignedErasureOrder {
       log: root.uint('log'),
       firstOrdinal:
         root.optional('first ordinal', (part) => part.uint('first ordinal')) ?? 'journal',
+      replaces: root.bytes('replaces', 32),
       sealed: root.bytesUpTo('sealed', MAX_SEALED_BYTES),
     })),
   };
   return { order, signature: fields.nested('signature', readOwnerSignature) };
+}
+
+/** Of one log, both ends included: what an erasure of these spans leaves. */
+export function seqsOutside(
+  spans: readonly Span[],
+  log: number,
+): readonly { readonly first: number; readonly last: number }[] {
+  const ranges: { readonly first: number; readonly last: number }[] = [];
+  let next = 0;
+  for (const { firstSeq, count } of spans.filter((span) => span.log === log)) {
+    if (firstSeq > next) ranges.push({ first: next, last: firstSeq - 1 });
+    next = firstSeq + count;
+  }
+  if (next <= MAX_SEQ) ranges.push({ first: next, last: MAX_SEQ });
+  return ranges;
 }
 
 /** One way to say a span: what touches is one, and nothing stands twice. */

@@ -12,6 +12,9 @@ export type OwnerKey = {
 /** Opens what was sealed to an X25519 secret (spec/sealing.md). @throws FormatError HPKE_*; VerificationError HPKE_OPEN */
 export type OpenSealed = (secret: Uint8Array, info: Uint8Array, sealed: Uint8Array) => Uint8Array;
 
+/** Seals to an X25519 key (spec/sealing.md). @throws FormatError HPKE_KEY */
+export type SealToPerson = (key: Uint8Array, info: Uint8Array, plain: Uint8Array) => Uint8Array;
+
 /** What a wallet is asked to send: `to` 20 bytes, `data` the call. */
 export type ContractCall = { readonly to: Uint8Array; readonly data: Uint8Array };
 

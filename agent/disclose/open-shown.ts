@@ -18,7 +18,7 @@ export function keyedStream(
 
 /** Why nothing of a chunk can be shown here; its header still shows that there was one. */
 export type NotShown =
-  /** Retention has let go of its leaves. */
+  /** Retention has let go of its leaves, or its owner has had them erased. */
   | 'evicted'
   /** Only the owner has its keys. */
   | 'forgotten';
@@ -38,7 +38,7 @@ export function openShown(
     chunk = openChunk(archive, stored, streams, primitives);
   } catch (error) {
     const code = error instanceof OperationalError ? error.code : undefined;
-    if (code === 'SPOOL_BODY_EVICTED') return 'evicted';
+    if (code === 'SPOOL_BODY_EVICTED' || code === 'SPOOL_BODY_ERASED') return 'evicted';
     if (code === 'SPOOL_KEYS_FORGOTTEN') return 'forgotten';
     throw error;
   }

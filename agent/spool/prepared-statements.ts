@@ -25,6 +25,11 @@ export class PreparedStatements {
     return Number(this.#prepared(sql).run(...parameters).lastInsertRowid);
   }
 
+  /** @param setting one of the few texts of this folder */
+  pragma(setting: string): void {
+    this.#database.pragma(setting);
+  }
+
   /** All or nothing, and durable when it returns. */
   transaction(work: () => void): void {
     this.#inTransaction(work);

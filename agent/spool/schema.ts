@@ -6,12 +6,13 @@ import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { ASIDE_SCHEMA } from './aside.ts';
 import { CUSTODY_SCHEMA } from './custody-rows.ts';
+import { ERASED_SCHEMA } from './erased-chunks.ts';
 import { KEYS_SCHEMA } from './keys-schema.ts';
 import { migrateFrom1, migrateFrom2, migrateFrom3 } from './migration.ts';
 import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 7;
+const SCHEMA_VERSION = 8;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
@@ -154,6 +155,7 @@ const OLD_VERSIONS = [
   'version 4',
   'version 5',
   'version 6',
+  'version 7',
 ] as const;
 type OldVersion = (typeof OLD_VERSIONS)[number];
 export type IndexState = 'empty' | OldVersion | 'current';
@@ -191,6 +193,7 @@ export function createSchema(database: Database.Database): void {
     database.exec(ASIDE_SCHEMA);
     database.exec(KEYS_SCHEMA);
     database.exec(CUSTODY_SCHEMA);
+    database.exec(ERASED_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -210,10 +213,15 @@ export function migrateSchema(database: Database.Database, from: OldVersion): vo
     else if (from === 'version 2') migrateFrom2(database, LINK_TABLES + STAMP_TABLES);
     else if (from === 'version 3') migrateFrom3(database, LINK_TABLES);
     if (from === 'version 1' || from === 'version 2') database.exec(PROMISES_SCHEMA);
-    if (OLD_VERSIONS.indexOf(from) < OLD_VERSIONS.indexOf('version 5')) database.exec(ASIDE_SCHEMA);
+    if (isBefore(from, 'version 5')) database.exec(ASIDE_SCHEMA);
     // Rows of roots are rows of keys of which nothing was forgotten.
-    if (from !== 'version 6') database.exec(KEYS_SCHEMA);
-    database.exec(CUSTODY_SCHEMA);
+    if (isBefore(from, 'version 6')) database.exec(KEYS_SCHEMA);
+    if (isBefore(from, 'version 7')) database.exec(CUSTODY_SCHEMA);
+    database.exec(ERASED_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
+}
+
+function isBefore(version: OldVersion, other: OldVersion): boolean {
+  return OLD_VERSIONS.indexOf(version) < OLD_VERSIONS.indexOf(other);
 }

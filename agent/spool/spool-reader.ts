@@ -22,6 +22,7 @@ import type {
 import { storageError } from '../storage-error.ts';
 import { asideCounts, behind, NOT_ASIDE } from './aside.ts';
 import { toCustodyEnd, toCustodyFile } from './custody-rows.ts';
+import { isErased } from './erased-chunks.ts';
 import {
   beaconsOf,
   countHops,
@@ -367,7 +368,7 @@ export class SpoolReader {
     });
   }
 
-  /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
+  /** @throws OperationalError SPOOL_BODY_ERASED, SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array {
     const [row] = this.#all(
       'SELECT segment, offset, length FROM chunk WHERE place = ?',
@@ -380,6 +381,7 @@ export class SpoolReader {
         { retryable: false },
       );
     }
+    if (isErased(this.sql, placeOf(log, seq))) throw bodyErased(log, seq);
     const segment = integer(row, 'segment');
     const place = { segment, offset: integer(row, 'offset'), length: integer(row, 'length') };
     try {
@@ -419,6 +421,14 @@ export class SpoolReader {
       throw storageError(cause);
     }
   }
+}
+
+function bodyErased(log: number, seq: number): OperationalError {
+  return new OperationalError(
+    'SPOOL_BODY_ERASED',
+    `chunk ${seq} of log ${log} was erased on its owner's order`,
+    { retryable: false },
+  );
 }
 
 function bodyEvicted(log: number, seq: number): OperationalError {

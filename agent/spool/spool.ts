@@ -25,10 +25,12 @@ import type {
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { type ChunkToCommit, ChunkWriter } from './chunk-writer.ts';
+import { assertErasable, type Erasure, eraseChunks } from './erase-chunks.ts';
 import { Eviction, type SpoolRoom } from './eviction.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { IndexWriter } from './index-writer.ts';
 import { KeyForgetting, type KeyKeeping } from './key-forgetting.ts';
+import type { KeyRowsParts } from './key-rows.ts';
 import { LinkWriter } from './link-writer.ts';
 import { LogWriter } from './log-writer.ts';
 import { placeOf } from './place.ts';
@@ -244,12 +246,24 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
 
   /** From now on, and then in rounds: keys of what is too old go, where the owner has the roots. */
   forgetKeys(keeping: KeyKeeping): void {
+    this.#forgetting = new KeyForgetting(this.#keyRows(), keeping);
+    this.#forgetting.tick();
+  }
+
+  /** Makes chunks unreadable for everybody. Durable when it returns. @throws as `eraseChunks` */
+  erase(erasure: Erasure): void {
+    eraseChunks(this.#folder, this.#keyRows(), erasure, this.#opening.primitives.random);
+  }
+
+  /** @throws UserError ERASURE_HELD, ERASURE_ROOTS, ERASURE_RANGE */
+  assertErasable(erasure: Erasure): void {
+    assertErasable(this.#keyRows(), erasure);
+  }
+
+  #keyRows(): KeyRowsParts {
     const { keys, primitives } = this.#opening;
     const parts = { stored: this, index: this.#index, vaults: this.#vaults, keys };
-    const { sha512 } = primitives;
-    const atCommitPoint = this.#atCommitPoint;
-    this.#forgetting = new KeyForgetting({ ...parts, sha512, atCommitPoint }, keeping);
-    this.#forgetting.tick();
+    return { ...parts, sha512: primitives.sha512, atCommitPoint: this.#atCommitPoint };
   }
 
   /** From now on, and then with every segment that is full. */

@@ -1,5 +1,4 @@
 /** `witnessmark hand-over`: an owner ends their epoch of a vehicle, on two machines. */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { handOverUnit } from '../../agent/main.ts';
 import { fromHex, toHex } from '../../core/bytes.ts';
@@ -15,6 +14,7 @@ import {
 } from '../../owner/hand-over.ts';
 import { checksumAddress, readAddress } from '../../owner/identity/did.ts';
 import { type Io, print } from '../io.ts';
+import { need, readGiven, writeNew } from '../new-file.ts';
 import { readPassword } from '../password.ts';
 
 const HELP = `usage: witnessmark hand-over --owner DIR --to ADDRESS --out FILE [--rpc URL] [--password-file FILE]
@@ -115,25 +115,4 @@ function secondsOf(text: string | undefined): number {
   if (text === undefined) return Math.floor(Date.now() / 1000);
   if (/^\d{1,12}$/.test(text)) return Number(text);
   throw new UserError('ARGUMENTS', `expected --at to be seconds since 1970, got "${text}"`);
-}
-
-function readGiven(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new UserError('FILE_UNREADABLE', `${path} cannot be read`, { cause });
-  }
-}
-
-function writeNew(path: string, content: Uint8Array): void {
-  try {
-    writeFileSync(path, content, { flag: 'wx', flush: true });
-  } catch (cause) {
-    throw new UserError('OUTPUT', `${path} cannot be written, or is there already`, { cause });
-  }
-}
-
-function need(value: string | undefined, what: string): string {
-  if (value !== undefined) return value;
-  throw new UserError('ARGUMENTS', `expected ${what}`);
 }

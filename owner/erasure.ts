@@ -1,0 +1,85 @@
+/**
+ * An owner orders that chunks are made unreadable: opens what the unit sealed to the recovery key, takes the nodes of these
+ * chunks out of it, seals the rest again, and signs. Implements spec/erasure.md.
+ */
+
+import { decodeEnrolment } from '../core/enrolment.ts';
+import {
+  type ErasureOrder,
+  encodeErasureOrder,
+  erasureDigest,
+  type ReplacedRoots,
+  seqsOutside,
+} from '../core/erasure-order.ts';
+import { sha256 } from '../core/hash.ts';
+import { nodesWithin } from '../core/key-tree.ts';
+import {
+  JOURNAL_ORDINAL,
+  type OpenedRoots,
+  rootsInfo,
+  type SealedRoots,
+} from '../core/sealed-roots.ts';
+import type { Span } from '../core/statement.ts';
+import { encodeStreams } from '../core/stream-keys.ts';
+import { readVehicle } from './enrol/vehicle-file.ts';
+import { openOwnerFolder } from './identity/owner-folder.ts';
+import type { OwnerKey, SealToPerson } from './ports.ts';
+
+export type ErasureWish = Pick<ErasureOrder, 'spans' | 'held' | 'reason' | 'orderedAtS'>;
+
+/**
+ * @param opened everything that the unit sealed to this owner
+ * @param sealedRows the same, as it is sealed
+ * @throws UserError OWNER_FOLDER, OWNER_NOT_ENROLLED
+ */
+export function draftErasure(
+  folder: string,
+  opened: readonly OpenedRoots[],
+  sealedRows: readonly SealedRoots[],
+  wish: ErasureWish,
+  seal: SealToPerson,
+): ErasureOrder {
+  const { recoveryPublicKey } = openOwnerFolder(folder);
+  const { enrolment } = decodeEnrolment(readVehicle(folder).payload);
+  const { chainId, contract, owner, tag, epoch } = enrolment;
+  const logs = new Set(wish.spans.map(({ log }) => log));
+  const roots = opened
+    .filter(({ log }) => logs.has(log))
+    .map((row): ReplacedRoots => {
+      const { log, firstOrdinal } = row;
+      const plain = encodeStreams(outside(row, wish.spans));
+      const info = rootsInfo({ tag, epoch, log, firstOrdinal });
+      const sealed = seal(recoveryPublicKey, info, plain);
+      plain.fill(0);
+      return {
+        log,
+        firstOrdinal: firstOrdinal === JOURNAL_ORDINAL ? 'journal' : firstOrdinal,
+        replaces: replacedHash(sealedRows, row),
+        sealed,
+      };
+    });
+  return { chainId, contract, owner, tag, epoch, ...wish, roots };
+}
+
+/** @throws UserError WALLET_* */
+export async function signErasure(order: ErasureOrder, key: OwnerKey): Promise<Uint8Array> {
+  const bytes = await key.signDigest(erasureDigest(order));
+  return encodeErasureOrder({ order, signature: { kind: 'key', bytes } });
+}
+
+function outside({ log, streams }: OpenedRoots, spans: readonly Span[]): OpenedRoots['streams'] {
+  const left = seqsOutside(spans, log);
+  return streams.map(({ name, nodes }) => ({
+    name,
+    nodes: left.flatMap(({ first, last }) => nodesWithin(nodes, first, last)),
+  }));
+}
+
+function replacedHash(
+  sealedRows: readonly SealedRoots[],
+  { log, firstOrdinal }: OpenedRoots,
+): Uint8Array {
+  const row = sealedRows.find((one) => one.log === log && one.firstOrdinal === firstOrdinal);
+  if (row === undefined) throw new RangeError('expected what was opened among what was sealed');
+  return sha256(row.sealed);
+}
