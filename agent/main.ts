@@ -164,9 +164,14 @@ export function handOverUnit(dataDir: string, handOver: Uint8Array): HandOver {
 /**
  * Carries out the owner's order on the unit, or on an ended epoch of it; no agent may run. @throws as `takeErasure`
  * @param folder the unit's, or `ended/EPOCH` in it
+ * @param replaced parts of the machine, for tests
  */
-export function eraseOnUnit(folder: string, order: Uint8Array): Erased {
-  const machine = machineWith(DEFAULTS.deviceKey);
+export function eraseOnUnit(
+  folder: string,
+  order: Uint8Array,
+  replaced: Partial<Machine> = {},
+): Erased {
+  const machine = { ...machineWith(DEFAULTS.deviceKey), ...replaced };
   return takeErasure(folder, order, () => openSpoolOf(folder, machine), machine);
 }
 

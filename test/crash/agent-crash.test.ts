@@ -15,6 +15,7 @@ import { serviceVerdicts } from '../e2e/service-verdicts.ts';
 import { crashLog, skippedIn } from './crash-log.ts';
 import { CrashingAgent } from './crashing-agent.ts';
 import { DISCLOSURE_POINTS } from './disclosing-unit.ts';
+import { ERASURE_POINTS } from './erasure-points.ts';
 import { HAND_OVER_POINTS } from './hand-over-points.ts';
 import { SPOOL_POINTS } from './spool-process.ts';
 
@@ -28,6 +29,7 @@ const POINTS = COMMIT_POINTS.filter(
       ...SPOOL_POINTS,
       ...DISCLOSURE_POINTS,
       ...HAND_OVER_POINTS,
+      ...ERASURE_POINTS,
     ].includes(point),
 );
 
