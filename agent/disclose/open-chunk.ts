@@ -22,7 +22,7 @@ import { openRecovered } from './open-recovered.ts';
 /**
  * @param streams of the log, by ordinal
  * @throws OperationalError SPOOL_DAMAGED when what is stored is not what was sealed, SPOOL_BODY_MISSING,
- *   SPOOL_BODY_EVICTED, SPOOL_KEYS_FORGOTTEN when no node of its streams covers the chunk
+ *   SPOOL_BODY_EVICTED, SPOOL_KEYS_FORGOTTEN when no node of its streams covers the chunk, or none is left at all
  */
 export function openChunk(
   archive: Archive,
@@ -30,6 +30,8 @@ export function openChunk(
   streams: readonly DisclosableStream[],
   primitives: Primitives,
 ): DisclosableChunk {
+  // Of an epoch that was handed over no row of keys is left. Every chunk has a leaf of some stream.
+  if (streams.length === 0) throw forgotten(stored);
   const body = archive.body(stored.log, stored.seq);
   try {
     const header = decodeChunkHeader(stored.header);

@@ -10,6 +10,8 @@ export type DemoFolder = {
   readonly trust: string;
   readonly unit: string;
   readonly service: string;
+  /** Of the people of a story, and of what they hand each other. */
+  readonly story: string;
   /** Takes away what only the demo's own run needed. */
   removeWorkings(): void;
 };
@@ -17,7 +19,7 @@ export type DemoFolder = {
 /** Empties what an earlier demo left. @throws UserError OUT_NOT_OURS, OUT_UNUSABLE */
 export function openDemoFolder(path: string): DemoFolder {
   const mark = join(path, MARK);
-  const workings = [join(path, 'unit'), join(path, 'service')];
+  const workings = [join(path, 'unit'), join(path, 'service'), join(path, 'story')];
   const results = [join(path, 'evidence.wmk'), join(path, 'trust.json')];
   try {
     mkdirSync(path, { recursive: true });
@@ -35,13 +37,14 @@ export function openDemoFolder(path: string): DemoFolder {
       cause,
     });
   }
-  const [unit = '', service = ''] = workings;
+  const [unit = '', service = '', story = ''] = workings;
   const [bundle = '', trust = ''] = results;
   return {
     bundle,
     trust,
     unit,
     service,
+    story,
     removeWorkings: () => {
       for (const folder of workings) rmSync(folder, { recursive: true, force: true });
     },

@@ -3,9 +3,14 @@ import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { toHex } from '../../core/bytes.ts';
 import { OperationalError } from '../../core/errors.ts';
 import type { PublicKey } from '../../core/signature.ts';
+import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
+import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
+import { parseTrustPolicy } from '../../verifier/policy.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
+import type { Report } from '../../verifier/report.ts';
+import { verifyEvidence } from '../../verifier/verify.ts';
 
-export type TrustedBlock = { readonly number: string; readonly hash: string };
+type TrustedBlock = { readonly number: string; readonly hash: string };
 
 export function demoPolicy(
   deviceKey: PublicKey,
@@ -40,7 +45,7 @@ function keyOf({ algorithm, bytes }: PublicKey): TrustPolicyFile['deviceKeys'][n
 }
 
 /** What a court does with several independent sources, the demo does with its own chain. */
-export async function lookUpBlock(rpcUrl: string, number: bigint): Promise<TrustedBlock> {
+async function lookUpBlock(rpcUrl: string, number: bigint): Promise<TrustedBlock> {
   const response = await fetch(rpcUrl, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -59,4 +64,26 @@ export async function lookUpBlock(rpcUrl: string, number: bigint): Promise<Trust
     });
   }
   return { number: `${number}`, hash };
+}
+
+/** The policy with the one block that this bundle asks to be looked up. */
+export async function policyFor(
+  bundle: Uint8Array,
+  policyWith: (blocks: readonly TrustedBlock[]) => TrustPolicyFile,
+  service: RunningAnchorService,
+): Promise<TrustPolicyFile> {
+  const { checks } = verifyByPolicy(bundle, policyWith([]));
+  const unnamed = checks.find(({ code }) => code === 'BLOCK');
+  const newest = unnamed?.values?.['newest'] as readonly { readonly number: string }[] | undefined;
+  const [rpcUrl] = service.rpcUrls;
+  const number = newest?.[0]?.number;
+  if (rpcUrl === undefined || number === undefined) return policyWith([]);
+  return policyWith([await lookUpBlock(rpcUrl, BigInt(number))]);
+}
+
+export function verifyByPolicy(bundle: Uint8Array, policy: TrustPolicyFile): Report {
+  return verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
+    verifyDigest: fastVerifyDigest,
+    hash: nativeSha256,
+  });
 }

@@ -44,6 +44,19 @@ export async function recordDrive(options: DriveOptions): Promise<void> {
   }
 }
 
+/** Starts an agent on a unit that was handed over, which ends the epoch. @throws what stopped the agent */
+export async function endEpochOf(options: Omit<DriveOptions, 'frames' | 'speed'>): Promise<void> {
+  const failed = new AbortController();
+  const ended = AbortSignal.any([options.signal, failed.signal]);
+  const agent = await startDrive({ ...options, frames: 1, speed: 1 }, failed, new Stamps());
+  try {
+    await Promise.race([agent.ownerChange, aborted(ended)]);
+  } finally {
+    options.line.clear();
+    await agent.stop();
+  }
+}
+
 async function startDrive(
   options: DriveOptions,
   failed: AbortController,

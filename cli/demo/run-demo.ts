@@ -1,25 +1,18 @@
 /** The demo: one recorded drive from frames to a verified bundle, every part real, all on this machine. */
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { exportFromUnit, prepareUnit } from '../../agent/main.ts';
-import { readConfig } from '../../anchor-service/config.ts';
-import { type RunningAnchorService, startAnchorService } from '../../anchor-service/main.ts';
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { toHex } from '../../core/bytes.ts';
-import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
-import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { surveyLog } from '../../hw/replay/survey.ts';
-import { parseTrustPolicy } from '../../verifier/policy.ts';
-import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
-import type { Report } from '../../verifier/report.ts';
 import { reportLines } from '../../verifier/report-text.ts';
-import { verifyEvidence } from '../../verifier/verify.ts';
 import { type Io, print } from '../io.ts';
 import { bar, ProgressLine } from '../progress.ts';
 import { changeOneByte } from './change-one-byte.ts';
 import { closingWords } from './closing-words.ts';
 import { openDemoFolder } from './demo-folder.ts';
-import { demoPolicy, lookUpBlock } from './demo-policy.ts';
+import { demoPolicy, policyFor, verifyByPolicy } from './demo-policy.ts';
+import { startDemoService } from './demo-service.ts';
 import { recordDrive } from './record-drive.ts';
 
 /** About how long the replay takes unless a speed is given. */
@@ -49,10 +42,13 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
     const deviceKey = prepareUnit(folder.unit);
     say('Starting broker, chain, time stamp authority and anchor service');
     await using stack = new AsyncDisposableStack();
-    const service = await startAnchorService(serviceConfig(folder.service, toHex(deviceKey.bytes)));
+    const service = await startDemoService(
+      folder.service,
+      { keys: [toHex(deviceKey.bytes)] },
+      signal,
+    );
     stack.defer(async () => await service.stop());
     say(`  ${service.mqttUrl} · chain ${service.chainId} · AnchorLog 0x${toHex(service.contract)}`);
-    await firstBeacon(service, signal);
     say(
       `Recording at ${speed.toFixed(1)} times real pace: sealed, signed and encrypted chunk by chunk`,
     );
@@ -72,11 +68,11 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
     );
     writeFileSync(folder.trust, `${JSON.stringify(policy, null, 2)}\n`);
     say('Verifying the bundle');
-    const report = verify(bundle, policy);
+    const report = verifyByPolicy(bundle, policy);
     print(io.stdout, ...reportLines(report), '');
     const changed = changeOneByte(bundle);
     if (changed === undefined) throw new RangeError('the bundle shows no frames');
-    const refused = verify(changed.bundle, policy);
+    const refused = verifyByPolicy(changed.bundle, policy);
     const gas = await gasUsed(service);
     print(
       io.stdout,
@@ -93,48 +89,6 @@ export async function runDemo(options: DemoOptions, io: Io, signal: AbortSignal)
     line.clear();
     if (!options.keep) folder.removeWorkings();
   }
-}
-
-function serviceConfig(dataDir: string, deviceKey: string): ReturnType<typeof readConfig> {
-  return readConfig({
-    data_dir: dataDir,
-    broker: { port: 0 },
-    http: { port: 0 },
-    devices: { keys: [deviceKey] },
-    window: { every_ms: 1000 },
-    beacon: { every_ms: 1000 },
-    stamp: { local: true, every_ms: 2000 },
-  });
-}
-
-/** A chain that has just begun has no block deep enough yet; without a beacon there is no lower bound of time. */
-async function firstBeacon(service: RunningAnchorService, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const response = await fetch(new URL('/v1/beacon', service.httpUrl), { signal });
-    await response.body?.cancel();
-    if (response.ok) return;
-    await sleep(100, undefined, { signal });
-  }
-}
-
-async function policyFor(
-  bundle: Uint8Array,
-  policyWith: (blocks: TrustPolicyFile['chains'][number]['blocks']) => TrustPolicyFile,
-  service: RunningAnchorService,
-): Promise<TrustPolicyFile> {
-  const unnamed = verify(bundle, policyWith([])).checks.find(({ code }) => code === 'BLOCK');
-  const newest = unnamed?.values?.['newest'] as readonly { readonly number: string }[] | undefined;
-  const [rpcUrl] = service.rpcUrls;
-  const number = newest?.[0]?.number;
-  if (rpcUrl === undefined || number === undefined) return policyWith([]);
-  return policyWith([await lookUpBlock(rpcUrl, BigInt(number))]);
-}
-
-function verify(bundle: Uint8Array, policy: TrustPolicyFile): Report {
-  return verifyEvidence(bundle, parseTrustPolicy(JSON.stringify(policy)), {
-    verifyDigest: fastVerifyDigest,
-    hash: nativeSha256,
-  });
 }
 
 async function gasUsed(

@@ -3,7 +3,12 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEther, toBeHex, Wallet } from 'ethers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { exportFromUnit, handOverUnit, requestUnitEnrolment } from '../../agent/main.ts';
+import {
+  exportFromUnit,
+  handOverUnit,
+  requestUnitEnrolment,
+  sealedRootsOfUnit,
+} from '../../agent/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { toHex } from '../../core/bytes.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
@@ -18,8 +23,8 @@ import {
 import { registeredOwner } from '../../owner/chain/registered-owner.ts';
 import { readVehicle } from '../../owner/enrol/vehicle-file.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
-import { addressOfOwner, createOwner } from '../../owner/main.ts';
-import { codeOf } from '../agent/support/coded-error.ts';
+import { addressOfOwner, createOwner, openRoots } from '../../owner/main.ts';
+import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { type LocalChain, startLocalChain } from '../contracts/local-chain.ts';
@@ -145,6 +150,29 @@ test('the seller ends the epoch, the buyer begins the next, and neither has anyt
   for (const part of ['tag', 'deviceKeyId'] as const) {
     expect(toHex(after)).not.toContain(toHex(old?.[part] ?? new Uint8Array(0)));
   }
+});
+
+test('of the epoch that ended the unit opens nothing, and the seller everything', async () => {
+  const ended = join(unit(), 'ended', '0');
+  let forgotten = 0;
+  const blind = exportFromUnit(
+    ended,
+    {},
+    {
+      onChunk: () => undefined,
+      onForgotten: (count) => {
+        forgotten = count;
+      },
+    },
+  );
+  const { headers, leaves, streams } = decodeBundle(blind).sections;
+  expect([leaves, streams]).toEqual([[], []]);
+  expect(forgotten).toBe(headers.length);
+  const sealed = sealedRootsOfUnit(ended);
+  expect(await codeOfAsync(() => openRoots(sealed, at('buyer'), 'secret'))).toBe('HPKE_OPEN');
+  const roots = await openRoots(sealed, at('seller'), 'secret');
+  const whole = exportFromUnit(ended, { roots }, () => undefined);
+  expect(decodeBundle(whole).sections.leaves.length).toBe(headers.length);
 });
 
 test('a unit takes no hand-over of another vehicle, and none without an owner', () => {
