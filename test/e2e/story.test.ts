@@ -32,10 +32,12 @@ test('everything comes out as it should, and what must fail does with its code',
     'GRANT_REVOKED',
     'HPKE_OPEN',
     'GRANT_OWNER',
+    'HPKE_OPEN',
   ]);
   expect(text).toContain('speed (raw/can0/0B4) and brake (raw/can0/224) of 30 s');
   expect(text).toMatch(/60 leaves of 30 chunks/);
   expect(text).toMatch(/The old owner opens all \d+ chunks with the recovery key/);
+  expect(text).toMatch(/60 chunks: not from the unit, not from its store/);
   expect(text).toMatch(/^Everything came out as it should\.$/m);
 });
 

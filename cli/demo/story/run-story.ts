@@ -11,6 +11,7 @@ import { openDemoFolder } from '../demo-folder.ts';
 import { recordDrive } from '../record-drive.ts';
 import { type InsurersHand, tryEverythingElse } from './attempts.ts';
 import { enrol } from './enrol.ts';
+import { erase } from './erasure.ts';
 import { expectRefusal, expectThat, expectVerdict } from './expectation.ts';
 import { answer, ask, BRAKE, GRANTED_SECONDS, grantToInsurer, open, SPEED } from './grant.ts';
 import { sell, sellersEvidence, takeOver } from './sale.ts';
@@ -69,9 +70,13 @@ async function tell(stage: Stage): Promise<void> {
     answer(stage, await ask(stage, hand)),
   );
   chapter('What was proven before stays proven.');
-  await sellersEvidence(stage);
+  const chunks = await sellersEvidence(stage);
   accepted(hand.bundle, hand.policy, 'the evidence of the insurer');
   say('  The insurer’s evidence verifies as before.');
+  chapter('The old owner has everything erased.');
+  await erase(stage, chunks);
+  accepted(hand.bundle, hand.policy, 'the evidence of the insurer');
+  say('  What the insurer was given before stays with the insurer, and verifies.');
 }
 
 /** @returns Unix seconds of its first chunk */

@@ -22,7 +22,7 @@ import type { Stage } from './stage.ts';
 import { accepted, storyPolicy } from './verdicts.ts';
 
 /** Where the seller's spool lies after the sale: the first epoch. */
-const endedOf = ({ unit }: Stage): string => join(unit, 'ended', '0');
+export const endedOf = ({ unit }: Stage): string => join(unit, 'ended', '0');
 
 /** @returns what the seller signed, which names the buyer */
 export async function sell(stage: Stage): Promise<Uint8Array> {
@@ -74,8 +74,8 @@ export async function takeOver(stage: Stage, handOver: Uint8Array): Promise<void
   say('  Without the seller’s recovery key none of its chunks opens.');
 }
 
-/** From the seller's own recovery key: the unit has none of the keys any more. */
-export async function sellersEvidence(stage: Stage): Promise<void> {
+/** From the seller's own recovery key: the unit has none of the keys any more. @returns how many chunks there are */
+export async function sellersEvidence(stage: Stage): Promise<number> {
   const { say, rpc } = stage;
   const bundle = await withRegistryFacts(await sellersBundle(stage), rpc);
   const policy = await storyPolicy(stage, bundle);
@@ -84,6 +84,7 @@ export async function sellersEvidence(stage: Stage): Promise<void> {
   const { openedChunks = 0, chunks = 0 } = report.facts ?? {};
   expectThat(chunks > 0 && openedChunks === chunks, `all ${chunks} chunks, got ${openedChunks}`);
   say(`  The old owner opens all ${chunks} chunks with the recovery key, and they verify.`);
+  return chunks;
 }
 
 async function sellersBundle(stage: Stage): Promise<Uint8Array> {
