@@ -1,7 +1,5 @@
 /** Chunks that the owner has had erased, as the index knows them. Implements spec/erasure.md, "On the unit". */
 import type { PreparedStatements } from './prepared-statements.ts';
-import { integer } from './rows.ts';
-import type { Extent } from './uncovered.ts';
 
 /** Places of the first and the last chunk; kept for good, since it says why a body makes no sense. */
 export const ERASED_SCHEMA = `
@@ -14,10 +12,4 @@ export const ERASED_SCHEMA = `
 export function isErased(sql: PreparedStatements, place: number): boolean {
   const found = 'SELECT 1 FROM erased WHERE first_chunk <= ? AND last_chunk >= ? LIMIT 1';
   return sql.all(found, [place, place]).length > 0;
-}
-
-export function erasedIn(sql: PreparedStatements): readonly Extent[] {
-  return sql
-    .all('SELECT first_chunk, last_chunk FROM erased ORDER BY first_chunk', [])
-    .map((row) => ({ first: integer(row, 'first_chunk'), last: integer(row, 'last_chunk') }));
 }
