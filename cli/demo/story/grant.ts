@@ -63,7 +63,7 @@ export async function ask(stage: Stage, { vehicleNumber, beacon, ...asked }: Ask
   return await requestAccess(cast.insurer, { ...asked, state }, cast.password);
 }
 
-export function newestBeacon({ unit }: Stage): bigint {
+function newestBeacon({ unit }: Stage): bigint {
   const [beacon] = beaconsOfUnit(unit, 1);
   if (beacon !== undefined) return beacon.number;
   throw new OperationalError('NO_BEACON', 'the unit has heard of no block', { retryable: false });
