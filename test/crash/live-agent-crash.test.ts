@@ -29,10 +29,21 @@ async function killAtPoint(point: CommitPoint, times: readonly number[]): Promis
   const own = join(folder.path, point);
   mkdirSync(own);
   const unit = new UnitOnTrial(own, { framesPerSecond: 500, chunkMs: 300, journal: 'kept' });
-  for (const nth of times) {
-    expect(await unit.killAt({ point, nth })).toBe('SIGKILL');
-  }
+  for (const nth of times) expect(await killed(unit, point, nth)).toBe('SIGKILL');
   return unit;
+}
+
+/**
+ * Where a chunk ends just when the traffic begins, it makes the new streams durable and no block has to: then that life
+ * never comes to `streams-committed`, ends in order, and another one is begun.
+ */
+async function killed(unit: UnitOnTrial, point: CommitPoint, nth: number) {
+  const lives = point === 'streams-committed' ? 5 : 1;
+  let signal: NodeJS.Signals | undefined;
+  for (let life = 0; life < lives && signal === undefined; life++) {
+    signal = await unit.killAt({ point, nth });
+  }
+  return signal;
 }
 
 test.each(POINTS)(
