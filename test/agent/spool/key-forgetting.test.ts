@@ -195,7 +195,9 @@ describe('a round', () => {
     expect(nodes).toEqual(nodesWithin(root === undefined ? [] : [root], 10, 0xffff_ffff));
     expect(exported(unit.spool).seqs).toEqual(range(0, 10));
     const sealed = owner.roots(unit.spool).find((row) => row.firstOrdinal === JOURNAL_ORDINAL);
-    expect(sealed?.streams).toEqual([{ name: 'records/journal', root: root?.node }]);
+    expect(sealed?.streams).toEqual([
+      { name: 'records/journal', nodes: root === undefined ? [] : [root] },
+    ]);
   });
 
   test('cuts no row whose roots the owner does not have', () => {
