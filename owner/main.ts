@@ -10,26 +10,29 @@ import { addressOfWallet, decryptWallet, encryptWallet } from './chain/wallet-fi
 import { draftErasure, type ErasureWish, signErasure } from './erasure.ts';
 import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
 import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
+import { type PasswordCost, SLOW } from './identity/password-cost.ts';
 import { openRootsWith } from './roots.ts';
 
 /**
  * Makes a recovery key and a wallet for one vehicle.
  * @param address of a wallet elsewhere, 20 bytes; then none is made
+ * @param cost of guessing the password: less only where everybody knows it
  * @throws UserError OWNER_FOLDER_EXISTS, OWNER_FOLDER
  */
 export async function createOwner(
   folder: string,
   password: string,
   address?: Uint8Array,
+  cost: PasswordCost = SLOW,
 ): Promise<void> {
   const recoverySecret = randomBytes(32);
+  const secret = { recoverySecret, password, cost };
   if (address !== undefined) {
-    await createOwnerFolder(folder, { address, wallet: undefined, recoverySecret, password });
+    await createOwnerFolder(folder, { address, wallet: undefined, ...secret });
     return;
   }
-  const wallet = await encryptWallet(newEs256kSecret(), password);
-  const made = { address: addressOfWallet(wallet), wallet };
-  await createOwnerFolder(folder, { ...made, recoverySecret, password });
+  const wallet = await encryptWallet(newEs256kSecret(), password, cost);
+  await createOwnerFolder(folder, { address: addressOfWallet(wallet), wallet, ...secret });
 }
 
 /** 20 bytes. @throws UserError OWNER_FOLDER */

@@ -10,15 +10,22 @@ import {
 } from 'ethers';
 import { concatBytes, fromHex, toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
+import type { PasswordCost } from '../identity/password-cost.ts';
 import type { OwnerKey } from '../ports.ts';
 
 export type OwnerWallet = { readonly key: OwnerKey; readonly wallet: Wallet };
 
 /** @param secret 32 bytes in the range of the curve. @returns the text of the file */
-export async function encryptWallet(secret: Uint8Array, password: string): Promise<string> {
+export async function encryptWallet(
+  secret: Uint8Array,
+  password: string,
+  { walletLogN }: PasswordCost,
+): Promise<string> {
   const privateKey = `0x${toHex(secret)}`;
   const { address } = new Wallet(privateKey);
-  return await encryptKeystoreJson({ address, privateKey }, password);
+  return await encryptKeystoreJson({ address, privateKey }, password, {
+    scrypt: { N: 2 ** walletLogN, r: 8, p: 1 },
+  });
 }
 
 /** @throws UserError WALLET_MALFORMED, WALLET_PASSWORD */

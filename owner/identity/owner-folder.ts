@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fromHex, toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
 import { checksumAddress, readAddress } from './did.ts';
+import type { PasswordCost } from './password-cost.ts';
 import { encryptRecoveryKey, recoveryPublicKey } from './recovery-key.ts';
 
 const ADDRESS = 'address';
@@ -31,6 +32,7 @@ export type NewOwner = {
   readonly wallet: string | undefined;
   readonly recoverySecret: Uint8Array;
   readonly password: string;
+  readonly cost: PasswordCost;
 };
 
 /**
@@ -39,7 +41,7 @@ export type NewOwner = {
  */
 export async function createOwnerFolder(folder: string, owner: NewOwner): Promise<void> {
   if (existsSync(join(folder, RECOVERY_KEY))) throw exists(folder);
-  const recovery = await encryptRecoveryKey(owner.recoverySecret, owner.password);
+  const recovery = await encryptRecoveryKey(owner.recoverySecret, owner.password, owner.cost);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const write = (name: string, content: string | Uint8Array): void =>

@@ -5,10 +5,9 @@
 import { x25519 } from '@noble/curves/ed25519.js';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { UserError } from '../../core/errors.ts';
+import type { PasswordCost } from './password-cost.ts';
 
 const SECRET_BYTES = 32;
-/** As age itself: about a second on today's machines. */
-const SCRYPT_LOG_N = 18;
 
 /** 32 bytes. */
 export function recoveryPublicKey(secret: Uint8Array): Uint8Array {
@@ -18,9 +17,10 @@ export function recoveryPublicKey(secret: Uint8Array): Uint8Array {
 export async function encryptRecoveryKey(
   secret: Uint8Array,
   password: string,
+  { recoveryLogN }: PasswordCost,
 ): Promise<Uint8Array> {
   const encrypter = new Encrypter();
-  encrypter.setScryptWorkFactor(SCRYPT_LOG_N);
+  encrypter.setScryptWorkFactor(recoveryLogN);
   encrypter.setPassphrase(password);
   return await encrypter.encrypt(secret);
 }

@@ -14,6 +14,7 @@ import { decodeBundle } from '../../core/bundle.ts';
 import { decodeOpenedChunk } from '../../core/bundle-items.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
 import { enrolUnit } from '../../owner/enrolment.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { createOwner, openRoots, orderErasure } from '../../owner/main.ts';
 import { configFor, record } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
@@ -38,7 +39,7 @@ beforeAll(async () => {
   folder = temporaryFolder();
   recorded = at('recorded');
   writeFileSync(at('drive.log'), crashLog(4).text);
-  await createOwner(at('owner'), 'secret');
+  await createOwner(at('owner'), 'secret', undefined, WORTHLESS);
   const request = requestUnitEnrolment(recorded, 'WMK-7');
   const order = {
     ...{ folder: at('owner'), request, code: pairingCode(request), vin: 'WMKTESTVEHXCLE000' },

@@ -12,6 +12,7 @@ import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { decodeEnrolmentRequest, pairingCode } from '../../core/enrolment-request.ts';
 import { enrolUnit } from '../../owner/enrolment.ts';
 import { draftHandOver, signHandOver } from '../../owner/hand-over.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { createOwner } from '../../owner/main.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
 import { configFor, record } from '../agent/support/run-agent.ts';
@@ -34,7 +35,7 @@ beforeAll(async () => {
   writeFileSync(log, crashLog(2).text);
   handedOver = join(folder.path, 'handed-over');
   const owner = join(folder.path, 'owner');
-  await createOwner(owner, 'secret');
+  await createOwner(owner, 'secret', undefined, WORTHLESS);
   const request = requestUnitEnrolment(handedOver, 'WMK-7');
   const { payload } = await enrolUnit(
     {

@@ -9,6 +9,7 @@ import { fromHex, toHex } from '../../core/bytes.ts';
 import { decodeEnrolmentRequest, pairingCode } from '../../core/enrolment-request.ts';
 import type { Algorithm, PublicKey } from '../../core/signature.ts';
 import { enrolUnit } from '../../owner/enrolment.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { createOwner } from '../../owner/main.ts';
 import { writeConfig } from '../agent/support/command.ts';
 import { NO_SERVICE } from '../agent/support/run-agent.ts';
@@ -90,7 +91,7 @@ test.each<[string, string, (folder: string) => Promise<OuterKey>]>([
     expect(blind.status).toBe(2);
     expect(blind.stderr).toContain('(DEVICE_KEY_KIND)');
 
-    await createOwner(path('owner'), 'secret');
+    await createOwner(path('owner'), 'secret', undefined, WORTHLESS);
     const { payload, enrolmentId } = await enrolUnit(
       {
         folder: path('owner'),

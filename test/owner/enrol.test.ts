@@ -35,6 +35,7 @@ import {
 import { wordProver } from '../../owner/chain/prove-words.ts';
 import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { addressOfOwner, createOwner } from '../../owner/main.ts';
 import { parseTrustPolicy } from '../../verifier/policy.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
@@ -76,7 +77,7 @@ beforeAll(async () => {
   registry = (await deployRegistries(deployer, endpoint.provider)).vehicleRegistry;
   // Once: making a key slow to guess is slow.
   nobody = temporaryFolder();
-  await createOwner(join(nobody.path, 'owner'), 'secret');
+  await createOwner(join(nobody.path, 'owner'), 'secret', undefined, WORTHLESS);
 });
 
 afterAll(async () => {

@@ -16,6 +16,7 @@ import { decodeOpenedChunk } from '../../core/bundle-items.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
 import { decodeErasureOrder, encodeErasureOrder } from '../../core/erasure-order.ts';
 import { enrolUnit } from '../../owner/enrolment.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { createOwner, openRoots, orderErasure } from '../../owner/main.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
@@ -39,7 +40,7 @@ beforeAll(async () => {
   folder = temporaryFolder();
   recorded = at('recorded');
   writeFileSync(at('drive.log'), crashLog(6).text);
-  await createOwner(at('owner'), 'secret');
+  await createOwner(at('owner'), 'secret', undefined, WORTHLESS);
   const request = requestUnitEnrolment(recorded, 'WMK-7');
   const order = {
     ...{ folder: at('owner'), request, code: pairingCode(request), vin: 'WMKTESTVEHXCLE000' },

@@ -37,6 +37,7 @@ import { VEHICLE_REGISTRY_CODE_HASH } from '../../owner/chain/vehicle-registry-a
 import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
 import { openOwnerFolder } from '../../owner/identity/owner-folder.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { decryptRecoveryKey } from '../../owner/identity/recovery-key.ts';
 import { addressOfOwner, createOwner } from '../../owner/main.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
@@ -158,8 +159,8 @@ beforeAll(async () => {
   const deployer = new Wallet(Wallet.createRandom().privateKey);
   await fund(deployer.address);
   registries = await deployRegistries(deployer, endpoint.provider);
-  await createOwner(path('owner'), 'secret');
-  await createOwner(path('insurer'), 'secret');
+  await createOwner(path('owner'), 'secret', undefined, WORTHLESS);
+  await createOwner(path('insurer'), 'secret', undefined, WORTHLESS);
   await fund(checksumAddress(addressOfOwner(path('owner'))));
   const asked = requestUnitEnrolment(path('unit'), 'WMK-7');
   const order = {
@@ -305,7 +306,7 @@ describe('the insurer cannot', () => {
   });
 
   test('open a package with another’s key', async () => {
-    await createOwner(path('stranger'), 'secret');
+    await createOwner(path('stranger'), 'secret', undefined, WORTHLESS);
     const args = ['open', 'claim.wmks', '--grantee', 'stranger', '--out', 'x.wmk', ...PASSWORD];
     expect(await refusal(...args)).toBe('HPKE_OPEN');
   });

@@ -23,6 +23,7 @@ import {
 import { registeredOwner } from '../../owner/chain/registered-owner.ts';
 import { readVehicle } from '../../owner/enrol/vehicle-file.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { addressOfOwner, createOwner, openRoots } from '../../owner/main.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
@@ -50,7 +51,7 @@ beforeAll(async () => {
   home = temporaryFolder();
   writeFileSync(at('password'), 'secret\n');
   for (const owner of ['seller', 'buyer', 'thief']) {
-    await createOwner(at(owner), 'secret');
+    await createOwner(at(owner), 'secret', undefined, WORTHLESS);
     await fund(checksumAddress(addressOfOwner(at(owner))));
   }
 });

@@ -30,6 +30,7 @@ import { decryptWallet } from '../../owner/chain/wallet-file.ts';
 import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
 import { openOwnerFolder } from '../../owner/identity/owner-folder.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { addressOfOwner, createOwner } from '../../owner/main.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
 import { configFor, NO_SERVICE, start } from '../agent/support/run-agent.ts';
@@ -61,7 +62,7 @@ beforeAll(async () => {
   const deployer = new Wallet(Wallet.createRandom().privateKey);
   await fund(deployer.address);
   registry = (await deployRegistries(deployer, endpoint.provider)).vehicleRegistry;
-  await createOwner(path('owner'), 'secret');
+  await createOwner(path('owner'), 'secret', undefined, WORTHLESS);
   await fund(checksumAddress(addressOfOwner(path('owner'))));
 });
 afterAll(async () => {

@@ -6,6 +6,7 @@ import { DEFAULTS } from '../../agent/config.ts';
 import { prepareUnit, sealedRootsOfUnit } from '../../agent/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { openOwnerFolder } from '../../owner/identity/owner-folder.ts';
+import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { createOwner, openRoots } from '../../owner/main.ts';
 import { codeOfAsync } from '../agent/support/coded-error.ts';
 import { TestOwner } from '../agent/support/owner.ts';
@@ -27,8 +28,8 @@ beforeAll(async () => {
   folder = temporaryFolder();
   writeFileSync(at('drive.log'), DRIVE);
   writeFileSync(at('password'), 'correct horse\n');
-  await createOwner(at('owner'), 'correct horse');
-  await createOwner(at('stranger'), 'correct horse');
+  await createOwner(at('owner'), 'correct horse', undefined, WORTHLESS);
+  await createOwner(at('stranger'), 'correct horse', undefined, WORTHLESS);
   prepareUnit(at('unit'));
   new TestOwner(openOwnerFolder(at('owner')).recoveryPublicKey).enrol(at('unit'));
   const keys = { ...DEFAULTS.keys, readableHours: 0 };

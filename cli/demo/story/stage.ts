@@ -9,6 +9,7 @@ import { OperationalError } from '../../../core/errors.ts';
 import type { PublicKey } from '../../../core/signature.ts';
 import type { RegistryAddresses } from '../../../owner/chain/deploy-registries.ts';
 import { deployOnLocalChain, fundOnLocalChain } from '../../../owner/chain/local-chain.ts';
+import { WORTHLESS } from '../../../owner/identity/password-cost.ts';
 import { addressOfOwner, createOwner } from '../../../owner/main.ts';
 import type { ProgressLine } from '../../progress.ts';
 import type { DemoFolder } from '../demo-folder.ts';
@@ -84,7 +85,7 @@ async function callCast(folder: string, rpc: string): Promise<Cast> {
     password: toHex(randomBytes(16)),
   };
   for (const one of [cast.owner, cast.insurer, cast.buyer]) {
-    await createOwner(one, cast.password);
+    await createOwner(one, cast.password, undefined, WORTHLESS);
     await fundOnLocalChain(rpc, addressOfOwner(one));
   }
   return cast;
