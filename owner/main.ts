@@ -10,7 +10,7 @@ import { addressOfWallet, decryptWallet, encryptWallet } from './chain/wallet-fi
 import { draftErasure, type ErasureWish, signErasure } from './erasure.ts';
 import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
 import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
-import { type PasswordCost, SLOW } from './identity/password-cost.ts';
+import { type PasswordCost, SLOW } from './password-cost.ts';
 import { openRootsWith } from './roots.ts';
 
 /**

@@ -10,7 +10,7 @@ import {
 } from 'ethers';
 import { concatBytes, fromHex, toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
-import type { PasswordCost } from '../identity/password-cost.ts';
+import type { PasswordCost } from '../password-cost.ts';
 import type { OwnerKey } from '../ports.ts';
 
 export type OwnerWallet = { readonly key: OwnerKey; readonly wallet: Wallet };

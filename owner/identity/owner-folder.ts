@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromHex, toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
+import type { PasswordCost } from '../password-cost.ts';
 import { checksumAddress, readAddress } from './did.ts';
-import type { PasswordCost } from './password-cost.ts';
 import { encryptRecoveryKey, recoveryPublicKey } from './recovery-key.ts';
 
 const ADDRESS = 'address';

@@ -5,7 +5,7 @@
 import { x25519 } from '@noble/curves/ed25519.js';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { UserError } from '../../core/errors.ts';
-import type { PasswordCost } from './password-cost.ts';
+import type { PasswordCost } from '../password-cost.ts';
 
 const SECRET_BYTES = 32;
 

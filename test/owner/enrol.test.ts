@@ -35,8 +35,8 @@ import {
 import { wordProver } from '../../owner/chain/prove-words.ts';
 import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
-import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { addressOfOwner, createOwner } from '../../owner/main.ts';
+import { WORTHLESS } from '../../owner/password-cost.ts';
 import { parseTrustPolicy } from '../../verifier/policy.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';

@@ -37,9 +37,9 @@ import { VEHICLE_REGISTRY_CODE_HASH } from '../../owner/chain/vehicle-registry-a
 import { enrolUnit, registerVehicle } from '../../owner/enrolment.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
 import { openOwnerFolder } from '../../owner/identity/owner-folder.ts';
-import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { decryptRecoveryKey } from '../../owner/identity/recovery-key.ts';
 import { addressOfOwner, createOwner } from '../../owner/main.ts';
+import { WORTHLESS } from '../../owner/password-cost.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
 import type { Report } from '../../verifier/report.ts';
 import { configFor, NO_SERVICE, start } from '../agent/support/run-agent.ts';

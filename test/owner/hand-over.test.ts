@@ -23,8 +23,8 @@ import {
 import { registeredOwner } from '../../owner/chain/registered-owner.ts';
 import { readVehicle } from '../../owner/enrol/vehicle-file.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
-import { WORTHLESS } from '../../owner/identity/password-cost.ts';
 import { addressOfOwner, createOwner, openRoots } from '../../owner/main.ts';
+import { WORTHLESS } from '../../owner/password-cost.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
