@@ -6,9 +6,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  renameSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { storageError } from './storage-error.ts';
@@ -53,21 +51,4 @@ export function folderBytes(path: string): number {
     // In units of 512 bytes, whatever the file system's own are (POSIX).
     return sum + (found?.isFile() === true ? found.blocks * 512 : 0);
   }, 0);
-}
-
-/**
- * A file of a unit, whole or not there: its bytes are on the disk before its name is, and the name before this returns. A
- * kill in between leaves a `.new` file that the next attempt replaces.
- * @throws OperationalError STORAGE_*
- */
-export function writeWhole(folder: string, name: string, content: Uint8Array): void {
-  makeFolder(folder);
-  const path = join(folder, name);
-  try {
-    writeFileSync(`${path}.new`, content, { mode: 0o600, flush: true });
-    renameSync(`${path}.new`, path);
-    syncFolder(folder);
-  } catch (cause) {
-    throw storageError(cause);
-  }
 }

@@ -2,32 +2,19 @@
  * The inbox of custody records: files in the unit's data folder that a running agent seals, one record each.
  * Implements spec/custody.md, "Inbox". Whoever hands out, refuses or destroys something leaves its record here first.
  */
-import {
-  chownSync,
-  closeSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../core/bytes.ts';
 import {
-  type CustodyRecord,
+  type CustodyContent,
   decodeCustodyRecord,
   encodeCustodyRecord,
   MAX_CUSTODY_BYTES,
 } from '../../core/custody-record.ts';
 import { makeFolder, syncFolder } from '../folder.ts';
+import { keepFile } from '../kept-file.ts';
 import type { AtCommitPoint, RandomBytes } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
-
-/** What an actor says; its place in the chains the unit gives when it seals the record. */
-export type CustodyContent = Omit<CustodyRecord, 'seq' | 'previousHash'>;
 
 const ENDING = '.cbor';
 
@@ -54,18 +41,9 @@ export function leaveCustodyRecord(
   const record = encodeCustodyRecord({ ...content, seq: 0, previousHash: undefined });
   // Whoever leaves it hears now that it could never be sealed, and gives nothing out.
   decodeCustodyRecord(record);
-  const folder = inboxFolder(dataDir);
-  makeFolder(folder);
   // In the order of the acts, as far as the clock goes on; the rest keeps two of one moment apart.
   const name = `${`${content.wallNs}`.padStart(20, '0')}-${toHex(random(8))}${ENDING}`;
-  try {
-    giveToOwner(dataDir, folder);
-    writeSynced(dataDir, join(folder, `${name}.new`), record);
-    renameSync(join(folder, `${name}.new`), join(folder, name));
-    syncFolder(folder);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  keepFile(inboxFolder(dataDir), name, record);
   atCommitPoint('custody-left');
   return name;
 }
@@ -132,22 +110,4 @@ function filesIn(folder: string): readonly string[] {
     if ((cause as { code?: unknown }).code === 'ENOENT') return [];
     throw storageError(cause);
   }
-}
-
-function writeSynced(dataDir: string, path: string, content: Uint8Array): void {
-  const descriptor = openSync(path, 'wx', 0o600);
-  try {
-    writeFileSync(descriptor, content);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  giveToOwner(dataDir, path);
-}
-
-/** What root leaves, the agent must be able to read and to remove: it is of whoever the data folder is of. */
-function giveToOwner(dataDir: string, path: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(dataDir);
-  chownSync(path, uid, gid);
 }

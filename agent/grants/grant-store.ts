@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../core/bytes.ts';
-import { writeWhole } from '../folder.ts';
+import { keepFile } from '../kept-file.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -27,7 +27,7 @@ function answeredName(grantHash: Uint8Array, nonce: Uint8Array): string {
 
 /** Never removed. @throws OperationalError STORAGE_* */
 export function keepRevocation(dataDir: string, grantHash: Uint8Array, note: Uint8Array): void {
-  writeWhole(revokedFolder(dataDir), revokedName(grantHash), note);
+  keepFile(revokedFolder(dataDir), revokedName(grantHash), note);
 }
 
 export function isRevoked(dataDir: string, grantHash: Uint8Array): boolean {
@@ -36,7 +36,7 @@ export function isRevoked(dataDir: string, grantHash: Uint8Array): boolean {
 
 /** @throws OperationalError STORAGE_* */
 export function markAnswered(dataDir: string, grantHash: Uint8Array, nonce: Uint8Array): void {
-  writeWhole(answeredFolder(dataDir), answeredName(grantHash, nonce), NOTHING);
+  keepFile(answeredFolder(dataDir), answeredName(grantHash, nonce), NOTHING);
 }
 
 export function isAnswered(dataDir: string, grantHash: Uint8Array, nonce: Uint8Array): boolean {

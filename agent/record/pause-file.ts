@@ -2,26 +2,20 @@
  * The driver's pause: a file in the unit's data folder that is there while nothing is to be recorded.
  * Implements spec/configuration.md, "Pause".
  */
-import {
-  chownSync,
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncFolder } from '../folder.ts';
+import { keepFile } from '../kept-file.ts';
 import type { Pause } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 
+const PAUSED = 'paused';
+/** Whoever may look at the unit may see that it is paused. */
+const FOR_ALL_TO_READ = 0o644;
 const MAX_REASON_CHARACTERS = 200;
 
 export function pausePath(dataDir: string): string {
-  return join(dataDir, 'paused');
+  return join(dataDir, PAUSED);
 }
 
 /**
@@ -30,23 +24,9 @@ export function pausePath(dataDir: string): string {
  * @throws OperationalError STORAGE_*
  */
 export function writePause(dataDir: string, pause: Pause): void {
-  const path = pausePath(dataDir);
   const reason = pause.reason.slice(0, MAX_REASON_CHARACTERS);
   const text = `${JSON.stringify({ sinceMs: pause.sinceMs, untilMs: pause.untilMs ?? null, reason })}\n`;
-  try {
-    const descriptor = openSync(`${path}.new`, 'w', 0o644);
-    try {
-      writeFileSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    giveToOwner(dataDir, `${path}.new`);
-    renameSync(`${path}.new`, path);
-    syncFolder(dataDir);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  keepFile(dataDir, PAUSED, text, FOR_ALL_TO_READ);
 }
 
 /** Durable when it returns. @returns whether there was one. @throws OperationalError STORAGE_* */
@@ -91,11 +71,4 @@ function modifiedMs(path: string): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What root writes the agent must be able to remove: it is of whoever the data folder is of. */
-function giveToOwner(dataDir: string, path: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(dataDir);
-  chownSync(path, uid, gid);
 }
