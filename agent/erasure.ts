@@ -4,9 +4,10 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { equalBytes, toHex } from '../core/bytes.ts';
+import { toHex } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
-import type { CustodyRecord } from '../core/custody-record.ts';
+import type { CustodyContent } from '../core/custody-record.ts';
+import { isSameEpoch } from '../core/enrolment.ts';
 import {
   decodeErasureOrder,
   type ErasureOrder,
@@ -100,14 +101,7 @@ function carryOut(
 function assertOwners(folder: string, signed: SignedErasureOrder): void {
   const { order } = signed;
   const enrolment = readEnrolment(folder)?.enrolment;
-  const isOurs =
-    enrolment !== undefined &&
-    order.chainId === enrolment.chainId &&
-    order.epoch === enrolment.epoch &&
-    equalBytes(order.contract, enrolment.contract) &&
-    equalBytes(order.owner, enrolment.owner) &&
-    equalBytes(order.tag, enrolment.tag);
-  if (!isOurs) {
+  if (enrolment === undefined || !isSameEpoch(order, enrolment)) {
     const message = 'the order is of another vehicle, epoch or owner than those of this folder';
     throw new UserError('ERASURE_FOREIGN', message);
   }
@@ -135,7 +129,7 @@ function recordOf(
   bytes: Uint8Array,
   spool: Spool,
   { primitives, readClock, softwareHash }: Machine,
-): Omit<CustodyRecord, 'seq' | 'previousHash'> {
+): CustodyContent {
   const newest = spool.newestChunk();
   return {
     wallNs: readClock().wallNs,

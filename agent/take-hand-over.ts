@@ -1,5 +1,6 @@
 /** Whether a unit takes a hand-over. Implements spec/hand-over.md, "On the unit". */
 import { equalBytes } from '../core/bytes.ts';
+import { isSameEpoch } from '../core/enrolment.ts';
 import { UserError } from '../core/errors.ts';
 import { decodeHandOver, type HandOver, verifyHandOver } from '../core/hand-over.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
@@ -18,12 +19,7 @@ export function takeHandOver(dataDir: string, bytes: Uint8Array): HandOver {
     throw new UserError('HAND_OVER_FOREIGN', 'this unit has no owner who could hand it over');
   }
   const isOurs =
-    handOver.chainId === enrolment.chainId &&
-    handOver.epoch === enrolment.epoch &&
-    equalBytes(handOver.contract, enrolment.contract) &&
-    equalBytes(handOver.owner, enrolment.owner) &&
-    equalBytes(handOver.tag, enrolment.tag) &&
-    equalBytes(handOver.vehicleNumber, enrolment.vehicleNumber);
+    isSameEpoch(handOver, enrolment) && equalBytes(handOver.vehicleNumber, enrolment.vehicleNumber);
   if (!isOurs) {
     throw new UserError(
       'HAND_OVER_FOREIGN',

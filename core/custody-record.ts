@@ -80,6 +80,9 @@ export type CustodyRecord = {
   readonly signature: CustodySignature | undefined;
 };
 
+/** What an actor says; its place in the chains the unit gives when it seals the record. */
+export type CustodyContent = Omit<CustodyRecord, 'seq' | 'previousHash'>;
+
 export function encodeCustodyRecord(record: CustodyRecord): Uint8Array {
   const { signature } = record;
   return encodeCbor([

@@ -68,6 +68,19 @@ export function vinCommitment(salt: Uint8Array, vin: string): Uint8Array {
   return sha256(concatBytes(VIN_PREFIX, salt, asciiBytes(vin)));
 }
 
+/** What an owner's later records repeat of the enrolment, so that they speak of one epoch of one vehicle. */
+export type EnrolledEpoch = Pick<Enrolment, 'chainId' | 'contract' | 'owner' | 'tag' | 'epoch'>;
+
+export function isSameEpoch(a: EnrolledEpoch, b: EnrolledEpoch): boolean {
+  return (
+    a.chainId === b.chainId &&
+    a.epoch === b.epoch &&
+    equalBytes(a.contract, b.contract) &&
+    equalBytes(a.owner, b.owner) &&
+    equalBytes(a.tag, b.tag)
+  );
+}
+
 /** What a wallet shows to the owner, who signs it. */
 export function enrolmentTypedData(enrolment: Enrolment): TypedData {
   const { chainId, contract, odometerKm } = enrolment;

@@ -5,7 +5,7 @@
 import { decodeBundle } from '../../core/bundle.ts';
 import { decodeHeaderItem, decodeOpenedChunk } from '../../core/bundle-items.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
-import type { CustodyRecord } from '../../core/custody-record.ts';
+import type { CustodyContent } from '../../core/custody-record.ts';
 import type { Hash } from '../../core/hash.ts';
 import type { Span } from '../../core/statement.ts';
 
@@ -20,11 +20,7 @@ export type ExportedBy = {
   readonly toolHash: Uint8Array;
 };
 
-export function exportRecord(
-  bundle: Uint8Array,
-  by: ExportedBy,
-  sha256: Hash,
-): Omit<CustodyRecord, 'seq' | 'previousHash'> {
+export function exportRecord(bundle: Uint8Array, by: ExportedBy, sha256: Hash): CustodyContent {
   const { sections } = decodeBundle(bundle, sha256);
   const headers = sections.headers.map((item) => decodeChunkHeader(decodeHeaderItem(item).payload));
   const leaves = sections.leaves.map((item) => decodeOpenedChunk(item).leaves.length);

@@ -1,10 +1,10 @@
 /** What the unit says in the custody streams of a request that it answered or refused (spec/custody.md). */
 import { equalBytes } from '../../core/bytes.ts';
+import type { CustodyContent } from '../../core/custody-record.ts';
 import { FormatError, VerificationError } from '../../core/errors.ts';
 import { type Grant, grantHash, verifyGrant } from '../../core/grant.ts';
 import { decodeGrantRequest } from '../../core/grant-request.ts';
 import type { Span } from '../../core/statement.ts';
-import type { CustodyContent } from './ports.ts';
 
 /** Who says it, and when. */
 export type Teller = Pick<CustodyContent, 'wallNs' | 'clockSource' | 'actor' | 'tool' | 'toolHash'>;

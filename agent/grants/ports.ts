@@ -1,10 +1,7 @@
 /** What the unit's decision about a request needs from elsewhere. */
-import type { CustodyRecord } from '../../core/custody-record.ts';
+import type { CustodyContent } from '../../core/custody-record.ts';
 import type { Enrolment } from '../../core/enrolment.ts';
 import type { BeaconBlock } from '../../core/vehicle-log.ts';
-
-/** What an actor says; its place in the chains the unit gives when it seals the record. */
-export type CustodyContent = Omit<CustodyRecord, 'seq' | 'previousHash'>;
 
 /** Durable when it returns: called before what the record tells of leaves the unit. */
 export type LeaveCustody = (content: CustodyContent) => void;

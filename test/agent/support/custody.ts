@@ -1,5 +1,5 @@
 /** A custody record as somebody leaves it in a unit's inbox. */
-import type { CustodyContent } from '../../../agent/custody/inbox.ts';
+import type { CustodyContent } from '../../../core/custody-record.ts';
 import { PRIMITIVES } from './primitives.ts';
 
 export const GRANT_HASH = PRIMITIVES.sha256(Buffer.from('a grant'));
