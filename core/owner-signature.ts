@@ -21,6 +21,9 @@ export type OwnerSignature = {
   readonly bytes: Uint8Array;
 };
 
+/** Stands where the owner's signature will: no key gives it, and nobody takes it for one. */
+export const UNSIGNED: OwnerSignature = { kind: 'contract', bytes: new Uint8Array(0) };
+
 /** A contract's answer is state of a chain: no file can prove it, so the caller must say so. */
 export type OwnerVerdict = 'verified' | 'contract_wallet';
 

@@ -15,14 +15,17 @@ import {
 import { encodeEnrolmentRequest } from '../core/enrolment-request.ts';
 import { UserError } from '../core/errors.ts';
 import { decodeHandOver, verifyHandOver } from '../core/hand-over.ts';
-import { type OwnerSignature, verifyOwnerSignature } from '../core/owner-signature.ts';
+import { type OwnerSignature, UNSIGNED, verifyOwnerSignature } from '../core/owner-signature.ts';
 import { enrolmentCommitment } from '../core/registry-words.ts';
 import { typedDataJson } from '../core/typed-data.ts';
-import { type EthereumEndpoint, openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import {
+  type EthereumEndpoint,
+  openEndpointOf,
+  openEthereumEndpoint,
+} from './chain/ethereum-endpoint.ts';
 import { registeredOwner } from './chain/registered-owner.ts';
 import { vehicleCalls } from './chain/registry-calls.ts';
 import { callSender } from './chain/send-call.ts';
-import { decryptWallet } from './chain/wallet-file.ts';
 import { makeEnrolment } from './enrol/make-enrolment.ts';
 import {
   findVehicle,
@@ -33,6 +36,7 @@ import {
   type VehicleFile,
 } from './enrol/vehicle-file.ts';
 import { type OwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
+import { openWallet } from './owner-wallet.ts';
 import type { ContractCall } from './ports.ts';
 
 export type EnrolmentOrder = {
@@ -55,9 +59,6 @@ export type SignedByOwner = {
   readonly vehicleNumber: Uint8Array;
 };
 
-/** Stands where the owner's signature will: nobody takes it for one. */
-const UNSIGNED: OwnerSignature = { kind: 'contract', bytes: new Uint8Array(0) };
-
 /**
  * Signs the enrolment of a unit; nothing is sent.
  * @throws UserError OWNER_*, WALLET_*, PAIRING_CODE, VIN_MALFORMED; OperationalError CHAIN_UNREACHABLE
@@ -67,9 +68,8 @@ export async function enrolUnit(order: EnrolmentOrder, password: string): Promis
   const known = findVehicle(folder);
   // The answer may have been lost on its way: the same request gets the same one again.
   if (known !== undefined) return signedBefore(known, order);
-  const owner = openOwnerFolder(folder);
-  const { key } = await decryptWallet(walletOf(owner, folder), password);
-  const draft = await draftOf(owner, order);
+  const { key } = await openWallet(folder, password);
+  const draft = await draftOf(openOwnerFolder(folder), order);
   const { enrolment } = decodeEnrolment(draft.payload);
   const bytes = await key.signDigest(enrolmentDigest(enrolment));
   return keepSigned(folder, draft, { kind: 'key', bytes });
@@ -96,12 +96,6 @@ export function finishEnrolment(folder: string, signature: OwnerSignature): Sign
   const { enrolment } = decodeEnrolment(draft.payload);
   verifyOwnerSignature(enrolmentDigest(enrolment), enrolment.owner, signature);
   return keepSigned(folder, draft, signature);
-}
-
-function walletOf({ wallet }: OwnerFolder, folder: string): string {
-  if (wallet !== undefined) return wallet;
-  const message = `the wallet of ${folder} is elsewhere: --typed-data shows what it is to sign`;
-  throw new UserError('WALLET_ELSEWHERE', message);
 }
 
 async function draftOf(owner: OwnerFolder, order: EnrolmentOrder): Promise<VehicleFile> {
@@ -193,15 +187,11 @@ export async function registerVehicle(
   password: string,
   rpc: string,
 ): Promise<{ readonly vehicleNumber: Uint8Array; readonly blockNumber: bigint }> {
-  const { wallet } = await decryptWallet(walletOf(openOwnerFolder(folder), folder), password);
+  const { wallet } = await openWallet(folder, password);
   const { enrolment } = decodeEnrolment(readVehicle(folder).payload);
   const { chainId, vehicleNumber } = enrolment;
-  const endpoint = await openEthereumEndpoint(rpc);
+  const endpoint = await openEndpointOf(chainId, rpc);
   try {
-    if (endpoint.chainId !== chainId) {
-      const message = `expected chain ${chainId} of the enrolment, got ${endpoint.chainId}`;
-      throw new UserError('CHAIN_OTHER', message);
-    }
     const send = callSender(wallet, endpoint.provider);
     let blockNumber = 0n;
     const [first, ...rest] = registrationCalls(folder);

@@ -12,7 +12,7 @@ import { type OpenedPackage, type OpeningPrimitives, openPackage } from '../core
 import { decodePackage, packageInfo } from '../core/package.ts';
 import { encodeRegistryFacts } from '../core/registry-facts.ts';
 import { epochSlot, revocationSlot } from '../core/registry-words.ts';
-import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { openEndpointOf } from './chain/ethereum-endpoint.ts';
 import { wordProver } from './chain/prove-words.ts';
 import { decryptWallet } from './chain/wallet-file.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
@@ -81,12 +81,8 @@ async function factsOf(
   grant: Grant,
   { rpc, beacon, vehicleRegistry, vehicleNumber }: Extract<StateOfGrant, { rpc: string }>,
 ): Promise<readonly Uint8Array[]> {
-  const endpoint = await openEthereumEndpoint(rpc);
+  const endpoint = await openEndpointOf(grant.chainId, rpc);
   try {
-    if (endpoint.chainId !== grant.chainId) {
-      const message = `expected chain ${grant.chainId} of the grant, got ${endpoint.chainId}`;
-      throw new UserError('CHAIN_OTHER', message);
-    }
     const prove = wordProver(endpoint);
     const epochs = [grant.epoch, grant.epoch + 1].map((epoch) => epochSlot(vehicleNumber, epoch));
     const revocation = revocationSlot(grant.owner, grantHash(grant));

@@ -15,14 +15,14 @@ import {
   verifyGrant,
 } from '../core/grant.ts';
 import { encodeNote, type GrantNote, type NoteKind, noteDigest } from '../core/grant-notes.ts';
-import type { OwnerSignature } from '../core/owner-signature.ts';
+import { type OwnerSignature, UNSIGNED } from '../core/owner-signature.ts';
 import { readRevocationWord, revocationSlot } from '../core/registry-words.ts';
 import { typedDataJson } from '../core/typed-data.ts';
-import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { openEndpointOf, openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
 import { wordProver } from './chain/prove-words.ts';
 import { revokeGrantCall } from './chain/registry-calls.ts';
 import { callSender } from './chain/send-call.ts';
-import { decryptWallet, type OwnerWallet } from './chain/wallet-file.ts';
+import type { OwnerWallet } from './chain/wallet-file.ts';
 import { readVehicle } from './enrol/vehicle-file.ts';
 import {
   keepGrant,
@@ -32,8 +32,9 @@ import {
   keptRevocation,
   readGrantDraft,
 } from './grant/grant-files.ts';
-import { type GrantTerms, makeGrant, UNSIGNED } from './grant/make-grant.ts';
+import { type GrantTerms, makeGrant } from './grant/make-grant.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
+import { openWallet } from './owner-wallet.ts';
 
 export type GrantFile = {
   readonly bytes: Uint8Array;
@@ -48,7 +49,7 @@ export async function grantAccess(
   password: string,
 ): Promise<GrantFile> {
   const grant = newGrant(folder, terms);
-  const { key } = await walletOf(folder, password);
+  const { key } = await openWallet(folder, password);
   return keepSigned(folder, grant, { kind: 'key', bytes: await key.signDigest(grantHash(grant)) });
 }
 
@@ -90,7 +91,7 @@ export async function confirmGrant(
   if (keptRevocation(folder, grantHash(own)) !== undefined) {
     throw new UserError('GRANT_REVOKED', 'this grant was revoked: nothing confirms it any more');
   }
-  return await signNote('freshness', own, await walletOf(folder, password));
+  return await signNote('freshness', own, await openWallet(folder, password));
 }
 
 /**
@@ -106,7 +107,7 @@ export async function revokeGrant(
   const hash = grantHash(own);
   const before = keptRevocation(folder, hash);
   if (before !== undefined) return before;
-  const note = await signNote('revocation', own, await walletOf(folder, password));
+  const note = await signNote('revocation', own, await openWallet(folder, password));
   keepRevocation(folder, hash, note);
   return note;
 }
@@ -122,10 +123,9 @@ export async function revokeOnChain(
   rpc: string,
 ): Promise<{ readonly blockNumber: bigint }> {
   const own = ownGrant(folder, grant);
-  const { wallet } = await walletOf(folder, password);
-  const endpoint = await openEthereumEndpoint(rpc);
+  const { wallet } = await openWallet(folder, password);
+  const endpoint = await openEndpointOf(own.chainId, rpc);
   try {
-    assertChain(own, endpoint.chainId);
     const send = callSender(wallet, endpoint.provider);
     return await send(revokeGrantCall(own.contract, grantHash(own)));
   } finally {
@@ -191,18 +191,6 @@ async function signNote(kind: NoteKind, grant: Grant, { key }: OwnerWallet): Pro
   const note: GrantNote = { chainId, contract, owner, grantHash: grantHash(grant), atS: nowS() };
   const bytes = await key.signDigest(noteDigest(kind, note));
   return encodeNote(kind, { note, signature: { kind: 'key', bytes } });
-}
-
-async function walletOf(folder: string, password: string): Promise<OwnerWallet> {
-  const { wallet } = openOwnerFolder(folder);
-  if (wallet !== undefined) return await decryptWallet(wallet, password);
-  const message = `the wallet of ${folder} is elsewhere: --typed-data shows what it is to sign`;
-  throw new UserError('WALLET_ELSEWHERE', message);
-}
-
-function assertChain({ chainId }: Grant, got: bigint): void {
-  if (chainId === got) return;
-  throw new UserError('CHAIN_OTHER', `expected chain ${chainId} of the grant, got ${got}`);
 }
 
 function nowS(): number {

@@ -3,22 +3,19 @@
  * Implements spec/hand-over.md.
  */
 import { decodeEnrolment } from '../core/enrolment.ts';
-import { UserError } from '../core/errors.ts';
 import {
   encodeHandOver,
   type HandOver,
   handOverDigest,
   handOverTypedData,
 } from '../core/hand-over.ts';
-import type { OwnerSignature } from '../core/owner-signature.ts';
-import { verifyOwnerSignature } from '../core/owner-signature.ts';
+import { type OwnerSignature, verifyOwnerSignature } from '../core/owner-signature.ts';
 import { typedDataJson } from '../core/typed-data.ts';
-import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
+import { openEndpointOf } from './chain/ethereum-endpoint.ts';
 import { vehicleCalls } from './chain/registry-calls.ts';
 import { callSender } from './chain/send-call.ts';
-import { decryptWallet, type OwnerWallet } from './chain/wallet-file.ts';
 import { readVehicle } from './enrol/vehicle-file.ts';
-import { openOwnerFolder } from './identity/owner-folder.ts';
+import { openWallet } from './owner-wallet.ts';
 import type { ContractCall } from './ports.ts';
 
 /** What the owner of this folder is to sign. @throws UserError OWNER_NOT_ENROLLED */
@@ -49,12 +46,12 @@ export async function signHandOver(
   handOver: HandOver,
   password: string,
 ): Promise<Uint8Array> {
-  const { key } = await walletIn(folder, password);
+  const { key } = await openWallet(folder, password);
   const bytes = await key.signDigest(handOverDigest(handOver));
   return withSignature(handOver, { kind: 'key', bytes });
 }
 
-/** For a wallet elsewhere: offers the vehicle, or ends the device key when it is known. */
+/** Offers the vehicle to the new owner in the registry; any wallet can send it. */
 export function offerCall({ contract, vehicleNumber, newOwner }: HandOver): ContractCall {
   return vehicleCalls(contract).offer(vehicleNumber, newOwner);
 }
@@ -69,22 +66,11 @@ export async function offerVehicle(
   password: string,
   rpc: string,
 ): Promise<{ readonly blockNumber: bigint }> {
-  const { wallet } = await walletIn(folder, password);
-  const endpoint = await openEthereumEndpoint(rpc);
+  const { wallet } = await openWallet(folder, password);
+  const endpoint = await openEndpointOf(handOver.chainId, rpc);
   try {
-    if (endpoint.chainId !== handOver.chainId) {
-      const message = `expected chain ${handOver.chainId} of the enrolment, got ${endpoint.chainId}`;
-      throw new UserError('CHAIN_OTHER', message);
-    }
     return await callSender(wallet, endpoint.provider)(offerCall(handOver));
   } finally {
     endpoint.close();
   }
-}
-
-async function walletIn(folder: string, password: string): Promise<OwnerWallet> {
-  const { wallet } = openOwnerFolder(folder);
-  if (wallet !== undefined) return await decryptWallet(wallet, password);
-  const message = `the wallet of ${folder} is elsewhere: --typed-data shows what it is to sign`;
-  throw new UserError('WALLET_ELSEWHERE', message);
 }

@@ -1,15 +1,15 @@
 /** The owner's tool: who the owner is, and what only the owner opens. Wires identity and chain; of enrolments see enrolment.ts. */
 import { randomBytes } from 'node:crypto';
-import { UserError } from '../core/errors.ts';
 import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
 import { hpkeOpen, hpkeSeal } from '../hw/crypto/hpke.ts';
 import { newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
 import { resolveDidEthr } from './chain/resolve-did.ts';
-import { addressOfWallet, decryptWallet, encryptWallet } from './chain/wallet-file.ts';
+import { addressOfWallet, encryptWallet } from './chain/wallet-file.ts';
 import { draftErasure, type ErasureWish, signErasure } from './erasure.ts';
 import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
 import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
+import { openWallet } from './owner-wallet.ts';
 import { type PasswordCost, SLOW } from './password-cost.ts';
 import { openRootsWith } from './roots.ts';
 
@@ -60,13 +60,9 @@ export async function orderErasure(
   wish: ErasureWish,
   password: string,
 ): Promise<Uint8Array> {
-  const { wallet } = openOwnerFolder(folder);
-  if (wallet === undefined) {
-    throw new UserError('WALLET_ELSEWHERE', `the wallet of ${folder} is elsewhere`);
-  }
+  const { key } = await openWallet(folder, password);
   const opened = await openRootsWith(hpkeOpen, sealed, folder, password);
   const order = draftErasure(folder, opened, sealed, wish, hpkeSeal);
-  const { key } = await decryptWallet(wallet, password);
   return await signErasure(order, key);
 }
 

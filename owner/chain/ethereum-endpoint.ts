@@ -1,6 +1,6 @@
 /** One JSON-RPC endpoint of an EVM chain, by ethers. */
 import { FetchRequest, JsonRpcProvider, Network } from 'ethers';
-import { OperationalError } from '../../core/errors.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
 
 const TIMEOUT_MS = 20_000;
 const POLL_MS = 250;
@@ -24,6 +24,18 @@ export async function openEthereumEndpoint(url: string): Promise<EthereumEndpoin
     staticNetwork: Network.from(chainId),
   });
   return { provider, chainId, close: () => provider.destroy() };
+}
+
+/**
+ * Of the chain for which something was signed.
+ * @throws UserError CHAIN_OTHER; OperationalError CHAIN_UNREACHABLE (retryable)
+ */
+export async function openEndpointOf(chainId: bigint, url: string): Promise<EthereumEndpoint> {
+  const endpoint = await openEthereumEndpoint(url);
+  if (endpoint.chainId === chainId) return endpoint;
+  endpoint.close();
+  const message = `expected chain ${chainId}, for which it was signed, got ${endpoint.chainId}`;
+  throw new UserError('CHAIN_OTHER', message);
 }
 
 async function readChainId(url: string): Promise<bigint> {

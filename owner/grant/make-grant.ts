@@ -1,7 +1,7 @@
 /** What an owner signs when access is granted. Implements spec/grant.md, "Bytes". */
 import type { Enrolment } from '../../core/enrolment.ts';
 import { decodeGrant, encodeGrant, type Grant } from '../../core/grant.ts';
-import type { OwnerSignature } from '../../core/owner-signature.ts';
+import { UNSIGNED } from '../../core/owner-signature.ts';
 
 export type GrantTerms = Pick<
   Grant,
@@ -18,9 +18,6 @@ export type GrantTerms = Pick<
   | 'disclosures'
   | 'noticeHash'
 >;
-
-/** Stands where the owner's signature will: nobody takes it for one. */
-export const UNSIGNED: OwnerSignature = { kind: 'contract', bytes: new Uint8Array(0) };
 
 /**
  * @param enrolment of the vehicle that the grant is for
