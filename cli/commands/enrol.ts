@@ -1,5 +1,4 @@
 /** `witnessmark enrol`: a unit gets its owner, in three steps on two machines. */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { renderUnicodeCompact } from 'uqr';
 import { type AgentConfig, DEFAULTS, readAgentConfig } from '../../agent/config.ts';
@@ -18,6 +17,7 @@ import {
 } from '../../owner/enrolment.ts';
 import { readAddress } from '../../owner/identity/did.ts';
 import { type Io, print } from '../io.ts';
+import { need, readGiven, writeNew } from '../new-file.ts';
 import { readPassword } from '../password.ts';
 
 const HELP = `usage: witnessmark enrol (--data DIR | --config FILE) --serial TEXT [--out FILE]
@@ -202,27 +202,6 @@ function accept(unit: UnitPlace, file: string, io: Io): void {
 function readRequestArgument(argument: string): Uint8Array {
   if (!argument.startsWith(TEXT_PREFIX)) return readGiven(argument);
   return Buffer.from(argument.slice(TEXT_PREFIX.length), 'base64url');
-}
-
-function readGiven(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new UserError('FILE_UNREADABLE', `${path} cannot be read`, { cause });
-  }
-}
-
-function writeNew(path: string, content: Uint8Array): void {
-  try {
-    writeFileSync(path, content, { flag: 'wx', flush: true });
-  } catch (cause) {
-    throw new UserError('OUTPUT', `${path} cannot be written, or is there already`, { cause });
-  }
-}
-
-function need(value: string | undefined, what: string): string {
-  if (value !== undefined) return value;
-  throw new UserError('ARGUMENTS', `expected ${what}`);
 }
 
 function toDigits(option: string, text: string): string {

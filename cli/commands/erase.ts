@@ -5,6 +5,7 @@ import { UserError } from '../../core/errors.ts';
 import { orderErasure } from '../../owner/main.ts';
 import { type Io, print } from '../io.ts';
 import { need, readGiven, writeNew } from '../new-file.ts';
+import { toNumber, toSeq } from '../number-option.ts';
 import { readPassword } from '../password.ts';
 
 const HELP = `usage: witnessmark erase --owner DIR --data DIR --from SEQ --to SEQ [--log N] --reason TEXT --out FILE [--held]
@@ -56,12 +57,18 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const owner = need(values.owner, '--owner DIR, or --accept FILE on the unit');
-  const firstSeq = toNumber('--from', need(values.from, '--from SEQ'));
-  const last = toNumber('--to', need(values.to, '--to SEQ'));
+  const firstSeq = toSeq('--from', need(values.from, '--from SEQ'));
+  const last = toSeq('--to', need(values.to, '--to SEQ'));
   if (last < firstSeq) throw new UserError('ARGUMENTS', 'expected --to not before --from');
   const out = need(values.out, '--out FILE');
   const wish = {
-    spans: [{ log: toNumber('--log', values.log), firstSeq, count: last - firstSeq + 1 }],
+    spans: [
+      {
+        log: toNumber('--log', values.log, Number.MAX_SAFE_INTEGER),
+        firstSeq,
+        count: last - firstSeq + 1,
+      },
+    ],
     held: values.held ? ('erased' as const) : ('kept' as const),
     reason: need(values.reason, '--reason TEXT'),
     orderedAtS: Math.floor(Date.now() / 1000),
@@ -70,10 +77,4 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   writeNew(out, await orderErasure(owner, sealedRootsOfUnit(data), wish, password));
   print(io.stdout, `${out}: chunks ${firstSeq} to ${last}, for the unit`);
   return 0;
-}
-
-function toNumber(option: string, text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value <= 0xffff_ffff) return value;
-  throw new UserError('ARGUMENTS', `expected ${option} to be a number, got "${text}"`);
 }

@@ -12,6 +12,7 @@ import { OperationalError, UserError } from '../../core/errors.ts';
 import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { openRoots } from '../../owner/main.ts';
 import { type Io, print } from '../io.ts';
+import { toNumber, toSeq } from '../number-option.ts';
 import { readPassword } from '../password.ts';
 import { bar, ProgressLine } from '../progress.ts';
 import { writeRecorded } from '../recorded-export.ts';
@@ -189,16 +190,4 @@ function writeNew(out: string, bundle: Uint8Array, io: Io): void {
 
 function sizeOf(out: string, bundle: Uint8Array): string {
   return `${out}: ${bundle.length} bytes`;
-}
-
-function toSeq(option: string, text: string): number {
-  return toNumber(option, text, 0xffff_ffff);
-}
-
-function toNumber(option: string, text: string, most: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > most) {
-    throw new UserError('ARGUMENTS', `expected ${option} to be a number, got "${text}"`);
-  }
-  return value;
 }
