@@ -40,7 +40,7 @@ export function hasStorageKey(dataDir: string): boolean {
 
 /** Which of them is in force stands in the index of the spool. */
 export function storageKeys(dataDir: string, files: KeyFiles, random: RandomBytes): StorageKeys {
-  const folder = join(dataDir, 'keys');
+  const folder = keyFolder(dataDir);
   const pathOf = (generation: number): string => join(folder, storageFile(generation));
   return {
     read: (generation) => files.read(pathOf(generation), STORAGE_PURPOSE),
@@ -71,7 +71,7 @@ function onDisk(work: () => void): void {
 
 /** Undefined when the unit has none yet. @throws UserError KEY_FILE_*, DEVICE_KEY_KIND */
 export function readDeviceKey(dataDir: string, store: DeviceKeyStore): Signer | undefined {
-  const path = join(dataDir, 'keys', DEVICE_KEY);
+  const path = join(keyFolder(dataDir), DEVICE_KEY);
   return existsSync(path) ? store.open(path) : undefined;
 }
 
@@ -87,7 +87,7 @@ export function openStorageKeys(
   files: KeyFiles,
   random: RandomBytes,
 ): StorageKeys {
-  const folder = join(dataDir, 'keys');
+  const folder = keyFolder(dataDir);
   if (!spoolExists && existsSync(join(folder, DEVICE_KEY))) {
     throw new UserError(
       'SPOOL_MISSING',
@@ -108,7 +108,7 @@ export function openStorageKeys(
  * @throws UserError KEY_FILE_*, DEVICE_KEY_KIND; as `store.create`
  */
 export function openDeviceKey(dataDir: string, hasHistory: boolean, store: DeviceKeyStore): Signer {
-  const path = join(dataDir, 'keys', DEVICE_KEY);
+  const path = join(keyFolder(dataDir), DEVICE_KEY);
   if (!hasHistory && !existsSync(path)) store.create(path);
   return store.open(path);
 }

@@ -16,7 +16,7 @@ import { storageError } from '../storage-error.ts';
 import { type KeyRowsParts, rewriteKeys } from './key-rows.ts';
 import { logOf, placeOf } from './place.ts';
 import { blob, integer } from './rows.ts';
-import { bodyFile } from './segment-files.ts';
+import { segmentPath } from './segment-files.ts';
 import type { Extent } from './uncovered.ts';
 
 export type ReplacedSeal = {
@@ -146,7 +146,7 @@ function overwriteBodies(
     for (const row of rows) {
       const segment = integer(row, 'segment');
       const descriptor =
-        open.get(segment) ?? openSync(bodyFile(join(folder, 'segments'), segment), 'r+');
+        open.get(segment) ?? openSync(segmentPath(join(folder, 'segments'), segment), 'r+');
       open.set(segment, descriptor);
       const length = integer(row, 'length');
       writeSync(descriptor, random(length), 0, length, integer(row, 'offset'));

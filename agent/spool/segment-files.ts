@@ -37,12 +37,7 @@ const NAME = /^(\d{8})\.seg$/;
 /** Of a segment that is being evicted: the name is the decision, whatever the index still says. */
 const EVICTED_NAME = /^(\d{8})\.evicted$/;
 
-/** Of bodies that are in it. */
-export function bodyFile(folder: string, segment: number): string {
-  return segmentPath(folder, segment);
-}
-
-function segmentPath(folder: string, segment: number): string {
+export function segmentPath(folder: string, segment: number): string {
   return join(folder, `${String(segment).padStart(8, '0')}.seg`);
 }
 
