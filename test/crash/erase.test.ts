@@ -3,21 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  acceptUnitEnrolment,
-  exportFromUnit,
-  requestUnitEnrolment,
-  sealedRootsOfUnit,
-} from '../../agent/main.ts';
+import { exportFromUnit, sealedRootsOfUnit } from '../../agent/main.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { decodeOpenedChunk } from '../../core/bundle-items.ts';
-import { pairingCode } from '../../core/enrolment-request.ts';
-import { enrolUnit } from '../../owner/enrolment.ts';
-import { createOwner, openRoots, orderErasure } from '../../owner/main.ts';
-import { WORTHLESS } from '../../owner/password-cost.ts';
+import { openRoots, orderErasure } from '../../owner/main.ts';
 import { configFor, record } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { enrolledUnit, PASSWORD } from '../owner/support/enrolled-unit.ts';
 import { crashLog } from './crash-log.ts';
 import { ERASURE_POINTS } from './erasure-points.ts';
 
@@ -39,13 +32,7 @@ beforeAll(async () => {
   folder = temporaryFolder();
   recorded = at('recorded');
   writeFileSync(at('drive.log'), crashLog(4).text);
-  await createOwner(at('owner'), 'secret', undefined, WORTHLESS);
-  const request = requestUnitEnrolment(recorded, 'WMK-7');
-  const order = {
-    ...{ folder: at('owner'), request, code: pairingCode(request), vin: 'WMKTESTVEHXCLE000' },
-    ...{ odometerKm: undefined, registry: new Uint8Array(20).fill(9), chain: { id: 31_337n } },
-  };
-  acceptUnitEnrolment(recorded, (await enrolUnit(order, 'secret')).payload);
+  await enrolledUnit(recorded, at('owner'));
   await record(configFor(recorded, at('drive.log')));
   const wish = {
     spans: [{ log: 0, firstSeq: 1, count: 2 }],
@@ -54,7 +41,7 @@ beforeAll(async () => {
     orderedAtS: 1_800_000_000,
   };
   sealedBefore = sealedRootsOfUnit(recorded).map(({ sealed }) => sealed);
-  const bytes = await orderErasure(at('owner'), sealedRootsOfUnit(recorded), wish, 'secret');
+  const bytes = await orderErasure(at('owner'), sealedRootsOfUnit(recorded), wish, PASSWORD);
   writeFileSync(at('order.wmx'), bytes);
 });
 afterAll(() => folder[Symbol.dispose]());
@@ -68,7 +55,7 @@ test.each(POINTS)('killed at %s', async (point) => {
 
   await record(configFor(unit, at('drive.log')));
   expect(readdirSync(join(unit, 'erasure'))).toEqual([]);
-  const roots = await openRoots(sealedRootsOfUnit(unit), at('owner'), 'secret');
+  const roots = await openRoots(sealedRootsOfUnit(unit), at('owner'), PASSWORD);
   for (const given of [[], roots]) {
     const { sections } = decodeBundle(exportFromUnit(unit, { roots: given }, () => undefined));
     const seqs = sections.leaves.map((item) => decodeOpenedChunk(item).seq);

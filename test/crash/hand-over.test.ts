@@ -4,19 +4,17 @@ import { once } from 'node:events';
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { acceptUnitEnrolment, handOverUnit, requestUnitEnrolment } from '../../agent/main.ts';
+import { handOverUnit, requestUnitEnrolment } from '../../agent/main.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
 import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { toHex } from '../../core/bytes.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
-import { decodeEnrolmentRequest, pairingCode } from '../../core/enrolment-request.ts';
-import { enrolUnit } from '../../owner/enrolment.ts';
+import { decodeEnrolmentRequest } from '../../core/enrolment-request.ts';
 import { draftHandOver, signHandOver } from '../../owner/hand-over.ts';
-import { createOwner } from '../../owner/main.ts';
-import { WORTHLESS } from '../../owner/password-cost.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
 import { configFor, record } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { enrolledUnit, PASSWORD } from '../owner/support/enrolled-unit.ts';
 import { crashLog } from './crash-log.ts';
 import { HAND_OVER_POINTS } from './hand-over-points.ts';
 
@@ -35,24 +33,10 @@ beforeAll(async () => {
   writeFileSync(log, crashLog(2).text);
   handedOver = join(folder.path, 'handed-over');
   const owner = join(folder.path, 'owner');
-  await createOwner(owner, 'secret', undefined, WORTHLESS);
-  const request = requestUnitEnrolment(handedOver, 'WMK-7');
-  const { payload } = await enrolUnit(
-    {
-      folder: owner,
-      request,
-      code: pairingCode(request),
-      vin: 'WMKTESTVEHXCLE000',
-      odometerKm: undefined,
-      registry: new Uint8Array(20).fill(9),
-      chain: { id: 31_337n },
-    },
-    'secret',
-  );
-  acceptUnitEnrolment(handedOver, payload);
+  await enrolledUnit(handedOver, owner);
   await record(configFor(handedOver, log));
   const handOver = draftHandOver(owner, NEW_OWNER, 1_800_000_000);
-  handOverUnit(handedOver, await signHandOver(owner, handOver, 'secret'));
+  handOverUnit(handedOver, await signHandOver(owner, handOver, PASSWORD));
 });
 afterAll(() => folder[Symbol.dispose]());
 

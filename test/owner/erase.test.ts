@@ -3,25 +3,16 @@ import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import {
-  acceptUnitEnrolment,
-  custodyOfUnit,
-  eraseOnUnit,
-  exportFromUnit,
-  requestUnitEnrolment,
-  sealedRootsOfUnit,
-} from '../../agent/main.ts';
+import { custodyOfUnit, eraseOnUnit, exportFromUnit, sealedRootsOfUnit } from '../../agent/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
 import { decodeOpenedChunk } from '../../core/bundle-items.ts';
-import { pairingCode } from '../../core/enrolment-request.ts';
 import { decodeErasureOrder, encodeErasureOrder } from '../../core/erasure-order.ts';
-import { enrolUnit } from '../../owner/enrolment.ts';
-import { createOwner, openRoots, orderErasure } from '../../owner/main.ts';
-import { WORTHLESS } from '../../owner/password-cost.ts';
+import { openRoots, orderErasure } from '../../owner/main.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
 import { configFor, record, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { crashLog } from '../crash/crash-log.ts';
+import { enrolledUnit, PASSWORD } from './support/enrolled-unit.ts';
 
 let folder: TemporaryFolder;
 /** Has recorded, and no agent runs. */
@@ -40,13 +31,7 @@ beforeAll(async () => {
   folder = temporaryFolder();
   recorded = at('recorded');
   writeFileSync(at('drive.log'), crashLog(6).text);
-  await createOwner(at('owner'), 'secret', undefined, WORTHLESS);
-  const request = requestUnitEnrolment(recorded, 'WMK-7');
-  const order = {
-    ...{ folder: at('owner'), request, code: pairingCode(request), vin: 'WMKTESTVEHXCLE000' },
-    ...{ odometerKm: undefined, registry: new Uint8Array(20).fill(9), chain: { id: 31_337n } },
-  };
-  acceptUnitEnrolment(recorded, (await enrolUnit(order, 'secret')).payload);
+  await enrolledUnit(recorded, at('owner'));
   await record(configFor(recorded, at('drive.log')));
 });
 afterAll(() => folder[Symbol.dispose]());
@@ -58,11 +43,11 @@ beforeEach(() => {
 });
 
 const ordered = async (wish: Parameters<typeof orderErasure>[2] = WISH) =>
-  await orderErasure(at('owner'), sealedRootsOfUnit(unit), wish, 'secret');
+  await orderErasure(at('owner'), sealedRootsOfUnit(unit), wish, PASSWORD);
 
 /** Seqs of log 0 whose leaves can be shown. */
 async function opened(withOwner: boolean, of = unit): Promise<readonly number[]> {
-  const roots = withOwner ? await openRoots(sealedRootsOfUnit(of), at('owner'), 'secret') : [];
+  const roots = withOwner ? await openRoots(sealedRootsOfUnit(of), at('owner'), PASSWORD) : [];
   const { sections } = decodeBundle(exportFromUnit(of, { roots }, () => undefined));
   return sections.leaves.map((item) => decodeOpenedChunk(item).seq);
 }
@@ -114,7 +99,7 @@ test('a copy of the unit from before opens nothing with the new roots of the own
   const copy = at(`copy-${count}`);
   cpSync(unit, copy, { recursive: true });
   eraseOnUnit(unit, order);
-  const roots = await openRoots(sealedRootsOfUnit(unit), at('owner'), 'secret');
+  const roots = await openRoots(sealedRootsOfUnit(unit), at('owner'), PASSWORD);
   const { sections } = decodeBundle(exportFromUnit(copy, { roots }, () => undefined));
   const seqs = sections.leaves.map((item) => decodeOpenedChunk(item).seq);
   expect(seqs).not.toContain(2);
@@ -149,7 +134,7 @@ test('what is not the owner’s, not there, or held is refused, and nothing is e
   expect(codeOf(() => eraseOnUnit(unit, other))).toBe('ERASURE_FOREIGN');
   const late = await ordered({ ...WISH, spans: [{ log: 0, firstSeq: 2, count: 9_000 }] });
   expect(codeOf(() => eraseOnUnit(unit, late))).toBe('ERASURE_RANGE');
-  expect(await codeOfAsync(async () => await orderErasure(at('owner'), [], WISH, 'secret'))).toBe(
+  expect(await codeOfAsync(async () => await orderErasure(at('owner'), [], WISH, PASSWORD))).toBe(
     'ROOTS_NONE',
   );
   const database = new Database(join(unit, 'spool/index.db'));
