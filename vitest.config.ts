@@ -8,6 +8,8 @@ const heavy = ['test/{anchor-service,crash,e2e,owner}/**/*.test.ts'];
 const chaos = ['test/chaos/**/*.test.ts'];
 // These boot machines, each of one processor, or kill processes under traffic, and run by themselves.
 const rig = ['test/{power,rig}/**/*.test.ts'];
+// Most of the time is waiting, for blocks or for a disk: two at once also where there are two processors.
+const maxWorkers = 2;
 
 export default defineConfig({
   test: {
@@ -19,6 +21,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...heavy, ...chaos, ...rig],
           pool: 'forks',
+          maxWorkers,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -28,6 +31,7 @@ export default defineConfig({
           name: 'heavy',
           include: heavy,
           pool: 'forks',
+          maxWorkers,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },
@@ -37,7 +41,7 @@ export default defineConfig({
           name: 'chaos',
           include: chaos,
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },
@@ -47,7 +51,7 @@ export default defineConfig({
           name: 'rig',
           include: rig,
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers,
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },

@@ -5,13 +5,13 @@ import { endEpoch } from './end-epoch.ts';
 import type { EndedUplinks } from './ended-uplinks.ts';
 import { handOverPath } from './hand-over/kept-hand-over.ts';
 import type { Machine } from './machine.ts';
-import type { RunningAgent } from './running-agent.ts';
+import type { RecordingAgent, RunningAgent } from './running-agent.ts';
 
 const LOOK_EVERY_MS = 500;
 
 /** Takes the agent over. */
 export function endingAtHandOver(
-  agent: RunningAgent,
+  agent: RecordingAgent,
   ended: EndedUplinks,
   { dataDir }: AgentConfig,
   machine: Machine,

@@ -21,7 +21,7 @@ import {
   newCustodyQueue,
   newStatus,
   newUplink,
-  type RunningAgent,
+  type RecordingAgent,
   rootHolderOf,
 } from './running-agent.ts';
 import { Session } from './session.ts';
@@ -38,7 +38,7 @@ export async function startLive(
   capture: LiveCapture,
   events: AgentEvents,
   machine: Machine,
-): Promise<RunningAgent> {
+): Promise<RecordingAgent> {
   const status = newStatus(config);
   // Once: each session runs the code and the configuration that this process started with.
   const hashes = hashesOf(config, '', machine);
@@ -108,7 +108,6 @@ export async function startLive(
       status,
       replay: undefined,
       recorded,
-      ownerChange: new Promise(() => undefined),
       waiting: () => status.uplink.unreceipted + status.uplink.unaccepted,
       refreshStatus: () => {
         status.capture.ringFull = source.ringFullTimes();

@@ -18,7 +18,7 @@ import {
   newCustodyQueue,
   newStatus,
   newUplink,
-  type RunningAgent,
+  type RecordingAgent,
   rootHolderOf,
 } from './running-agent.ts';
 import { Session } from './session.ts';
@@ -30,7 +30,7 @@ export async function startReplay(
   capture: ReplayCapture,
   events: AgentEvents,
   machine: Machine,
-): Promise<RunningAgent> {
+): Promise<RecordingAgent> {
   // The log is read once before anything is made: an empty or unreadable one leaves no trace.
   const survey = await machine.surveyLog(capture.path);
   const unit = openUnit(config.dataDir, machine);
@@ -119,7 +119,6 @@ export async function startReplay(
       status,
       replay: { survey, committedBefore },
       recorded,
-      ownerChange: new Promise(() => undefined),
       waiting: () => spool.waitingCount(),
       refreshStatus: () => {
         status.spool.bytes = folderBytes(spoolFolder(config.dataDir));

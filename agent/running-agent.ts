@@ -29,15 +29,14 @@ export type AgentEvents = UplinkEvents & {
   onPromiseMissed?(statementId: Uint8Array): void;
 };
 
-export type RunningAgent = {
+/** One that records, whoever owns the unit. */
+export type RecordingAgent = {
   readonly deviceKey: PublicKey;
   readonly status: AgentStatus;
   /** Of a replay: its log, and how many of its frames earlier runs have committed. */
   readonly replay: { readonly survey: LogSurvey; readonly committedBefore: number } | undefined;
   /** Resolves when a replay has ended and its last statement is committed; rejects when the agent must stop. */
   readonly recorded: Promise<void>;
-  /** Resolves when the unit has lost or got its owner: the process is to start again. Of most runs it never does. */
-  readonly ownerChange: Promise<'handed_over' | 'enrolled'>;
   /** Statements without a receipt. */
   waiting(): number;
   /** Brings figures of the status up to date that are not counted as they change. */
@@ -46,6 +45,11 @@ export type RunningAgent = {
   reload(config: AgentConfig): void;
   /** Ends the recording, commits, and closes everything. */
   stop(): Promise<void>;
+};
+
+export type RunningAgent = RecordingAgent & {
+  /** Resolves when the unit has lost or got its owner: the process is to start again. Of most runs it never does. */
+  readonly ownerChange: Promise<'handed_over' | 'enrolled'>;
 };
 
 export function newStatus({ capture, spool }: AgentConfig): AgentStatus {
