@@ -1,6 +1,7 @@
 /** The agent's event loop stands still: what is lost then is nothing, or it is counted. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Gap, MAX_GAPS } from '../../core/chunk-header.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import type { OverloadExperiments } from './jobs/overload.ts';
 import { byBus, counterOf, readRecorded, stampNs, verdictOn } from './recorded.ts';
@@ -48,6 +49,13 @@ function placeOf(line: string, sentPerBus: number): number {
   return counterOf(line) === 0 ? 0 : sentPerBus - 1;
 }
 
+/** The last of so many gaps covers the rest, of any bus and cause (spec/chunk-header.md, "Gaps"). */
+function isOverflowOn(bus: string, gap: Gap): boolean {
+  return (
+    (gap.bus === bus && gap.cause === 'overflow') || (gap.bus === '' && gap.cause === 'unknown')
+  );
+}
+
 test('with the enlarged buffer it loses nothing', () => {
   const { lines, lost, gaps, sentPerBus, verdict } = recorded('enlarged');
   for (const bus of BUSES) expect(byBus(lines)[bus]?.length).toBe(sentPerBus);
@@ -69,7 +77,7 @@ test.each(['small', 'stopped'] as const)(
       expect(drops).toBeGreaterThan(0);
       expect(lost[bus]).toEqual({ kernelDrops: drops, controllerOverruns: 0 });
       told.push([bus, drops]);
-      const overflows = gaps.filter((gap) => gap.bus === bus && gap.cause === 'overflow');
+      const overflows = gaps.filter((gap) => isOverflowOn(bus, gap));
       // Each hole lies in a gap between the frames on either side of it, up to the end of the burst and behind it.
       const places = arrived.map((line) => placeOf(line, sentPerBus));
       expect(places[0]).toBe(0);
@@ -107,7 +115,7 @@ test.each(['small', 'stopped'] as const)(
         .filter(({ kernelDrops }) => kernelDrops > 0)
         .map(({ bus, kernelDrops, controllerOverruns }) => {
           const overflows = parts.filter((gap) => gap.bus === bus && gap.cause === 'overflow');
-          expect(overflows).not.toEqual([]);
+          if (parts.length < MAX_GAPS) expect(overflows).not.toEqual([]);
           const times = overflows.map(({ fromNs, toNs }) => [`${fromNs}`, `${toNs}`]);
           return [bus, log, seq, kernelDrops, controllerOverruns, times];
         }),
