@@ -14,6 +14,7 @@ import { npm, registryAnswers } from './npm.mjs';
 import { NODE_MODULES, PINNED_NODE, pinnedNodeVersion, ROOT } from './paths.mjs';
 import { say } from './say.mjs';
 import { foreignPackages, isInstalled, writeStamp } from './stamp.mjs';
+import { buildPage, isPageCurrent } from './verifier-page.mjs';
 
 /** Packages whose install scripts compile something; the same as in package.json, "allowScripts". */
 const COMPILED = ['socketcan', 'secp256k1'];
@@ -23,7 +24,8 @@ const COMPILED = ['socketcan', 'secp256k1'];
  * @param {{ development?: boolean, strict?: boolean }} [options]
  */
 export async function ensureInstalled({ development = true, strict = false } = {}) {
-  if (isInstalled(ROOT, development) && isAddonCurrent() && !strict) return;
+  const isReady = isInstalled(ROOT, development) && isAddonCurrent() && isPageCurrent();
+  if (isReady && !strict) return;
   const version = pinnedNodeVersion();
   const release = await lockInstallation(ROOT, () => {
     say('installing: another process is at it, waiting for it');
@@ -36,6 +38,8 @@ export async function ensureInstalled({ development = true, strict = false } = {
       say('compiling hw/native, whose sources have changed');
       buildAddon();
     }
+    // A release brings it along, and has nothing to build it with.
+    if (development && !isPageCurrent()) await buildPage();
     if (strict && !nativeModulesLoad('--strict')) {
       // Installed without a compiler, and there may be one now.
       for (const name of COMPILED) await compile(name);

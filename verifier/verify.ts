@@ -89,7 +89,13 @@ export type VerifyOptions = {
   readonly hash?: Hash;
   /** Other checks in place of these: for tests that show that each one is needed. */
   readonly checks?: Partial<Checks>;
+  /** Before each of `STEPS`, in order: for whoever shows progress. */
+  readonly onStep?: (step: Step) => void;
 };
+
+/** What takes time, in order. */
+export const STEPS = ['DECODE', 'RELATE', ...CHECK_CODES] as const;
+export type Step = (typeof STEPS)[number];
 
 /** Never throws for what a bundle contains. */
 export function verifyEvidence(
@@ -99,10 +105,16 @@ export function verifyEvidence(
 ): Report {
   const hash = options.hash ?? sha256;
   const checks: Checks = { ...CHECKS, ...options.checks };
+  const onStep = options.onStep ?? (() => undefined);
+  onStep('DECODE');
   const evidence = read(bundle, hash);
   if (evidence instanceof FormatError) return unreadable(evidence, policy);
+  onStep('RELATE');
   const context = readContext(evidence, policy, options.verifyDigest ?? nobleVerifyDigest, hash);
-  const results = CHECK_CODES.map((code) => placed(code, checks[code](context), policy));
+  const results = CHECK_CODES.map((code) => {
+    onStep(code);
+    return placed(code, checks[code](context), policy);
+  });
   return report(policy, results, factsOf(context, results));
 }
 

@@ -11,20 +11,23 @@ import {
 import { OperationalError, UserError } from '../../core/errors.ts';
 import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { openRoots } from '../../owner/main.ts';
+import { carriedPage, readVerifierPage } from '../carried-page.ts';
 import { type Io, print } from '../io.ts';
+import { assertNew } from '../new-file.ts';
 import { toNumber, toSeq } from '../number-option.ts';
 import { readPassword } from '../password.ts';
 import { bar, ProgressLine } from '../progress.ts';
 import { writeRecorded } from '../recorded-export.ts';
 
 const HELP = `usage: witnessmark export --data DIR --out FILE [--log N] [--from SEQ] [--to SEQ] [--stream NAME]… [--custody]
-  [--proof FILE]… [--purpose TEXT] [--unrecorded] [--owner DIR [--password-file FILE]]
+  [--html FILE] [--proof FILE]… [--purpose TEXT] [--unrecorded] [--owner DIR [--password-file FILE]]
 
 Opens the chunks of a unit's spool and writes an evidence bundle (.wmk). Reads beside a running agent, and leaves it a
 custody record of the export before the bundle has its name (witnessmark custody).
 
   --data DIR      the unit's data folder (keys/ and spool/)
   --out FILE      is not written over
+  --html FILE     and a page that carries the bundle and verifies it, for people who have nothing else
   --log N         a log of the unit; by default all of them, or the newest where --from or --to is given
   --from, --to    chunk sequence numbers, inclusive; the whole log by default
   --owner DIR     the owner's folder: opens with its recovery key what the unit has forgotten, on the unit or on a copy
@@ -51,6 +54,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       stream: { type: 'string', multiple: true },
       proof: { type: 'string', multiple: true },
       promises: { type: 'boolean' },
+      html: { type: 'string' },
       owner: { type: 'string' },
       'password-file': { type: 'string' },
       custody: { type: 'boolean' },
@@ -71,10 +75,13 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     writeNew(out, exportPromisesFromUnit(data), io);
     return 0;
   }
-  const { purpose = '', unrecorded = false } = values;
+  const { html, purpose = '', unrecorded = false } = values;
   if (Buffer.byteLength(purpose) > MAX_PURPOSE_BYTES) {
     throw new UserError('ARGUMENTS', `expected --purpose of at most ${MAX_PURPOSE_BYTES} bytes`);
   }
+  // Before anything is made that would have to be made again.
+  const page = html === undefined ? undefined : readVerifierPage();
+  if (html !== undefined) assertNew(html);
   const isRecorded = canRecord(data, unrecorded);
   const roots = await rootsFor(data, values, io);
   let forgotten = 0;
@@ -108,6 +115,9 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       io.stderr,
       'No custody record was made of this export: the unit’s data folder cannot be written.',
     );
+  }
+  if (html !== undefined && page !== undefined) {
+    writeNew(html, Buffer.from(carriedPage(page, bundle, out)), io);
   }
   if (forgotten > 0) {
     const chunks = forgotten === 1 ? '1 chunk' : `${forgotten} chunks`;
