@@ -10,6 +10,7 @@ const chaos = ['test/chaos/**/*.test.ts'];
 const rig = ['test/{power,rig}/**/*.test.ts'];
 // Most of the time is waiting, for blocks or for a disk: two at once also where there are two processors.
 const maxWorkers = 2;
+const setupFiles = ['test/property-limit.ts'];
 
 export default defineConfig({
   test: {
@@ -18,6 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles,
           include: ['test/**/*.test.ts'],
           exclude: [...heavy, ...chaos, ...rig],
           pool: 'forks',
@@ -29,6 +31,7 @@ export default defineConfig({
       {
         test: {
           name: 'heavy',
+          setupFiles,
           include: heavy,
           pool: 'forks',
           maxWorkers,
