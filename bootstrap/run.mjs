@@ -21,6 +21,7 @@ const TASKS = {
   demo: ['cli/main.ts', 'demo'],
   fixtures: ['fixtures/generate/main.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write', '.'],
+  pictures: ['test/verifier/page/pictures.ts'],
   test: ['bootstrap/test.mjs'],
   'test:chaos': ['test/chaos/main.ts'],
   'test:power': ['test/power/main.ts'],

@@ -20,6 +20,7 @@ export function roleOf({ bytes }: ChosenFile): Role {
 
 export function fileInput(
   label: string,
+  choose: string,
   name: string,
   accept: string,
   onFile: (file: File) => void,
@@ -33,8 +34,14 @@ export function fileInput(
     'label',
     { class: 'file' },
     h('span', { class: 'label' }, label),
-    input,
-    h('span', { class: 'name' }, h('bdi', {}, name)),
+    h(
+      'span',
+      {},
+      input,
+      h('span', { class: 'button' }, choose),
+      ' ',
+      h('bdi', { class: 'name' }, name),
+    ),
   );
 }
 

@@ -73,7 +73,8 @@ function signedBy(report: Report, words: Words): readonly string[] {
 }
 
 function latest(report: Report, words: Words): readonly string[] {
-  const rows = report.facts?.time ?? [];
+  if (report.facts === undefined) return openReasons(report, words, 'notAfter');
+  const rows = report.facts.time;
   const bounds = rows.flatMap(({ notAfter }) => (notAfter === null ? [] : [notAfter]));
   const last = bounds.reduce<(typeof bounds)[number] | undefined>(
     (a, b) => (a === undefined || BigInt(b.seconds) > BigInt(a.seconds) ? b : a),
@@ -95,8 +96,10 @@ function latest(report: Report, words: Words): readonly string[] {
   return sentences;
 }
 
-function earliest({ facts }: Report, { finding }: Words): readonly string[] {
-  const rows = facts?.time ?? [];
+function earliest(report: Report, words: Words): readonly string[] {
+  if (report.facts === undefined) return openReasons(report, words, 'notBefore');
+  const { finding } = words;
+  const { time: rows, widestSeconds } = report.facts;
   const bounds = rows.flatMap(({ notBefore }) => (notBefore === null ? [] : [notBefore]));
   const [first] = bounds;
   if (first === undefined) return [finding.notBeforeOpen];
@@ -108,7 +111,7 @@ function earliest({ facts }: Report, { finding }: Words): readonly string[] {
       ? finding.notBeforeBlock(block, chainId)
       : finding.notBefore(utc(BigInt(seconds)), block, chainId),
     ...(bounds.length < rows.length ? [finding.notBeforeSome] : []),
-    ...(facts?.widestSeconds == null ? [] : [finding.width(duration(facts.widestSeconds))]),
+    ...(widestSeconds === null ? [] : [finding.width(duration(widestSeconds))]),
   ];
 }
 

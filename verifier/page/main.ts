@@ -85,12 +85,14 @@ function inputs(): HTMLElement {
     { class: 'inputs screen' },
     fileInput(
       words.bundleFile,
+      words.choose,
       bundle?.name ?? words.noFile,
       '.wmk',
       (file) => void take(file, 'bundle'),
     ),
     fileInput(
       words.policyFile,
+      words.choose,
       policy?.name ?? words.noFile,
       '.json',
       (file) => void take(file, 'policy'),

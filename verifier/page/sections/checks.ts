@@ -13,7 +13,7 @@ export function checksSection({ checks }: Report, words: Words): HTMLElement {
   return section(
     'checks',
     words.checks.heading,
-    h('p', { class: 'why' }, words.checks.why),
+    h('p', { class: 'why' }, `${words.checks.why} * ${words.checks.required}.`),
     checks.map((check) => checkDetails(check, words)),
   );
 }
@@ -48,7 +48,6 @@ function checkDetails(check: CheckResult, words: Words): HTMLElement {
       [checks.detail, h('span', { lang: 'en' }, detail)],
       ...(values === undefined ? [] : [[checks.values, valuesText(values)] as const]),
       [checks.clause, code(spec)],
-      ...(required ? [['*', checks.required] as const] : []),
     ]),
   );
 }

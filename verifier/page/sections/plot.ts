@@ -176,7 +176,8 @@ function drawInto(
       tzDate: (second) => uPlot.tzDate(new Date(second * 1000), 'Etc/UTC'),
       legend: { show: false },
       cursor: { drag: { x: true, y: false } },
-      scales: { x: { time: true } },
+      // A rate that hardly changes must not look as if it did.
+      scales: { x: { time: true }, y: rule === undefined ? { range: fromZero } : {} },
       axes: [
         { ...axis, values: clockTimes },
         { ...axis, size: 64 },
@@ -198,6 +199,10 @@ function drawInto(
     const width = Math.floor(entry?.contentRect.width ?? 0);
     if (width >= 280 && width !== plot.width) plot.setSize({ width, height: 260 });
   }).observe(into);
+}
+
+function fromZero(_: uPlot, _least: number, most: number): [number, number] {
+  return [0, most * 1.1];
 }
 
 /** Where a tick is not at a whole second, with its fraction. */

@@ -7,6 +7,7 @@ export const EN: Words = {
   otherLanguage: '中文',
   bundleFile: 'Evidence bundle',
   policyFile: 'Trust policy',
+  choose: 'Choose a file',
   dropHere: 'Both files can also be dropped anywhere on this page.',
   noFile: 'no file yet',
   noPolicyYet: 'Choose the trust policy: without one nothing is believed.',

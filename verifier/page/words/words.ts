@@ -17,6 +17,7 @@ export type Words = {
   readonly otherLanguage: string;
   readonly bundleFile: string;
   readonly policyFile: string;
+  readonly choose: string;
   readonly dropHere: string;
   readonly noFile: string;
   readonly noPolicyYet: string;

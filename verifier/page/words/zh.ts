@@ -7,6 +7,7 @@ export const ZH: Words = {
   otherLanguage: 'English',
   bundleFile: '证据包',
   policyFile: '信任策略',
+  choose: '选择文件',
   dropHere: '也可以把这两个文件拖放到本页任意位置。',
   noFile: '尚未选择文件',
   noPolicyYet: '请选择信任策略：没有它，什么都不予采信。',
@@ -101,7 +102,7 @@ export const ZH: Words = {
   checks: {
     heading: '各项检查',
     why: '每一项都可以展开，查看所比较的数值。不打分：每项各自独立。',
-    required: '信任策略要求',
+    required: '为信任策略要求的检查',
     verdicts: { PASSED: '通过', INDETERMINATE: '未能判定', FAILED: '失败' },
     reason: '原因',
     detail: '具体',
