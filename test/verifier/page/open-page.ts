@@ -1,5 +1,6 @@
 /** The built page in a real Chromium, from a file, without a network: what it asked for and complained of is kept. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { PAGE } from '../../../bootstrap/verifier-page.mjs';
@@ -7,13 +8,8 @@ import { KEEP_WORKER } from './in-page.ts';
 
 export const launch = (): Promise<Browser> =>
   chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-background-networking',
-      // What a page could still look up is looked up nowhere.
-      '--host-resolver-rules=MAP * ~NOTFOUND',
-    ],
+    executablePath: join(import.meta.dirname, 'chromium-offline.sh'),
+    args: ['--no-sandbox', '--disable-background-networking'],
   });
 
 export type OpenedPage = AsyncDisposable & {
