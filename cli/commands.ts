@@ -100,6 +100,11 @@ export const COMMANDS = {
     summary: 'check a bundle without a network: verify BUNDLE --trust FILE',
     load: () => import('./commands/verify.ts'),
   },
+  trust: {
+    person: 'Court',
+    summary: 'ask independent sources what to believe: trust BUNDLE --rpc URL',
+    load: () => import('./commands/trust.ts'),
+  },
   inspect: {
     person: 'Court',
     summary: 'show what is in a bundle, unverified: inspect BUNDLE',
