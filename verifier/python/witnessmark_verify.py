@@ -255,11 +255,11 @@ def decode_record(data: bytes, kind: int, limit: int, read: Callable[[Fields], A
     return result
 
 
-def read_varint(data: bytes, at: int, code: str) -> tuple[int, int]:
+def read_varint(data: bytes, at: int, code: str, end: int | None = None) -> tuple[int, int]:
     """A shortest varint below 2^53 and where it ends ("Varint")."""
     value = 0
     for place in range(8):
-        require(at < len(data), code)
+        require(at < (len(data) if end is None else end), code)
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << (7 * place)
@@ -3170,17 +3170,11 @@ def section_items(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
     while at < end:
         count += 1
         require(count <= MAX_ITEMS, "BUNDLE_ITEMS")
-        length, at = read_varint(data[at : min(end, at + 8)], 0, "BUNDLE_TRUNCATED")[0], _varint_end(data, at)
+        length, at = read_varint(data, at, "BUNDLE_TRUNCATED", end)
         require(at + length <= end, "BUNDLE_TRUNCATED")
         yield at, at + length
         at += length
     require(count > 0, "BUNDLE_ITEMS")
-
-
-def _varint_end(data: bytes, at: int) -> int:
-    while data[at] >= 0x80:
-        at += 1
-    return at + 1
 
 
 def read_bundle(data: bytes) -> Bundle:
@@ -3194,12 +3188,14 @@ def read_bundle(data: bytes) -> Bundle:
     while at < end:
         require(data[at] > number, "BUNDLE_SECTION_ORDER")
         number = data[at]
-        length, start = read_varint(data[at + 1 : min(end, at + 9)], 0, "BUNDLE_TRUNCATED")[0], _varint_end(data, at + 1)
+        length, start = read_varint(data, at + 1, "BUNDLE_TRUNCATED", end)
         at = start + length
         require(at <= end, "BUNDLE_TRUNCATED")
         if number in SECTIONS:
-            items = [stop - first for first, stop in section_items(data, start, at)]
-            bundle.sections.append((SECTIONS[number], len(items), sum(items)))
+            count = size = 0
+            for first, stop in section_items(data, start, at):
+                count, size = count + 1, size + stop - first
+            bundle.sections.append((SECTIONS[number], count, size))
             places.append((SECTIONS[number], start, at))
         else:
             require(number >= 64, "BUNDLE_SECTION_UNKNOWN")
@@ -3657,7 +3653,7 @@ class Context:
     custody: CustodyReading
 
     def link_of(self, chain_id: int) -> LinkReading | None:
-        return next((link for link in reversed(self.links) if link.chain_id == chain_id), None)
+        return link_in(self.links, chain_id)
 
 
 def read_context(bundle: Bundle, policy: Policy) -> Context:
@@ -3678,7 +3674,7 @@ def read_context(bundle: Bundle, policy: Policy) -> Context:
         windows=windows,
         links=links,
         stamps=stamps,
-        acceptances=[read_acceptance(accepted, trail, policy) for accepted in bundle.acceptances],
+        acceptances=read_acceptances(bundle, trail, policy),
         enrolments=enrolments,
         registry=[read_registry(facts, links, policy) for facts in bundle.registry],
         grants=[read_grant(grant, policy) for grant in bundle.grants],
@@ -3716,8 +3712,8 @@ def check_device(c: Context) -> Outcome:
     sessions = c.trail.sessions
     if not sessions:
         return unknown("absent", "the bundle has no session record")
-    ids = sorted({session.record.device_key_id.hex() for session in sessions})
-    values = {"deviceKeyIds": ids}
+    ids = dict.fromkeys(session.record.device_key_id.hex() for session in sessions)
+    values = {"deviceKeyIds": list(ids)}
     for session in sessions:
         key = session.device_key
         fault = None if key is None else fault_of(lambda: verify_cose("session-record", key, session.item.data))
@@ -3761,8 +3757,6 @@ def check_session(c: Context) -> Outcome:
     named = {id(chunk.session) for chunk in trail.chunks} | {id(batch.session) for batch in trail.batches}
     named |= {id(chunk.blocks_session) for chunk in first_blocks}
     if any(id(session) not in named for session in trail.sessions):
-        if is_unnamed:
-            return unknown("device_not_in_policy", "a session has no id without its device key")
         return failed("SESSION_UNUSED", "a session is named by nothing in the bundle")
     statement_ids = {(b.statement.log, b.statement.seq): b.id for b in reversed(trail.batches)}
     predecessors: dict[int, Any] = {}
@@ -3897,13 +3891,11 @@ def follows(before: Chunk, chunk: Chunk) -> bool:
     if before.id is None:
         return False
     require(chunk.header.previous == before.id, "HEADER_PREVIOUS_ID")
-    if chunk.session is None:
-        return False
-    if chunk.session is not before.session:
+    if chunk.session is not None and chunk.session is not before.session:
         require(chunk.session.record.last_header == before.id, "HEADER_SESSION_START")
     if chunk.blocks:
         blocks_follow(before, chunk, chunk.blocks)
-    return True
+    return chunk.session is not None
 
 
 def session_of_contents(chunk: Chunk) -> tuple[bool, Session | None]:
@@ -3921,9 +3913,8 @@ def blocks_follow(before: Chunk, chunk: Chunk, blocks: list[BlockItem]) -> None:
     is_known, owner = session_of_contents(before)
     if session is None or not is_known:
         return
-    if owner is session:
-        require(first.block.index > 0, "BLOCK_CHAIN")
-        if before.blocks:
+    if owner is session or before.session is session:
+        if owner is session and before.blocks:
             require_block_after(before.blocks[-1], first, session)
     else:
         require(first.block.index == 0, "BLOCK_CHAIN")
@@ -3975,25 +3966,42 @@ class ChunkReading(NamedTuple):
 
 @dataclass
 class Readings:
+    """What the opened chunks hold; nothing is read behind the first fault."""
+
     chunks: list[ChunkReading] = field(default_factory=list)
     fault: Fault | None = None  # the first rule of LEAVES that does not hold
-    not_reached: bool = False
+    is_not_reached: bool = False
     is_over_budget: bool = False
-    opened: int = 0
+    frames: int = 0
+    stream_fault: Fault | None = None  # the first leaf that breaks rule 1 of STREAMS
+    is_over_frames: bool = False
+    order_fault: Fault | None = None
+    ordered: int = 0  # chunks with frames whose order is told
+    unordered: int = 0
 
     @property
-    def hold(self) -> bool:
-        return self.opened > 0 and self.fault is None and not self.not_reached and not self.is_over_budget
+    def are_proven(self) -> bool:
+        return self.fault is None and not self.is_not_reached and not self.is_over_budget
+
+
+@dataclass
+class LeafBudget:
+    """Bytes that leaves may still declare, and frames ("Limits")."""
+
+    bytes: int
+    frames: int
+
+
+class OverBudget(Exception):
+    pass
 
 
 def read_leaves(bundle: Bundle, trail: Trail) -> Readings:
-    """All opened chunks in order, up to the first of which something does not hold."""
-    readings = Readings(opened=len(bundle.leaves))
-    budget = 64 * MIB + 16 * bundle.size
+    """"LEAVES", for all opened chunks in order."""
+    readings = Readings()
+    budget = LeafBudget(64 * MIB + 16 * bundle.size, 4_194_304 + 8 * bundle.size)
     orphans = {(chunk.log, chunk.seq) for chunk in trail.orphans}
-    by_place: dict[tuple[int, int], Chunk] = {}
-    for chunk in reversed(trail.chunks):
-        by_place[chunk.place] = chunk
+    by_place = {chunk.place: chunk for chunk in reversed(trail.chunks)}
     try:
         for opened in bundle.leaves:
             place = (opened.log, opened.seq)
@@ -4001,31 +4009,18 @@ def read_leaves(bundle: Bundle, trail: Trail) -> Readings:
             chunk = by_place[place]
             if chunk.header.recovered is not None:
                 require(len(chunk.blocks or []) == chunk.header.recovered.blocks, "BLOCK_COUNT", chunk_name(place))
-                if chunk.session is None or (chunk.blocks and chunk.blocks_session is None):
-                    readings.not_reached = True
+                if chunk.blocks and (chunk.session is None or chunk.blocks_session is None):
+                    readings.is_not_reached = True
                     continue
                 verify_blocks(chunk)
-            budget -= declared_bytes(opened)
-            if budget < 0:
-                readings.is_over_budget = True
-                break
-            readings.chunks.append(read_opened(bundle, chunk, opened))
+            readings.chunks.append(read_opened(bundle, chunk, opened, budget))
+            read_frames(bundle, readings, readings.chunks[-1], budget)
         require(trail.stray_blocks == 0, "BLOCK_COUNT", "blocks of no opened recovered chunk")
     except Fault as fault:
         readings.fault = fault
+    except OverBudget:
+        readings.is_over_budget = True
     return readings
-
-
-def declared_bytes(opened: OpenedChunk) -> int:
-    """How many bytes the leaves would have after inflating; of a broken one its own length."""
-    total = 0
-    for leaf in opened.leaves:
-        total += len(leaf.packed)
-        try:
-            total += read_packed(leaf.packed).inflated_length if leaf.packed else 0
-        except Fault:
-            pass  # for read_opened to say
-    return total
 
 
 def verify_blocks(chunk: Chunk) -> None:
@@ -4074,10 +4069,17 @@ def require_block_summary(header: ChunkHeader, blocks: list[JournalBlock]) -> No
         require(header.mono_end == last.mono_end and header.wall_end == last.wall_end, "BLOCK_SUMMARY")
     gaps = joined_gaps(blocks)
     is_whole = header.gaps[: len(gaps)] == gaps
-    is_collected = len(header.gaps) == 64 and header.gaps[:63] == gaps[:63] and len(gaps) >= 64
-    is_rest = is_collected and header.gaps[63].bus == "" and header.gaps[63].cause == "unknown"
-    require(is_whole or is_rest, "BLOCK_SUMMARY")
+    require(is_whole or collects(header.gaps, gaps), "BLOCK_SUMMARY")
     require(header.entry_count >= sum(block.entry_count for block in blocks), "BLOCK_SUMMARY")
+
+
+def collects(gaps: list[Gap], of_blocks: list[Gap]) -> bool:
+    """Whether the 64th gap covers those of the blocks that are not named before it."""
+    if len(gaps) < 64 or gaps[:63] != of_blocks[:63]:
+        return False
+    last = gaps[63]
+    is_wide = all(last.start <= gap.start and gap.end <= last.end for gap in of_blocks[63:])
+    return last.bus == "" and last.cause == "unknown" and is_wide
 
 
 def joined_gaps(blocks: list[JournalBlock]) -> list[Gap]:
@@ -4094,32 +4096,35 @@ def joined_gaps(blocks: list[JournalBlock]) -> list[Gap]:
     return gaps
 
 
-def read_opened(bundle: Bundle, chunk: Chunk, opened: OpenedChunk) -> ChunkReading:
+def read_opened(bundle: Bundle, chunk: Chunk, opened: OpenedChunk, budget: LeafBudget) -> ChunkReading:
     """"LEAVES", steps 3 to 6."""
     header, recovered = chunk.header, chunk.header.recovered
     blocks = chunk.blocks or []
+    name = chunk_name(chunk.place)
     block_of: dict[int, int] = {}
     for number, item in enumerate(blocks):
         for index in item.in_chunk:
-            block_of.setdefault(index, number)
-    name = chunk_name(chunk.place)
-    before = b""
-    for leaf in opened.leaves:
-        require(leaf.index < header.entry_count, "LEAF_INDEX", name)
-    for leaf in opened.leaves:
-        require(leaf.handle > before, "LEAF_ORDER", name)
-        before = leaf.handle
+            require(index not in block_of, "BLOCK_LEAF", name)
+            block_of[index] = number
+    handle = b""
     seen: set[tuple[int, int | None]] = set()
-    for leaf in opened.leaves:
-        place = (leaf.stream, block_of.get(leaf.index))
-        require(place not in seen, "LEAF_TWICE", name)
-        seen.add(place)
     parts: list[LeafPart] = []
     entries: list[bytes] = []
     for leaf in opened.leaves:
-        stream, block, presence = bundle.streams[leaf.stream].name, block_of.get(leaf.index), None
-        if recovered is not None and leaf.packed:
-            require(read_packed(leaf.packed).inflated_length == 0, "BLOCK_LEAF_PACKED", name)
+        stream, block = bundle.streams[leaf.stream].name, block_of.get(leaf.index)
+        require(leaf.index < header.entry_count, "LEAF_INDEX", name)
+        require(leaf.handle > handle or not parts, "LEAF_ORDER", name)
+        handle = leaf.handle
+        require((leaf.stream, block) not in seen, "LEAF_TWICE", name)
+        seen.add((leaf.stream, block))
+        presence = None
+        if leaf.packed:
+            packed = read_packed(leaf.packed)
+            if recovered is not None:
+                require(packed.inflated_length == 0, "BLOCK_LEAF_PACKED", name)
+            budget.bytes -= packed.inflated_length
+            if budget.bytes < 0:
+                raise OverBudget
         content = unpack(leaf.packed)
         if recovered is not None and block is None:
             presence = presence_of(content, recovered.blocks)
@@ -4138,16 +4143,12 @@ def read_opened(bundle: Bundle, chunk: Chunk, opened: OpenedChunk) -> ChunkReadi
 def presence_withheld(chunk: Chunk, blocks: list[BlockItem], parts: list[LeafPart], entries: dict[int, bytes]) -> int:
     """spec/journal-block.md, "Verification", steps 5 and 6: how many presence leaves are not opened."""
     name = chunk_name(chunk.place)
-    named: set[int] = set()
     for item in blocks:
-        for index in item.in_chunk:
-            require(index in entries and index not in named, "BLOCK_LEAF", name)
-            named.add(index)
+        require(all(index in entries for index in item.in_chunk), "BLOCK_LEAF", name)
+        require(len(item.in_chunk) > 0 or not item.proof, "BLOCK_LEAF", name)
         leaves = [entries[index] for index in item.in_chunk]
         if leaves:
             verify_merkle(item.block.entry_count, list(item.in_block), leaves, item.proof, item.block.root)
-        else:
-            require(not item.proof, "MERKLE_PROOF_LENGTH", name)
     in_blocks = {(part.leaf.stream, part.block) for part in parts if part.block is not None}
     presences = [part for part in parts if part.presence is not None]
     for part in presences:
@@ -4166,10 +4167,10 @@ def check_leaves(c: Context) -> Outcome:
         return failed(readings.fault.code, readings.fault.detail)
     if readings.is_over_budget:
         return unknown("leaf_budget", "the leaves would take more memory than any honest bundle's")
-    if readings.opened == 0:
-        return unknown("absent", "the bundle opens no chunk")
-    if readings.not_reached:
+    if readings.is_not_reached:
         return unknown("not_reached", "the session of a chunk, or of its blocks, is not known")
+    if not readings.chunks:
+        return unknown("absent", "the bundle opens no chunk")
     leaves = sum(len(reading.parts) for reading in readings.chunks)
     values: dict[str, Any] = {
         "rule": "SHA-256(0x00 ‖ salt ‖ leaf) in an RFC 9162 tree",
@@ -4186,38 +4187,71 @@ def check_leaves(c: Context) -> Outcome:
 # ---- STREAMS and ORDER
 
 
-def check_streams(c: Context) -> Outcome:
-    readings = c.readings
-    if readings.opened == 0:
-        return unknown("absent", "the bundle opens no chunk")
-    if not readings.hold:
-        return unknown("not_reached", "the leaves are not proven")
-    left = 4_194_304 + 8 * c.bundle.size
-    frames = 0
-    for reading in readings.chunks:
-        for part in reading.parts:
-            stream = c.bundle.streams[part.leaf.stream]
-            if stream.bus is None or part.presence is not None or part.count == 0:
+def read_frames(bundle: Bundle, readings: Readings, reading: ChunkReading, budget: LeafBudget) -> None:
+    """"STREAMS", rule 1, and "ORDER", for one chunk: all of it, or block by block."""
+    if readings.stream_fault is not None or readings.is_over_frames:
+        return
+    groups: dict[int | None, list[LeafPart]] = {}
+    for part in reading.parts:
+        if part.presence is None:
+            groups.setdefault(part.block, []).append(part)
+    told: list[bool] = []
+    for block, parts in sorted(groups.items(), key=lambda group: group[0] or 0):
+        stamps: list[array[int]] = []
+        for part in sorted(parts, key=lambda part: part.leaf.stream):  # section 4 ascends by name
+            stream = bundle.streams[part.leaf.stream]
+            if stream.bus is None or part.count == 0:
                 continue
-            left -= part.count
-            frames += part.count
-            if left < 0:
-                return unknown("leaf_budget", "more frames than any honest bundle of this size has")
+            budget.frames -= part.count
+            if budget.frames < 0:
+                readings.is_over_frames = True
+                return
             try:
                 raw = decode_raw(unpack(part.leaf.packed), stream)
                 is_error = all(shape.id & ERR for shape in raw.shapes)
-                require(not stream.is_error or is_error, "STREAM_FRAME")
+                require(not stream.is_error or is_error, "STREAM_FRAME", stream.name)
             except Fault as fault:
-                return failed(fault.code, f"{stream.name} in {chunk_name(reading.chunk.place)}")
+                readings.stream_fault = fault
+                return
+            readings.frames += part.count
+            stamps.append(raw.offsets)
+        if not stamps:
+            continue
+        order = next((part for part in parts if bundle.streams[part.leaf.stream].name == "records/order"), None)
+        blocks = reading.chunk.blocks or []
+        entry_count = reading.chunk.header.entry_count if block is None else blocks[block].block.entry_count
+        if len(parts) != entry_count or (order is None and block is None):
+            told.append(False)
+            continue
+        told.append(True)
+        try:
+            require_arrival_order(SILENT if order is None else unpack(order.leaf.packed), stamps)
+        except Fault as fault:
+            readings.order_fault = readings.order_fault or fault
+    if told:
+        readings.ordered += all(told)
+        readings.unordered += not all(told)
+
+
+def check_streams(c: Context) -> Outcome:
+    readings = c.readings
+    if not readings.are_proven:
+        return unknown("not_reached", "the leaves are not proven")
+    if readings.stream_fault is not None:
+        return failed(readings.stream_fault.code, readings.stream_fault.detail)
+    if readings.is_over_frames:
+        return unknown("leaf_budget", "more frames than any honest bundle of this size has")
+    if not readings.chunks:
+        return unknown("absent", "the bundle opens no chunk")
     withheld = {"least": min(r.withheld for r in readings.chunks), "most": max(r.withheld for r in readings.chunks)}
     hole = first_hole(c)
     if hole is not None:
         return unknown("not_disclosed", f"{hole} is not opened in a chunk of its range", {"withheld": withheld})
     claimed = [list(reading.chunk.place) for reading in readings.chunks if is_claimed_silent(reading)]
-    values: dict[str, Any] = {"streams": len(c.bundle.streams), "frames": frames, "withheld": withheld}
+    values: dict[str, Any] = {"streams": len(c.bundle.streams), "frames": readings.frames, "withheld": withheld}
     if claimed:
         values["claimedSilent"] = claimed
-    return passed(f"{len(c.bundle.streams)} streams without a hole, {frames} frames", values)
+    return passed(f"{len(c.bundle.streams)} streams without a hole, {readings.frames} frames", values)
 
 
 def is_claimed_silent(reading: ChunkReading) -> bool:
@@ -4257,57 +4291,15 @@ def first_hole(c: Context) -> str | None:
 
 def check_order(c: Context) -> Outcome:
     readings = c.readings
-    if readings.opened == 0:
-        return unknown("absent", "the bundle opens no chunk")
-    if not readings.hold:
-        return unknown("not_reached", "the leaves are not proven")
-    told = with_frames = 0
-    is_unread = False
-    for reading in readings.chunks:
-        groups: dict[int | None, list[LeafPart]] = {}
-        for part in reading.parts:
-            if part.presence is None:
-                groups.setdefault(part.block, []).append(part)
-        groups = {block: parts for block, parts in groups.items() if any(is_sounding(c, part) for part in parts)}
-        if not groups:
-            continue
-        with_frames += 1
-        entries = [item.block.entry_count for item in reading.chunk.blocks or []]
-        is_told = True
-        for block, parts in groups.items():
-            order = next((p for p in parts if c.bundle.streams[p.leaf.stream].name == "records/order"), None)
-            expected = reading.chunk.header.entry_count if block is None else entries[block]
-            if len(parts) != expected or (order is None and block is None):
-                is_told = False
-                continue
-            try:
-                stamps = stamps_of(c, parts)
-            except Fault:
-                is_unread = True  # for STREAMS to say
-                continue
-            try:
-                require_arrival_order(SILENT if order is None else unpack(order.leaf.packed), stamps)
-            except Fault as fault:
-                return failed(fault.code, chunk_name(reading.chunk.place))
-        told += is_told
-    if is_unread:
-        return unknown("not_reached", "frames of a stream cannot be read")
-    if with_frames == 0:
+    if not readings.are_proven or readings.stream_fault is not None or readings.is_over_frames:
+        return unknown("not_reached", "the frames are not proven")
+    if readings.order_fault is not None:
+        return failed(readings.order_fault.code, "the departures do not fit the frames")
+    if readings.unordered:
+        return unknown("order_not_disclosed", f"the order across streams is closed in {readings.unordered} chunks")
+    if not readings.ordered:
         return unknown("absent", "no frames are opened")
-    if told < with_frames:
-        detail = f"the order across streams is open in {told} of {with_frames} chunks with frames"
-        return unknown("order_not_disclosed", detail)
-    return passed(f"frames of all streams are in recorded order in {told} chunks")
-
-
-def is_sounding(c: Context, part: LeafPart) -> bool:
-    return part.count > 0 and c.bundle.streams[part.leaf.stream].bus is not None
-
-
-def stamps_of(c: Context, parts: list[LeafPart]) -> list[array[int]]:
-    """The offsets of each raw stream with frames, in the order of names; section 4 ascends by name."""
-    sounding = sorted((part for part in parts if is_sounding(c, part)), key=lambda part: part.leaf.stream)
-    return [decode_raw(unpack(p.leaf.packed), c.bundle.streams[p.leaf.stream]).offsets for p in sounding]
+    return passed(f"frames of all streams are in recorded order in {readings.ordered} chunks")
 
 
 # ---- LOSS
@@ -4481,9 +4473,9 @@ def names_restart(before: Chunk | None, chunk: Chunk) -> bool:
 
 def check_capture(c: Context) -> Outcome:
     sessions = c.trail.sessions
-    if not sessions:
-        return unknown("absent", "the bundle has no session record")
     rows = {(b.name, b.source, b.stamp_source, b.access): None for s in sessions for b in s.record.buses}
+    if not rows:
+        return unknown("absent", "no session record names a bus")
     values = {"buses": [list(row) for row in rows]}
     sources = {source for _, source, _, _ in rows}
     for source in ("synthetic", "replay"):
@@ -4589,7 +4581,7 @@ def check_fork(c: Context) -> Outcome:
     proofs = c.bundle.forkProofs
     if not proofs:
         return unknown("absent", "no fork proof; a verifier without a network cannot look for one")
-    proven: list[tuple[Statement, int]] = []
+    proven: list[tuple[Statement, int | None]] = []
     not_reached = False
     for proof in proofs:
         try:
@@ -4619,12 +4611,12 @@ def check_fork(c: Context) -> Outcome:
 def fork_key(c: Context, proof: ForkProof) -> Key | None:
     """The device key of the bundle's sessions; without sessions, the one that the proof's first session names."""
     if c.trail.sessions:
-        return c.trail.sessions[0].device_key
+        return next((s.device_key for s in c.trail.sessions if s.device_key is not None), None)
     session = decode_session(read_cose(proof.sides[0][1]).payload)
     return c.policy.device_keys.get(session.device_key_id)
 
 
-def verify_fork(proof: ForkProof, device_key: Key) -> tuple[Statement, int]:
+def verify_fork(proof: ForkProof, device_key: Key) -> tuple[Statement, int | None]:
     """spec/fork-proof.md, "Verification": a statement, and the chunk from which on its log is not complete."""
     statements: list[Statement] = []
     ids: list[bytes] = []
@@ -4644,15 +4636,20 @@ def verify_fork(proof: ForkProof, device_key: Key) -> tuple[Statement, int]:
     require(places[0] == places[1], "FORK_DIFFERENT_PLACE")
     require(ids[0] != ids[1], "FORK_SAME_STATEMENT")
     firsts = [first for statement in statements for log, first, _ in statement.spans if log == statement.log]
-    return statements[0], min(firsts, default=0)
+    return statements[0], min(firsts, default=None)
 
 
-def is_fork_here(c: Context, statement: Statement, first: int) -> bool:
+def is_fork_here(c: Context, statement: Statement, first: int | None) -> bool:
+    """Whether the bundle has something of that log from the fork on, or nothing that the fork could leave alone."""
     if not c.trail.chunks and not c.trail.batches:
         return True
-    return any(
-        batch.statement.log == statement.log and batch.statement.seq >= statement.seq for batch in c.trail.batches
-    ) or any(chunk.header.log == statement.log and chunk.header.seq >= first for chunk in c.trail.chunks)
+
+    def is_of_log(part: ChunkHeader | Statement) -> bool:
+        return (part.tag, part.epoch, part.log) == (statement.tag, statement.epoch, statement.log)
+
+    later_statements = (b.statement for b in c.trail.batches if b.statement.seq >= statement.seq)
+    later_headers = (k.header for k in c.trail.chunks if first is not None and k.header.seq >= first)
+    return any(map(is_of_log, later_statements)) or any(map(is_of_log, later_headers))
 
 
 # ---- PROMISE
@@ -4701,9 +4698,9 @@ def promise_reason(c: Context, promise: BrokenPromise) -> tuple[str, str] | None
     require("other" not in standings, "PROMISE_ELSEWHERE")
     if "not_linked" in standings or link is None:
         return "block_not_linked", "a block of the proof is not linked"
-    require(not was_anchored_in_time(c, acceptance, statement_id), "PROMISE_KEPT")
     if link.newest != "named":
         return "block_not_in_policy", "the policy does not name the newest linked block"
+    require(not was_anchored_in_time(c, acceptance, statement_id), "PROMISE_KEPT")
     return None
 
 
@@ -4744,6 +4741,8 @@ def was_anchored_in_time(c: Context, acceptance: Acceptance, statement_id: bytes
         window = c.windows[reading.window]
         if window_place(window.item.record) != (acceptance.chain_id, acceptance.contract):
             continue
+        if not window.publisher_named:
+            continue
         for anchor in window.anchors:
             if anchor.block is not None and anchor.fault is None:
                 is_linked = standing_in(c.link_of(acceptance.chain_id), anchor.block) == "linked"
@@ -4768,8 +4767,15 @@ class AcceptanceReading(NamedTuple):
         return self.service_key is not None and self.fault is None
 
 
-def read_acceptance(accepted: Accepted, trail: Trail, policy: Policy) -> AcceptanceReading:
-    position = next((i for i, batch in enumerate(trail.batches) if batch.id == accepted.statement), None)
+def read_acceptances(bundle: Bundle, trail: Trail, policy: Policy) -> list[AcceptanceReading]:
+    ids = {batch.id: i for i, batch in enumerate(trail.batches) if batch.id is not None}
+    return [read_acceptance(accepted, trail, ids, policy) for accepted in bundle.acceptances]
+
+
+def read_acceptance(
+    accepted: Accepted, trail: Trail, ids: dict[bytes, int], policy: Policy
+) -> AcceptanceReading:
+    position = ids.get(accepted.statement)
     is_unknown = position is None and any(batch.id is None for batch in trail.batches)
     key, accepted_at, fault = None, None, None
     try:
@@ -4827,7 +4833,7 @@ class InclusionReading(NamedTuple):
 
 
 def read_inclusions(bundle: Bundle, trail: Trail, windows: list[WindowReading]) -> list[InclusionReading]:
-    statements = {batch.id: i for i, batch in reversed(list(enumerate(trail.batches))) if batch.id is not None}
+    statements = {batch.id: i for i, batch in enumerate(trail.batches) if batch.id is not None}
     by_hash = {window.item.hash: i for i, window in enumerate(windows)}
     readings = []
     for inclusion in bundle.inclusions:
@@ -4855,16 +4861,16 @@ def check_window(c: Context) -> Outcome:
         return failed("WINDOW_CHAIN", "a window record does not hold the hash of the one before it")
     is_unnamed = any(batch.id is None for batch in batches)
     for reading in inclusions:
-        if reading.window is None:
-            return failed("INCLUSION_WINDOW", "an inclusion names a window that is not there")
         if reading.statement is None and not is_unnamed:
             return failed("INCLUSION_STATEMENT", "an inclusion names a statement that is not there")
+        if reading.window is None:
+            return failed("INCLUSION_WINDOW", "an inclusion names a window that is not there")
         if reading.fault is not None:
             return failed(reading.fault.code, "an inclusion does not lead to its window")
-    used = {reading.window for reading in inclusions}
+    used = {reading.window for reading in inclusions}  # each names one
     if len(used) < len(windows):
         return failed("WINDOW_UNUSED", "a window has no inclusion")
-    if any(reading.statement is None for reading in inclusions):
+    if is_unnamed:
         return unknown("not_reached", "a statement has no id")
     pending = len(batches) - len({reading.statement for reading in inclusions})
     if pending:
@@ -4924,28 +4930,28 @@ def check_anchor(c: Context) -> Outcome:
     for window in c.windows:
         record = window.item.record
         for anchor in window.anchors:
-            if anchor.block is not None:
-                rows.append(
-                    {
-                        "chainId": str(record.chain_id),
-                        "contract": hex0x(record.contract),
-                        "publisher": hex0x(record.publisher),
-                        "windowSeq": str(record.seq),
-                        "block": str(anchor.block.number),
-                        "blockHash": hex0x(anchor.block.hash),
-                    }
-                )
+            rows.append(
+                {
+                    "chainId": str(record.chain_id),
+                    "contract": hex0x(record.contract),
+                    "publisher": hex0x(record.publisher),
+                    "windowSeq": str(record.seq),
+                    "block": None if anchor.block is None else str(anchor.block.number),
+                    "blockHash": None if anchor.block is None else hex0x(anchor.block.hash),
+                }
+            )
     values = {"anchors": rows}
     for window in c.windows:
         for anchor in window.anchors:
             if anchor.fault is not None:
                 return failed(anchor.fault.code, f"the anchor of window {window.item.record.seq}", values)
-    if any(window.trusted is None for window in c.windows):
-        return unknown("contract_not_in_policy", "the policy does not name chain and contract of a window", values)
-    if not all(window.publisher_named for window in c.windows):
-        return unknown("publisher_not_in_policy", "the policy does not name the publisher of a window", values)
-    if not all(window.anchors for window in c.windows):
-        return unknown("absent", "a window has no anchor", values)
+    for window in c.windows:
+        if window.trusted is None:
+            return unknown("contract_not_in_policy", "the policy does not name a window's chain and contract", values)
+        if not window.publisher_named:
+            return unknown("publisher_not_in_policy", "the policy does not name the publisher of a window", values)
+        if not window.anchors:
+            return unknown("absent", "a window has no anchor", values)
     return passed(f"{len(rows)} anchors prove their windows", values)
 
 
@@ -4983,6 +4989,11 @@ def read_link(link: HeaderLink, windows: list[WindowReading], policy: Policy) ->
     return LinkReading(link.chain_id, shown, None, sorted(times.items()), standing)
 
 
+def link_in(links: list[LinkReading], chain_id: int) -> LinkReading | None:
+    """The link of a chain; of two, which LINK refuses, the first."""
+    return next((link for link in links if link.chain_id == chain_id), None)
+
+
 def standing_in(link: LinkReading | None, block: Any) -> str:
     """Whether a block (number and hash) is `linked`, the link has an `other` of that number, or it is `not_linked`."""
     if link is None or link.shown is None or block.number not in link.shown.hashes:
@@ -5016,8 +5027,6 @@ def check_block(c: Context) -> Outcome:
     if not c.links:
         return unknown("absent", "the bundle has no header link")
     links = [link for link in c.links if link.shown is not None]
-    if len(links) < len(c.links):
-        return unknown("not_reached", "a link proves nothing")
     values = {
         "newest": [
             {
@@ -5035,6 +5044,8 @@ def check_block(c: Context) -> Outcome:
             newest = link.shown.newest
             detail = f"to check: that block {newest.number} of chain {link.chain_id} is {hex0x(newest.hash)}"
             return unknown("block_not_in_policy", detail, values)
+    if len(links) < len(c.links):
+        return unknown("not_reached", "a link proves nothing", values)
     return passed("the policy names the newest block of each link", values)
 
 
@@ -5182,7 +5193,7 @@ def read_bounds(
     links: list[LinkReading],
     stamps: list[StampReading],
 ) -> Bounds:
-    by_chain = {link.chain_id: link for link in links}
+    by_chain = {link.chain_id: link for link in reversed(links)}
     anchored = earliest_anchors(inclusions, windows, by_chain)
     named = {chain_id for chain_id, link in by_chain.items() if link.newest == "named"}
     anchors = [anchored.get(chunk.statement) for chunk in trail.chunks]
@@ -5441,7 +5452,7 @@ def read_registry(facts: RegistryFacts, links: list[LinkReading], policy: Policy
             (r for r in policy.registries if (r.chain_id, r.contract) == (facts.chain_id, facts.contract)), None
         )
         require(trusted is None or trusted.code_hash == code_hash, "REGISTRY_CODE_HASH")
-        link = next((link for link in reversed(links) if link.chain_id == facts.chain_id), None)
+        link = link_in(links, facts.chain_id)
         standing = standing_in(link, block)
         require(standing != "other", "REGISTRY_ELSEWHERE")
     except Fault as fault:
@@ -5469,10 +5480,16 @@ def newest_with(c: Context, chain_id: int, contract: bytes, slots: list[bytes]) 
 
 
 def pair_of_events(word: int) -> tuple[Event | None, Event | None]:
-    """A word of two blocks and times, 64 bits each, from the low end; None for a pair of zeros."""
+    """A word of two blocks and times, 64 bits each, from the low end; None where the block is zero."""
     parts = [word >> shift & MASK64 for shift in (0, 64, 128, 192)]
-    events = (Event(parts[0], parts[1]), Event(parts[2], parts[3]))
-    return tuple(event if event != (0, 0) else None for event in events)  # type: ignore[return-value]
+    first, second = Event(parts[0], parts[1]), Event(parts[2], parts[3])
+    return first if first.block else None, second if second.block else None
+
+
+def owner_and_start(word: int) -> tuple[int, Event] | None:
+    """The word of an epoch; None where it has no owner."""
+    owner = word & (2**160 - 1)
+    return (owner, Event(word >> 160 & (2**48 - 1), word >> 208)) if owner else None
 
 
 def is_before(bound: NotAfter | None, chain_id: int, event: Event) -> bool:
@@ -5497,9 +5514,9 @@ def check_registry(c: Context) -> Outcome:
     for reading in c.registry:
         if reading.fault is not None:
             return failed(reading.fault.code, "registry facts are not what they claim to be")
-    for reason in ("registry_not_in_policy", "registry_not_linked", "block_not_in_policy"):
-        if any(reading.reason == reason for reading in c.registry):
-            return unknown(reason, "registry facts are not believed")
+    for reading in c.registry:
+        if reading.reason is not None:
+            return unknown(reading.reason, "registry facts are not believed")
     enrolments = {r.item.id: r.item.enrolment for r in c.enrolments if r.verified is not None}
     if not enrolments:
         return unknown("not_reached", "no enrolment is verified")
@@ -5524,14 +5541,15 @@ def registry_reasons(c: Context, enrolment_id: bytes, e: Enrolment) -> list[str]
     if facts is None:
         return ["fact_absent"]
     own_word, next_word, key_word = (facts.facts.words[slot] for slot in (own, after, key))
-    if own_word == 0:
+    own_epoch, next_epoch = owner_and_start(own_word), owner_and_start(next_word)
+    if own_epoch is None:
         return ["not_registered"]
-    require(own_word & (2**160 - 1) == int.from_bytes(e.owner, "big"), "REGISTRY_OWNER")
+    owner, start = own_epoch
+    require(owner == int.from_bytes(e.owner, "big"), "REGISTRY_OWNER")
     added, revoked = pair_of_events(key_word)
     if added is None:
         return ["key_not_registered"]
-    start = Event(own_word >> 160 & (2**48 - 1), own_word >> 208)
-    end = Event(next_word >> 160 & (2**48 - 1), next_word >> 208) if next_word else None
+    end = None if next_epoch is None else next_epoch[1]
     reasons = []
     for chunk, nb, na in zip(c.trail.chunks, c.bounds.not_before, c.bounds.not_after):
         if chunk.session is not None and chunk.session.record.enrolment == enrolment_id:
@@ -5721,7 +5739,7 @@ class Act:
     chunk: tuple[int, int] | None
     owner_seq: int | None
     grant_seq: int | None
-    signature: str | None  # "valid", "contract_wallet"; None where it is unsigned
+    signature: str | None  # "verified" or "contract_wallet"; None where it is unsigned
 
 
 class Entry(NamedTuple):
@@ -5758,165 +5776,151 @@ def read_custody(bundle: Bundle, trail: Trail, readings: Readings, policy: Polic
 def _read_custody(
     bundle: Bundle, trail: Trail, readings: Readings, policy: Policy, custody: CustodyReading
 ) -> None:
-    entries: list[Entry] = []
-    budget = Budget(MAX_CUSTODY_SIGNATURES)
-    if readings.hold:
-        shown: dict[tuple[str, int], list[tuple[int, list[Entry]]]] = {}
-        left = MAX_CUSTODY_RECORDS
-        for reading in readings.chunks:
-            for stream in sorted(opened_wholly(reading)):
-                name = bundle.streams[stream].name
-                if not is_custody_stream(name):
-                    continue
-                of_chunk = []
-                for part in reading.parts:
-                    if part.leaf.stream == stream and part.presence is None:
-                        left -= part.count
-                        if left < 0:
-                            custody.is_budget_spent = True
-                            return
-                        for data in decode_records(unpack(part.leaf.packed)):
-                            of_chunk.append(Entry(name, reading.chunk.place, data, decode_custody(data)))
-                shown.setdefault((name, reading.chunk.header.log), []).append((reading.chunk.header.seq, of_chunk))
-        signed_before: dict[str, set[bytes]] = {}
-        for (name, log), parts in sorted(shown.items()):
-            chain = require_custody_chain(parts, custody)
-            require_not_repeated(chain, signed_before.setdefault(name, set()))
-            for entry in chain:
-                require_custody_entry(trail, entry)
-            entries += chain
-        signatures = {entry.data: custody_signature(entry.record, budget) for entry in entries}
-        require_counterparts(readings, bundle, entries)
-        custody.acts = merged_acts(entries, signatures)
-    alone: set[bytes] = set()
-    for item in bundle.custody:
-        cose = read_cose(item.data)
-        key = next(
-            (k for k in policy.device_keys.values() if cose_protected("custody-record", k) == cose.protected), None
-        )
-        if key is None:
-            custody.is_device_unknown = True
-            continue
-        verify_cose("custody-record", key, item.data)
-        signature = custody_signature(item.record, budget)
-        require(cose.payload not in alone, "CUSTODY_REPEATED")
-        alone.add(cose.payload)
-        custody.acts.append(Act(item.record, None, None, None, signature))
-
-
-def require_custody_chain(parts: list[tuple[int, list[Entry]]], custody: CustodyReading) -> list[Entry]:
-    """"CUSTODY", step 2: the records of one stream in one log, in order; counts those that are missing."""
-    chain: list[Entry] = []
-    last_seq: int | None = None
-    is_whole = True
-    for seq, entries in parts:
-        is_whole &= last_seq is None or seq == last_seq + 1
-        last_seq = seq
-        for entry in entries:
-            if chain:
-                before = chain[-1]
-                between = entry.record.seq - before.record.seq - 1
-                if between == 0:
-                    require(entry.record.previous == sha256(before.data), "CUSTODY_CHAIN", chunk_name(entry.place))
-                require(between == 0 or (between > 0 and not is_whole), "CUSTODY_CHAIN", chunk_name(entry.place))
-                custody.missing += between
-            chain.append(entry)
-            is_whole = True
-    return chain
-
-
-def require_not_repeated(chain: list[Entry], before: set[bytes]) -> None:
-    """No signed record stands in one stream twice, in no log. `before` has those of earlier logs."""
-    for entry in chain:
-        if entry.record.signature is not None:
-            digest = custody_digest(entry.record)
-            require(digest not in before, "CUSTODY_REPEATED", chunk_name(entry.place))
-            before.add(digest)
-
-
-def require_custody_entry(trail: Trail, entry: Entry) -> None:
-    """"CUSTODY", steps 3 and 4."""
-    record = entry.record
-    if entry.stream != CUSTODY_STREAM:
-        grant = "" if record.grant is None else record.grant.hex()
-        require(entry.stream == f"{CUSTODY_STREAM}/{grant}", "CUSTODY_GRANT", chunk_name(entry.place))
-    for log, first, count in record.spans:
-        require(count > 0 and (log, first + count - 1) < entry.place, "CUSTODY_SPAN", chunk_name(entry.place))
-
-
-def custody_signature(record: CustodyRecord, budget: Budget) -> str | None:
-    """"CUSTODY", step 5."""
-    if record.signature is None:
-        return None
-    budget.spend()
-    signer, signature = record.signature
-    return "valid" if owner_signed(signature, custody_digest(record), signer) else "contract_wallet"
-
-
-def custody_identity(record: CustodyRecord) -> bytes:
-    """The act: the record without its place in a stream."""
-    return encode_cbor(
-        [
-            record.wall, record.clock, record.actor, record.role, record.action, record.grant or b"",
-            record.object or b"", record.spans, record.streams, record.leaves, record.purpose, record.detail,
-            record.tool, record.tool_hash or b"",
-            [] if record.signature is None else [record.signature[0], list(record.signature[1])],
-        ]
-    )  # fmt: skip
-
-
-def require_counterparts(readings: Readings, bundle: Bundle, entries: list[Entry]) -> None:
-    """"CUSTODY", step 6: where both streams of a chunk are opened, a record of the grant stands in both."""
-    acts: dict[tuple[tuple[int, int], str], list[bytes]] = {}
-    for entry in entries:
-        acts.setdefault((entry.place, entry.stream), []).append(custody_identity(entry.record))
-    grants_of: dict[tuple[int, int], dict[str, list[bytes]]] = {}
-    for entry in entries:
-        if entry.stream == CUSTODY_STREAM and entry.record.grant is not None:
-            name = f"{CUSTODY_STREAM}/{entry.record.grant.hex()}"
-            grants_of.setdefault(entry.place, {}).setdefault(name, []).append(custody_identity(entry.record))
+    position = {id(chunk): at for at, chunk in enumerate(trail.chunks)}
+    chains: dict[tuple[int, str], list[CustodyPart]] = {}  # by log and stream, in the order in which they are opened
+    opened: set[tuple[tuple[int, int], str]] = set()
     for reading in readings.chunks:
-        names = {bundle.streams[stream].name for stream in opened_wholly(reading)}
-        if CUSTODY_STREAM not in names:
-            continue
-        for name in names:
-            if is_custody_stream(name) and name != CUSTODY_STREAM:
-                by_owner = grants_of.get(reading.chunk.place, {}).get(name, [])
-                by_grant = acts.get((reading.chunk.place, name), [])
-                require(sorted(by_owner) == sorted(by_grant), "CUSTODY_COUNTERPART", chunk_name(reading.chunk.place))
+        whole_streams = opened_wholly(reading)
+        for stream in dict.fromkeys(part.leaf.stream for part in reading.parts):
+            name = bundle.streams[stream].name
+            if is_custody_stream(name) and stream in whole_streams:
+                leaves = [p for p in reading.parts if p.leaf.stream == stream and p.presence is None]
+                place = reading.chunk.place
+                chains.setdefault((place[0], name), []).append(
+                    CustodyPart(name, place, position[id(reading.chunk)], leaves)
+                )
+                opened.add((place, name))
+    acts: dict[Any, Act] = {}
+    signed: dict[str, set[bytes]] = {}
+    reader = CustodyReader(custody, acts)
+    try:
+        for (_, name), parts in chains.items():
+            for entry in reader.require_chain(parts):
+                reader.add(entry, signed.setdefault(name, set()))
+        require_counterparts(acts, opened)
+        for item in bundle.custody:
+            reader.add_alone(item, policy)
+    finally:
+        custody.acts = sorted(acts.values(), key=lambda act: act.chunk or (2**64, 0))
 
 
-def merged_acts(entries: list[Entry], signatures: dict[bytes, str | None]) -> list[Act]:
-    """One act for a record and its counterpart in the same chunk, in the order of chunks."""
-    acts: list[Act] = []
-    open_acts: dict[tuple[tuple[int, int], bytes], list[Act]] = {}
-    for entry in sorted(entries, key=lambda e: (e.place, e.stream)):
-        name = (entry.place, custody_identity(entry.record))
-        signature = signatures[entry.data]
-        if entry.stream == CUSTODY_STREAM:
-            act = Act(entry.record, entry.place, entry.record.seq, None, signature)
-            open_acts.setdefault(name, []).append(act)
-            acts.append(act)
-            continue
-        partner = next((act for act in open_acts.get(name, []) if act.grant_seq is None), None)
-        if partner is not None:
-            partner.grant_seq = entry.record.seq
+class CustodyPart(NamedTuple):
+    """A custody stream in one opened chunk, all of its leaves there."""
+
+    stream: str
+    place: tuple[int, int]
+    position: int  # of the header
+    leaves: list[LeafPart]
+
+
+class CustodyReader:
+    """Reads chains of records into acts, within the limits ("CUSTODY", step 8)."""
+
+    def __init__(self, custody: CustodyReading, acts: dict[Any, Act]) -> None:
+        self.custody, self.acts = custody, acts
+        self.records_left, self.signatures_left = MAX_CUSTODY_RECORDS, MAX_CUSTODY_SIGNATURES
+
+    def require_chain(self, parts: list[CustodyPart]) -> list[Entry]:
+        """"CUSTODY", steps 1 and 2, for one stream in one log; counts the records that are missing."""
+        encoded: list[tuple[CustodyPart, bytes, bool]] = []
+        may_miss = False
+        before: CustodyPart | None = None
+        for part in parts:
+            may_miss |= before is not None and part.position > before.position + 1
+            before = part
+            for leaf in part.leaves:
+                for data in decode_records(unpack(leaf.leaf.packed)):
+                    if self.records_left == 0:
+                        self.custody.is_budget_spent = True
+                        break
+                    self.records_left -= 1
+                    encoded.append((part, data, may_miss))
+                    may_miss = False
+        chain: list[Entry] = []
+        signed: set[bytes] = set()
+        for part, data, may_miss in encoded:
+            entry = Entry(part.stream, part.place, data, decode_custody(data))
+            if chain:
+                above = entry.record.seq - chain[-1].record.seq
+                is_next = above == 1 and entry.record.previous == sha256(chain[-1].data)
+                require(is_next or (above > 1 and may_miss), "CUSTODY_CHAIN", chunk_name(part.place))
+                self.custody.missing += above - 1
+            if entry.record.signature is not None:
+                digest = custody_digest(entry.record)
+                require(digest not in signed, "CUSTODY_REPEATED", chunk_name(part.place))
+                signed.add(digest)
+            chain.append(entry)
+        return chain
+
+    def add(self, entry: Entry, signed_before: set[bytes]) -> None:
+        """"CUSTODY", steps 2 (an earlier log) to 5. The same act in both streams of a chunk is one."""
+        record, where = entry.record, chunk_name(entry.place)
+        is_of_grant = entry.stream != CUSTODY_STREAM
+        if is_of_grant:
+            grant = "" if record.grant is None else record.grant.hex()
+            require(entry.stream == f"{CUSTODY_STREAM}/{grant}", "CUSTODY_GRANT", where)
+        for log, first, count in record.spans:
+            is_before = log < entry.place[0] or (log == entry.place[0] and first + count <= entry.place[1])
+            require(count > 0 and is_before, "CUSTODY_SPAN", where)
+        digest = custody_digest(record)
+        if record.signature is not None:
+            require(digest not in signed_before, "CUSTODY_REPEATED", where)
+            signed_before.add(digest)
+        act = self.acts.get((entry.place, digest))
+        if act is None:
+            act = Act(record, entry.place, None, None, self.signature_of(record))
+            self.acts[(entry.place, digest)] = act
+        if is_of_grant:
+            act.grant_seq = record.seq
         else:
-            acts.append(Act(entry.record, entry.place, None, entry.record.seq, signature))
-    return acts
+            act.owner_seq = record.seq
+
+    def add_alone(self, item: CustodyItem, policy: Policy) -> None:
+        """"CUSTODY", step 7."""
+        protected = read_cose(item.data).protected
+        keys = (key for key in policy.device_keys.values() if cose_protected("custody-record", key) == protected)
+        key = next(keys, None)
+        if key is None:
+            self.custody.is_device_unknown = True
+            return
+        verify_cose("custody-record", key, item.data)
+        digest = custody_digest(item.record)
+        require((None, digest) not in self.acts, "CUSTODY_REPEATED", "a record stands alone twice")
+        self.acts[(None, digest)] = Act(item.record, None, None, None, self.signature_of(item.record))
+
+    def signature_of(self, record: CustodyRecord) -> str | None:
+        """"CUSTODY", step 5."""
+        if record.signature is None:
+            return None
+        if self.signatures_left == 0:
+            self.custody.is_budget_spent = True
+            return None
+        self.signatures_left -= 1
+        signer, signature = record.signature
+        return "verified" if owner_signed(signature, custody_digest(record), signer) else "contract_wallet"
+
+
+def require_counterparts(acts: dict[Any, Act], opened: set[tuple[tuple[int, int], str]]) -> None:
+    """"CUSTODY", step 6: a record of a grant stands in both streams, where both are opened in its chunk."""
+    for act in acts.values():
+        if act.chunk is None or act.record.grant is None:
+            continue
+        by_owner, by_grant = (act.chunk, CUSTODY_STREAM), (act.chunk, f"{CUSTODY_STREAM}/{act.record.grant.hex()}")
+        is_held_back = (act.owner_seq is None and by_owner in opened) or (act.grant_seq is None and by_grant in opened)
+        require(not is_held_back, "CUSTODY_COUNTERPART", chunk_name(act.chunk))
 
 
 def check_custody(c: Context) -> Outcome:
     custody = c.custody
-    if custody.fault is not None and custody.fault.code != "SIGNATURE_BUDGET":
+    if custody.fault is not None:
         return failed(custody.fault.code, custody.fault.detail)
     if not any(is_custody_stream(stream.name) for stream in c.bundle.streams) and not c.bundle.custody:
         return unknown("absent", "no custody record")
-    if c.readings.opened > 0 and not c.readings.hold:
+    if not c.readings.are_proven:
         return unknown("not_reached", "the leaves are not proven")
     shown = [act_values(act) for act in custody.acts[-MOST_SHOWN:]]
     values = {"records": len(custody.acts), "missing": custody.missing, "shown": shown}
-    if custody.is_budget_spent or custody.fault is not None:
+    if custody.is_budget_spent:
         return unknown("custody_budget", "more custody records than are looked at", values)
     if custody.is_device_unknown:
         return unknown("device_not_in_policy", "a record that stands alone is by a key that is not named", values)
@@ -6022,9 +6026,9 @@ def facts_of(c: Context, outcomes: dict[str, Outcome]) -> dict[str, Any] | None:
         "chunks": len(headers),
         "ranges": ranges_of(trail.chunks),
         "openedChunks": len(readings.chunks),
-        "frames": sum(row[4] for row in stream_rows(c) if c.bundle.streams[row[0]].bus is not None),
+        "frames": readings.frames,
         "recovered": [recovered_facts(reading) for reading in readings.chunks if reading.chunk.header.recovered],
-        "streams": [stream_facts(c, row) for row in stream_rows(c)],
+        "streams": [stream_facts(c, log, stream, row) for (log, stream), row in stream_rows(c)],
         "withheld": {"least": min(withheld, default=0), "most": max(withheld, default=0)},
         "statements": len(trail.batches),
         "windows": len(c.windows),
@@ -6062,37 +6066,37 @@ def recovered_facts(reading: ChunkReading) -> dict[str, Any]:
     }
 
 
-class StreamRow(NamedTuple):
-    stream: int
-    log: int
+@dataclass
+class StreamRow:
+    """One stream in one log."""
+
     places: list[int]  # seqs of the chunks in which it is opened
-    silent: int
-    count: int
+    silent: int  # of them, where it is opened wholly and silent
+    count: int  # frames or records
 
 
-def stream_rows(c: Context) -> list[StreamRow]:
-    """By log and name: chunks, silent ones, and frames or records."""
-    rows: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+def stream_rows(c: Context) -> list[tuple[tuple[int, int], StreamRow]]:
+    """By log and stream, which section 4 has in the order of names."""
+    rows: dict[tuple[int, int], StreamRow] = {}
     for reading in c.readings.chunks:
         counts: dict[int, int] = {}
+        whole_streams = opened_wholly(reading)
         for part in reading.parts:
             counts.setdefault(part.leaf.stream, 0)
             if part.presence is None:
                 counts[part.leaf.stream] += part.count
         for stream, count in counts.items():
-            places, of_chunks = rows.setdefault((reading.chunk.header.log, stream), ([], []))
-            places.append(reading.chunk.header.seq)
-            of_chunks.append(count)
-    return [
-        StreamRow(stream, log, places, of_chunks.count(0), sum(of_chunks))
-        for (log, stream), (places, of_chunks) in sorted(rows.items())
-    ]
+            row = rows.setdefault((reading.chunk.header.log, stream), StreamRow([], 0, 0))
+            row.places.append(reading.chunk.header.seq)
+            row.silent += count == 0 and stream in whole_streams
+            row.count += count
+    return sorted(rows.items())
 
 
-def stream_facts(c: Context, row: StreamRow) -> dict[str, Any]:
+def stream_facts(c: Context, log: int, stream: int, row: StreamRow) -> dict[str, Any]:
     return {
-        "stream": c.bundle.streams[row.stream].name,
-        "log": row.log,
+        "stream": c.bundle.streams[stream].name,
+        "log": log,
         "firstSeq": row.places[0],
         "lastSeq": row.places[-1],
         "chunks": len(row.places),
