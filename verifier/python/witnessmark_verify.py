@@ -922,8 +922,8 @@ def decode_header_link(data: bytes) -> HeaderLink:
 
     def hop(fields: Fields) -> Hop:
         kind = fields.uint()
-        require(kind in (1, 2), "FIELD_RANGE")
-        header = fields.bytes_up_to(4096)
+        header = fields.bytes_up_to(2048)
+        require(kind in (1, 2), "HOP_KIND")
         if kind == 2:
             return Hop(header, None)
         numbers = Fields(fields.take(list))
@@ -931,7 +931,7 @@ def decode_header_link(data: bytes) -> HeaderLink:
         return Hop(header, [numbers.uint64() for _ in numbers.values])
 
     def read(fields: Fields) -> HeaderLink:
-        return HeaderLink(fields.uint64(), fields.list(1024, hop), fields.bytes_list(65_536, most_bytes=1024))
+        return HeaderLink(fields.uint64(), fields.list(1024, hop), fields.bytes_list(65_536, most_bytes=4096))
 
     return decode_record(data, 16, 16 * MIB, read)
 
@@ -1093,6 +1093,13 @@ def der_integer(element: Der) -> int:
     return int.from_bytes(content, "big", signed=True)
 
 
+def der_unsigned(element: Der, most: int | None = None) -> int:
+    """Not negative, and where `most` is given at most that."""
+    value = der_integer(element)
+    require(value >= 0 and (most is None or value <= most), "DER_MALFORMED")
+    return value
+
+
 def der_boolean(element: Der) -> bool:
     require(element.content in (b"\x00", b"\xff"), "DER_MALFORMED")
     return element.content == b"\xff"
@@ -1102,7 +1109,7 @@ def der_bits(element: Der) -> tuple[bytes, int]:
     """A bit string's bytes and how many bits of the last are unused; those are zero."""
     content = element.content
     require(len(content) > 0 and content[0] <= 7, "DER_MALFORMED")
-    require(content[0] == 0 or (len(content) > 1 and content[-1] & ((1 << content[0]) - 1) == 0), "DER_MALFORMED")
+    require(content[0] == 0 or len(content) > 1, "DER_MALFORMED")
     return content[1:], content[0]
 
 
@@ -1199,37 +1206,40 @@ def digest_name(algorithm: Algorithm) -> str:
     return DIGESTS[algorithm.oid]
 
 
-def rsa_key(spki: bytes) -> tuple[int, int] | None:
-    """Modulus and exponent, None where the key is not one of RSA ("Algorithms")."""
-    parts = DerParts(der_outermost(spki), SEQUENCE)
-    algorithm, bits = read_algorithm(parts.take(SEQUENCE)), der_octets_of_bits(parts.take(BIT_STRING))
-    if algorithm.oid != RSA_KEY or not has_no_parameters(algorithm):
-        return None
-    numbers = DerParts(der_outermost(bits), SEQUENCE)
-    modulus, exponent = der_integer(numbers.take(INTEGER)), der_integer(numbers.take(INTEGER))
+class SubjectKey(NamedTuple):
+    """SubjectPublicKeyInfo: its algorithm, and the key, which is read when a signature is to be checked by it."""
+
+    algorithm: Algorithm
+    bytes: bytes
+
+
+def read_subject_key(element: Der) -> SubjectKey:
+    parts = DerParts(element, SEQUENCE)
+    key = SubjectKey(read_algorithm(parts.take(SEQUENCE)), der_octets_of_bits(parts.take(BIT_STRING)))
+    parts.end()
+    return key
+
+
+def rsa_key(data: bytes) -> tuple[int, int]:
+    """Modulus and exponent (RFC 8017, A.1.1; "Algorithms")."""
+    numbers = DerParts(der_outermost(data), SEQUENCE)
+    first, second = numbers.take(INTEGER), numbers.take(INTEGER)
     numbers.end()
-    is_believed = 2048 <= modulus.bit_length() <= 8192 and exponent % 2 == 1 and 3 <= exponent < 2**32
-    require(modulus > 0 and is_believed, "ALGORITHM_UNSUPPORTED")
+    require(first.end - first.body <= 1025, "ALGORITHM_UNSUPPORTED")
+    modulus, exponent = der_unsigned(first), der_unsigned(second)
+    require(2048 <= modulus.bit_length() <= 8192 and modulus % 2 == 1, "ALGORITHM_UNSUPPORTED")
+    require(exponent % 2 == 1 and 3 <= exponent < 2**32, "ALGORITHM_UNSUPPORTED")
     return modulus, exponent
 
 
-def ec_key(spki: bytes) -> tuple[Curve, Point] | None:
-    parts = DerParts(der_outermost(spki), SEQUENCE)
-    algorithm, bits = read_algorithm(parts.take(SEQUENCE)), der_octets_of_bits(parts.take(BIT_STRING))
-    if algorithm.oid != EC_KEY or algorithm.parameters is None or algorithm.parameters.tag != OID:
-        return None
-    curve = EC_CURVES.get(der_oid(algorithm.parameters))
-    if curve is None:
-        return None
+def ec_point(curve: Curve, data: bytes) -> Point | None:
+    """SEC 1, 2.3.4, compressed or not."""
     width = (curve.p.bit_length() + 7) // 8
-    x = int.from_bytes(bits[1 : 1 + width], "big")
-    if len(bits) == 1 + width and bits[0] in (2, 3):
-        point = lift_x(curve, x, bits[0] & 1)
-    else:
-        point = (x, int.from_bytes(bits[1 + width :], "big"))
-        if len(bits) != 1 + 2 * width or bits[0] != 4 or not is_on_curve(curve, point):
-            point = None
-    return None if point is None else (curve, point)
+    x = int.from_bytes(data[1 : 1 + width], "big")
+    if len(data) == 1 + width and data[0] in (2, 3):
+        return lift_x(curve, x, data[0] & 1)
+    point = (x, int.from_bytes(data[1 + width :], "big"))
+    return point if len(data) == 1 + 2 * width and data[0] == 4 and is_on_curve(curve, point) else None
 
 
 def rsa_pkcs1_holds(key: tuple[int, int], digest: str, message: bytes, signature: bytes) -> bool:
@@ -1274,22 +1284,39 @@ def rsa_pss_holds(key: tuple[int, int], digest: str, salt_length: int, message: 
     return hashlib.new(digest, bytes(8) + hashlib.new(digest, message).digest() + salt).digest() == h
 
 
-def pss_parameters(algorithm: Algorithm) -> tuple[str, int]:
-    """Digest and length of the salt, all stated (RFC 4055, 3.1)."""
-    if algorithm.parameters is None:
+class Scheme(NamedTuple):
+    """A signature algorithm that is believed: "rsa", "pss" or "ecdsa", its digest and the length of its salt."""
+
+    kind: str
+    digest: str
+    salt_length: int = 0
+
+
+def scheme_of(algorithm: Algorithm, digest: str | None = None) -> Scheme:
+    """"Algorithms". `digest`: of a signer who states it beside the algorithm, which may then leave it out."""
+    if algorithm.oid == RSA_PSS:
+        return pss_scheme(algorithm)
+    if algorithm.oid in ECDSA_WITH and algorithm.parameters is None:
+        return Scheme("ecdsa", ECDSA_WITH[algorithm.oid])
+    name = RSA_WITH.get(algorithm.oid, digest if algorithm.oid == RSA_KEY else None)
+    if name is None or not has_no_parameters(algorithm):
         raise Fault("ALGORITHM_UNSUPPORTED")
-    parts = DerParts(algorithm.parameters, SEQUENCE)
-    stated = [parts.optional(explicit(number)) for number in range(4)]
+    return Scheme("rsa", name)
+
+
+def pss_scheme(algorithm: Algorithm) -> Scheme:
+    """All parameters but the trailer are stated (RFC 4055, 3.1)."""
+    if algorithm.parameters is None or algorithm.parameters.tag != SEQUENCE:
+        raise Fault("ALGORITHM_UNSUPPORTED")
+    parts = DerParts(algorithm.parameters)
+    stated = [parts.optional(explicit(number)) for number in range(3)]
     parts.end()
-    require(stated[0] and stated[1] and stated[2], "ALGORITHM_UNSUPPORTED")
-    digest = digest_name(read_algorithm(only_part(stated[0])))
-    mask = read_algorithm(only_part(stated[1]))
+    require(all(stated), "ALGORITHM_UNSUPPORTED")
+    digest = digest_name(read_algorithm(DerParts(stated[0]).take(SEQUENCE)))
+    mask = read_algorithm(DerParts(stated[1]).take(SEQUENCE))
     require(mask.oid == MGF1 and mask.parameters is not None, "ALGORITHM_UNSUPPORTED")
     require(digest_name(read_algorithm(mask.parameters)) == digest, "ALGORITHM_UNSUPPORTED")
-    salt_length = der_integer(only_part(stated[2], INTEGER))
-    trailer = 1 if stated[3] is None else der_integer(only_part(stated[3], INTEGER))
-    require(0 <= salt_length <= 1024 and trailer == 1, "ALGORITHM_UNSUPPORTED")
-    return digest, salt_length
+    return Scheme("pss", digest, der_unsigned(DerParts(stated[2]).take(INTEGER), 512))
 
 
 @lru_cache(maxsize=4096)
@@ -1315,41 +1342,33 @@ class Budget:
 
 
 def x509_signature_holds(
-    spki: bytes, algorithm: Algorithm, message: bytes, signature: bytes, budget: Budget, digest: str | None = None
+    key: SubjectKey, scheme: Scheme, message: bytes, signature: bytes, budget: Budget
 ) -> bool:
-    """A signature by what `algorithm` names; `digest` is that of a signer who states it elsewhere ("Algorithms")."""
-    rsa, ec = rsa_key(spki), ec_key(spki)
-    if algorithm.oid == RSA_PSS:
-        stated, salt_length = pss_parameters(algorithm)
-    elif algorithm.oid in RSA_WITH and has_no_parameters(algorithm):
-        stated = RSA_WITH[algorithm.oid]
-    elif algorithm.oid in ECDSA_WITH and has_no_parameters(algorithm, may_be_null=False):
-        stated = ECDSA_WITH[algorithm.oid]
-    elif algorithm.oid == RSA_KEY and digest is not None and has_no_parameters(algorithm):
-        stated = digest
-    else:
-        raise Fault("ALGORITHM_UNSUPPORTED")
-    require(rsa is not None or ec is not None, "ALGORITHM_UNSUPPORTED")
-    if digest is not None and stated != digest:
-        return False
+    """A key of another kind than the signature's is not the one that signed."""
     budget.spend()
-    if algorithm.oid in ECDSA_WITH:
-        pair = der_ecdsa(signature)
-        if ec is None or pair is None:
+    if scheme.kind == "ecdsa":
+        if key.algorithm.oid != EC_KEY:
             return False
-        return ecdsa_holds(ec[0], ec[1], hashlib.new(stated, message).digest(), *pair)
-    if rsa is None:
+        named = key.algorithm.parameters
+        curve = EC_CURVES.get(der_oid(named)) if named is not None and named.tag == OID else None
+        if curve is None:
+            raise Fault("ALGORITHM_UNSUPPORTED")
+        point, pair = ec_point(curve, key.bytes), der_ecdsa(signature)
+        if point is None or pair is None:
+            return False
+        return ecdsa_holds(curve, point, hashlib.new(scheme.digest, message).digest(), *pair)
+    if key.algorithm.oid not in ((RSA_KEY,) if scheme.kind == "rsa" else (RSA_KEY, RSA_PSS)):
         return False
-    if algorithm.oid == RSA_PSS:
-        return rsa_pss_holds(rsa, stated, salt_length, message, signature)
-    return rsa_pkcs1_holds(rsa, stated, message, signature)
+    rsa = rsa_key(key.bytes)
+    if scheme.kind == "pss":
+        return rsa_pss_holds(rsa, scheme.digest, scheme.salt_length, message, signature)
+    return rsa_pkcs1_holds(rsa, scheme.digest, message, signature)
 
 
 KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_USAGE = "2.5.29.15", "2.5.29.19", "2.5.29.37"
 SUBJECT_KEY, DISTRIBUTION_POINTS = "2.5.29.14", "2.5.29.31"
-KNOWN_EXTENSIONS = {
-    KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_USAGE, SUBJECT_KEY, DISTRIBUTION_POINTS,
-    "2.5.29.35", "2.5.29.17", "2.5.29.18", "2.5.29.32",
+KNOWN_EXTENSIONS = {  # the last: authority key identifier, subject alternative names, certificate policies
+    KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_USAGE, SUBJECT_KEY, DISTRIBUTION_POINTS, "2.5.29.35", "2.5.29.17", "2.5.29.32",
 }  # fmt: skip
 TIME_STAMPING, OCSP_SIGNING = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"
 DIGITAL_SIGNATURE, NON_REPUDIATION, SIGNS_CERTIFICATES, SIGNS_LISTS = 0, 1, 5, 6  # bits of a key usage
@@ -1369,14 +1388,14 @@ class Certificate(NamedTuple):
     not_before: int  # ns
     not_after: int
     subject: bytes
-    spki: bytes
+    key: SubjectKey
     extensions: dict[str, Extension]
     signature: bytes
 
 
 def read_extensions(element: Der) -> dict[str, Extension]:
     extensions: dict[str, Extension] = {}
-    for entry in DerParts(element, SEQUENCE).rest(SEQUENCE):
+    for entry in DerParts(element).rest(SEQUENCE):
         parts = DerParts(entry)
         oid = der_oid(parts.take(OID))
         flag = parts.optional(BOOLEAN)
@@ -1391,28 +1410,29 @@ def read_certificate(data: bytes) -> Certificate:
     """RFC 5280, 4.1."""
     outer = DerParts(der_outermost(data), SEQUENCE)
     signed = outer.take(SEQUENCE)
-    algorithm = read_algorithm(outer.take(SEQUENCE))
+    algorithm_at = outer.take(SEQUENCE)
     signature = der_octets_of_bits(outer.take(BIT_STRING))
     outer.end()
     parts = DerParts(signed)
     version = parts.optional(explicit(0))
     if version is not None:
-        require(der_integer(only_part(version, INTEGER)) in (1, 2), "DER_MALFORMED")
+        der_unsigned(DerParts(version).take(INTEGER), 2)
     serial = der_integer(parts.take(INTEGER))
-    require(read_algorithm(parts.take(SEQUENCE)).encoded == algorithm.encoded, "DER_MALFORMED")
+    require(parts.take(SEQUENCE).encoded == algorithm_at.encoded, "DER_MALFORMED")
+    algorithm = read_algorithm(algorithm_at)
     issuer = parts.take(SEQUENCE).encoded
     validity = parts.parts()
     not_before = der_time(validity.take(UTC_TIME, GENERALIZED_TIME))
     not_after = der_time(validity.take(UTC_TIME, GENERALIZED_TIME))
     validity.end()
-    subject, spki = parts.take(SEQUENCE).encoded, parts.take(SEQUENCE).encoded
+    subject, key = parts.take(SEQUENCE).encoded, read_subject_key(parts.take(SEQUENCE))
     parts.optional(implicit(1))
     parts.optional(implicit(2))
     extensions = parts.optional(explicit(3))
     parts.end()
     known = {} if extensions is None else read_extensions(only_part(extensions, SEQUENCE))
     return Certificate(
-        data, signed.encoded, serial, algorithm, issuer, not_before, not_after, subject, spki, known, signature
+        data, signed.encoded, serial, algorithm, issuer, not_before, not_after, subject, key, known, signature
     )
 
 
@@ -1440,7 +1460,11 @@ def extended_usages(certificate: Certificate) -> list[str]:
 
 def subject_key_identifier(certificate: Certificate) -> bytes | None:
     extension = certificate.extensions.get(SUBJECT_KEY)
-    return None if extension is None else _outermost_of(extension, OCTET_STRING).content
+    if extension is None:
+        return None
+    element = der_element(extension.value, 0, len(extension.value))
+    require(element.tag == OCTET_STRING, "DER_MALFORMED")
+    return element.content
 
 
 def basic_constraints(certificate: Certificate) -> tuple[bool, int | None]:
@@ -1451,9 +1475,9 @@ def basic_constraints(certificate: Certificate) -> tuple[bool, int | None]:
     parts = DerParts(_outermost_of(extension, SEQUENCE))
     flag, length = parts.optional(BOOLEAN), parts.optional(INTEGER)
     parts.end()
-    most = None if length is None else der_integer(length)
-    require(most is None or most >= 0, "DER_MALFORMED")
-    return flag is not None and der_boolean(flag), most
+    if flag is None or not der_boolean(flag):
+        return False, None
+    return True, None if length is None else der_unsigned(length, 255)
 
 
 class Authority(NamedTuple):
@@ -1486,49 +1510,44 @@ class TokenInfo(NamedTuple):
 def read_token_info(data: bytes) -> TokenInfo:
     """Step 5, but for the comparison of the imprint (RFC 3161, 2.4.2)."""
     parts = DerParts(der_outermost(data), SEQUENCE)
-    version = der_integer(parts.take(INTEGER))
+    require(der_unsigned(parts.take(INTEGER), 255) == 1, "STAMP_TOKEN")
     policy = der_oid(parts.take(OID))
     imprint_parts = parts.parts()
-    imprint_algorithm = read_algorithm(imprint_parts.take(SEQUENCE))
+    digest = digest_name(read_algorithm(imprint_parts.take(SEQUENCE)))
     imprint = imprint_parts.take(OCTET_STRING).content
     imprint_parts.end()
-    serial = der_integer(parts.take(INTEGER))
+    require(digest == "sha256" and len(imprint) == 32, "STAMP_TOKEN")
+    serial = der_unsigned(parts.take(INTEGER))
     gen_time = der_time(parts.take(GENERALIZED_TIME))
-    accuracy = parts.optional(SEQUENCE)
+    accuracy_at = parts.optional(SEQUENCE)
+    accuracy = None if accuracy_at is None else read_accuracy(accuracy_at)
     ordering = parts.optional(BOOLEAN)
     if ordering is not None:
         der_boolean(ordering)
     nonce = parts.optional(INTEGER)
     if nonce is not None:
-        der_integer(nonce)
+        der_unsigned(nonce)
     parts.optional(explicit(0))
     extensions = parts.optional(explicit(1))
+    known = {} if extensions is None else read_extensions(extensions)
     parts.end()
-    require(version == 1, "STAMP_TOKEN")
-    if extensions is not None:
-        wrapped = Der(SEQUENCE, data, extensions.start, extensions.body, extensions.end)
-        require(not any(extension.critical for extension in read_extensions(wrapped).values()), "STAMP_TOKEN")
-    require(digest_name(imprint_algorithm) == "sha256" and len(imprint) == 32, "STAMP_TOKEN")
-    return TokenInfo(policy, imprint, serial, gen_time, None if accuracy is None else read_accuracy(accuracy))
+    require(not any(extension.critical for extension in known.values()), "STAMP_TOKEN")
+    return TokenInfo(policy, imprint, serial, gen_time, accuracy)
 
 
 def read_accuracy(element: Der) -> int:
     parts = DerParts(element)
     seconds, millis, micros = parts.optional(INTEGER), parts.optional(implicit(0)), parts.optional(implicit(1))
     parts.end()
-    total = 0
-    for part, unit, least in ((seconds, SECOND, 0), (millis, 10**6, 1), (micros, 10**3, 1)):
-        if part is not None:
-            value = der_integer(part)
-            require(least <= value and (unit == SECOND or value <= 999), "DER_MALFORMED")
-            total += value * unit
-    return total
+    limits = ((seconds, SECOND, 2**31), (millis, 10**6, 999), (micros, 10**3, 999))
+    return sum(unit * der_unsigned(part, most) for part, unit, most in limits if part is not None)
 
 
 class SignedToken(NamedTuple):
     """A token's parts (step 4)."""
 
-    info: bytes
+    info: TokenInfo
+    content: bytes  # encoded TSTInfo
     certificates: list[Certificate]
     issuer_and_serial: tuple[bytes, int] | None
     key_identifier: bytes | None
@@ -1547,29 +1566,32 @@ SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 def read_token(data: bytes) -> SignedToken:
     """Step 4 (RFC 5652, 5.1 and 5.3)."""
     outer = DerParts(der_outermost(data), SEQUENCE)
-    content_type = der_oid(outer.take(OID))
-    content = outer.take(explicit(0))
+    require(der_oid(outer.take(OID)) == SIGNED_DATA, "STAMP_TOKEN")
+    parts = DerParts(only_part(outer.take(explicit(0)), SEQUENCE))
     outer.end()
-    require(content_type == SIGNED_DATA, "STAMP_TOKEN")
-    parts = DerParts(only_part(content, SEQUENCE))
-    version = der_integer(parts.take(INTEGER))
+    require(der_unsigned(parts.take(INTEGER), 255) == 3, "STAMP_TOKEN")
     for element in DerParts(parts.take(SET)).rest(SEQUENCE):
         read_algorithm(element)
     encapsulated = parts.parts()
-    inner_type = der_oid(encapsulated.take(OID))
-    inner = encapsulated.optional(explicit(0))
+    require(der_oid(encapsulated.take(OID)) == TST_INFO, "STAMP_TOKEN")
+    content = DerParts(encapsulated.take(explicit(0))).take(OCTET_STRING).content
     encapsulated.end()
-    certificates_in = parts.optional(explicit(0))
+    certificates_at = parts.optional(explicit(0))
     parts.optional(explicit(1))
-    signers = DerParts(parts.take(SET)).rest(SEQUENCE)
+    signers = DerParts(parts.take(SET))
     parts.end()
-    require(version == 3 and inner_type == TST_INFO and inner is not None, "STAMP_TOKEN")
-    info = only_part(inner, OCTET_STRING).content
-    elements = [] if certificates_in is None else DerParts(certificates_in).rest()
-    require(len(elements) <= 16 and len(signers) == 1, "STAMP_TOKEN")
-    certificates = [read_certificate(element.encoded) for element in elements]
-    signer = DerParts(signers[0])
-    signer_version = der_integer(signer.take(INTEGER))
+    signer = read_signer(DerParts(signers.take(SEQUENCE)))
+    require(signers.at == signers.limit, "STAMP_TOKEN")
+    info = read_token_info(content)
+    elements = [] if certificates_at is None else DerParts(certificates_at).rest()
+    require(len(elements) <= 16, "STAMP_TOKEN")
+    certificates = [read_certificate(element.encoded) for element in elements if element.tag == SEQUENCE]
+    return SignedToken(info, content, certificates, *signer)
+
+
+def read_signer(signer: DerParts) -> tuple[Any, ...]:
+    """SignerInfo: the last seven fields of SignedToken."""
+    version = der_unsigned(signer.take(INTEGER), 255)
     issuer_and_serial, identifier = None, None
     if signer.is_next(implicit(0)):
         identifier = signer.take(implicit(0)).content
@@ -1577,27 +1599,25 @@ def read_token(data: bytes) -> SignedToken:
         name = signer.parts()
         issuer_and_serial = (name.take(SEQUENCE).encoded, der_integer(name.take(INTEGER)))
         name.end()
-    require(signer_version == (1 if identifier is None else 3), "STAMP_TOKEN")
-    digest_algorithm = read_algorithm(signer.take(SEQUENCE))
-    attributes_in = signer.optional(explicit(0))
-    if attributes_in is None:
+    require(version == (1 if identifier is None else 3), "STAMP_TOKEN")
+    digest = digest_name(read_algorithm(signer.take(SEQUENCE)))
+    attributes_at = signer.optional(explicit(0))
+    if attributes_at is None:
         raise Fault("STAMP_TOKEN")
     algorithm = read_algorithm(signer.take(SEQUENCE))
     signature = signer.take(OCTET_STRING).content
     signer.optional(explicit(1))
     signer.end()
     attributes: dict[str, Der] = {}
-    for element in DerParts(attributes_in).rest(SEQUENCE):
+    for element in DerParts(attributes_at).rest(SEQUENCE):
         attribute = DerParts(element)
-        oid, values = der_oid(attribute.take(OID)), DerParts(attribute.take(SET)).rest()
+        oid, values_at = der_oid(attribute.take(OID)), attribute.take(SET)
         attribute.end()
+        values = DerParts(values_at).rest()
         require(oid not in attributes and len(values) == 1, "STAMP_TOKEN")
         attributes[oid] = values[0]
-    signed = b"\x31" + attributes_in.encoded[1:]  # as SET OF instead of [0] (RFC 5652, 5.4)
-    digest = digest_name(digest_algorithm)
-    return SignedToken(
-        info, certificates, issuer_and_serial, identifier, digest, attributes, signed, algorithm, signature
-    )
+    signed = b"\x31" + attributes_at.encoded[1:]  # as SET OF instead of [0] (RFC 5652, 5.4)
+    return issuer_and_serial, identifier, digest, attributes, signed, algorithm, signature
 
 
 def token_signer(token: SignedToken, certificates: list[Certificate]) -> Certificate:
@@ -1606,7 +1626,7 @@ def token_signer(token: SignedToken, certificates: list[Certificate]) -> Certifi
         if token.issuer_and_serial is not None:
             if (certificate.issuer, certificate.serial) == token.issuer_and_serial:
                 return certificate
-        elif subject_key_identifier(certificate) == token.key_identifier:
+        elif (subject_key_identifier(certificate) or b"") == token.key_identifier:
             return certificate
     raise Fault("STAMP_SIGNER")
 
@@ -1615,7 +1635,7 @@ def require_binding(token: SignedToken, signer: Certificate) -> None:
     """Step 7."""
     content_type, digest = token.attributes.get(CONTENT_TYPE), token.attributes.get(MESSAGE_DIGEST)
     require(content_type is not None and content_type.tag == OID and der_oid(content_type) == TST_INFO, "STAMP_CONTENT")
-    expected = hashlib.new(token.digest, token.info).digest()
+    expected = hashlib.new(token.digest, token.content).digest()
     require(digest is not None and digest.tag == OCTET_STRING and digest.content == expected, "STAMP_CONTENT")
     attribute = token.attributes.get(SIGNING_CERTIFICATE_V2)
     if attribute is None:
@@ -1631,9 +1651,10 @@ def require_binding(token: SignedToken, signer: Certificate) -> None:
     require(hashlib.new(name, signer.der).digest() == certificate_hash, "STAMP_CERTIFICATE")
     if issuer_serial is not None:
         parts = DerParts(issuer_serial)
-        names, serial = DerParts(parts.take(SEQUENCE)).rest(), der_integer(parts.take(INTEGER))
+        names, serial = DerParts(parts.take(SEQUENCE)), der_integer(parts.take(INTEGER))
         parts.end()
-        is_issuer = len(names) == 1 and names[0].tag == explicit(4) and names[0].content == signer.issuer
+        name_at = names.optional(explicit(4))
+        is_issuer = name_at is not None and names.at == names.limit and name_at.content == signer.issuer
         require(is_issuer and serial == signer.serial, "STAMP_CERTIFICATE")
 
 
@@ -1648,16 +1669,9 @@ MAX_CHAIN = 8
 
 
 def issued(issuer: Certificate, certificate: Certificate, budget: Budget) -> bool:
-    if issuer.subject != certificate.issuer:
-        return False
-    try:
-        return x509_signature_holds(
-            issuer.spki, certificate.algorithm, certificate.signed, certificate.signature, budget
-        )
-    except Fault as fault:
-        if fault.code != "ALGORITHM_UNSUPPORTED":
-            raise
-        return False
+    return issuer.subject == certificate.issuer and x509_signature_holds(
+        issuer.key, scheme_of(certificate.algorithm), certificate.signed, certificate.signature, budget
+    )
 
 
 def find_chain(
@@ -1714,179 +1728,136 @@ def require_not_revoked(words: list[Word], at: int) -> None:
     """"Revocation", for one certificate and the time of the token."""
     for word in words:
         if word.revoked_at is not None:
-            require(word.revoked_at >= at and word.reason in FORGIVEN_REASONS, "STAMP_REVOKED")
+            require(word.revoked_at > at and word.reason in FORGIVEN_REASONS, "STAMP_REVOKED")
     is_known = any(word.made >= at or (word.next_update is not None and word.next_update >= at) for word in words)
     require(is_known, "REVOCATION_UNKNOWN")
 
 
-class RevocationList(NamedTuple):
-    signed: bytes
-    algorithm: Algorithm
-    signature: bytes
-    issuer: bytes
-    made: int
-    next_update: int | None
-    revoked: Der | None
-    extensions: dict[str, Extension]
-
-
-def read_revocation_list(outer: DerParts) -> RevocationList:
-    """RFC 5280, 5.1."""
-    signed = outer.take(SEQUENCE)
-    algorithm = read_algorithm(outer.take(SEQUENCE))
+def word_of_list(data: bytes, certificate: Certificate, issuer: Certificate, budget: Budget) -> Word | None:
+    """What a revocation list says (RFC 5280, 5.1). Behind the issuer's name it is read only once it is signed."""
+    outer = DerParts(der_outermost(data), SEQUENCE)
+    signed, algorithm_at = outer.take(SEQUENCE), outer.take(SEQUENCE)
     signature = der_octets_of_bits(outer.take(BIT_STRING))
     outer.end()
     parts = DerParts(signed)
     version = parts.optional(INTEGER)
-    require(version is None or der_integer(version) == 1, "DER_MALFORMED")
-    require(read_algorithm(parts.take(SEQUENCE)).encoded == algorithm.encoded, "DER_MALFORMED")
-    issuer = parts.take(SEQUENCE).encoded
-    made = der_time(parts.take(UTC_TIME, GENERALIZED_TIME))
-    next_update = parts.optional(UTC_TIME, GENERALIZED_TIME)
-    revoked = parts.optional(SEQUENCE)
-    extensions = parts.optional(explicit(0))
-    parts.end()
-    return RevocationList(
-        signed.encoded,
-        algorithm,
-        signature,
-        issuer,
-        made,
-        None if next_update is None else der_time(next_update),
-        revoked,
-        {} if extensions is None else read_extensions(only_part(extensions, SEQUENCE)),
-    )
-
-
-def distribution_names(element: Der) -> list[bytes]:
-    """The names of a DistributionPointName's fullName, encoded; none of another form."""
-    inner = only_part(element)
-    return [name.encoded for name in DerParts(inner).rest()] if inner.tag == explicit(0) else []
-
-
-def is_of_its_part(revocation_list: RevocationList, certificate: Certificate) -> bool:
-    """Whether a list speaks of this certificate: complete, or of a part that it names or belongs to."""
-    known = {"2.5.29.20", "2.5.29.35", "2.5.29.18", "2.5.29.28"}
-    for oid, extension in revocation_list.extensions.items():
-        if oid == "2.5.29.27" or (extension.critical and oid not in known):
-            return False  # a delta, or something that is not understood
-    point = revocation_list.extensions.get("2.5.29.28")
-    if point is None:
-        return True
-    parts = DerParts(_outermost_of(point, SEQUENCE))
-    names = parts.optional(explicit(0))
-    flags = {number: parts.optional(implicit(number)) for number in (1, 2, 3, 4, 5)}
-    parts.end()
-    is_set = {n: flag is not None and (n == 3 or der_boolean(flag)) for n, flag in flags.items()}
-    is_authority = basic_constraints(certificate)[0]
-    if is_set[3] or is_set[4] or is_set[5] or (is_set[1] and is_authority) or (is_set[2] and not is_authority):
-        return False
-    if names is None:
-        return True
-    extension = certificate.extensions.get(DISTRIBUTION_POINTS)
-    if extension is None:
-        return False
-    here = set(distribution_names(names))
-    for entry in DerParts(_outermost_of(extension, SEQUENCE)).rest(SEQUENCE):
-        entry_parts = DerParts(entry)
-        name = entry_parts.optional(explicit(0))
-        if name is not None and here & set(distribution_names(name)):
-            return True
-    return False
-
-
-def word_of_list(
-    revocation_list: RevocationList, certificate: Certificate, issuer: Certificate, budget: Budget
-) -> Word | None:
-    if revocation_list.issuer != issuer.subject or not is_of_its_part(revocation_list, certificate):
+    if version is not None:
+        der_unsigned(version, 1)
+    inner, name = parts.take(SEQUENCE), parts.take(SEQUENCE)
+    if inner.encoded != algorithm_at.encoded or name.encoded != issuer.subject:
         return None
     if not has_key_usage(issuer, SIGNS_LISTS):
         return None
-    if not signed_by(issuer, revocation_list.algorithm, revocation_list.signed, revocation_list.signature, budget):
+    scheme = scheme_of(read_algorithm(inner))
+    if not x509_signature_holds(issuer.key, scheme, signed.encoded, signature, budget):
         return None
-    word = Word(revocation_list.made, revocation_list.next_update, None, None)
-    for entry in [] if revocation_list.revoked is None else DerParts(revocation_list.revoked).rest(SEQUENCE):
+    made = der_time(parts.take(UTC_TIME, GENERALIZED_TIME))
+    next_at = parts.optional(UTC_TIME, GENERALIZED_TIME)
+    next_update = None if next_at is None else der_time(next_at)
+    revoked, extensions_at = parts.optional(SEQUENCE), parts.optional(explicit(0))
+    extensions = {} if extensions_at is None else read_extensions(only_part(extensions_at, SEQUENCE))
+    parts.end()
+    if not is_of_its_part(extensions, certificate):
+        return None
+    word: Word | None = Word(made, next_update, None, None)
+    for entry in [] if revoked is None else DerParts(revoked).rest(SEQUENCE):
         parts = DerParts(entry)
         serial, revoked_at = der_integer(parts.take(INTEGER)), der_time(parts.take(UTC_TIME, GENERALIZED_TIME))
-        extensions = parts.optional(SEQUENCE)
+        of_entry = parts.optional(SEQUENCE)
         parts.end()
-        if serial == certificate.serial:
-            known = {} if extensions is None else read_extensions(extensions)
-            reason = known.get("2.5.29.21")
-            number = None if reason is None else der_integer(_outermost_of(reason, ENUMERATED))
-            return word._replace(revoked_at=revoked_at, reason=number)
+        if serial != certificate.serial:
+            continue
+        known = {} if of_entry is None else read_extensions(of_entry)
+        if any(extension.critical and oid not in ENTRY_EXTENSIONS for oid, extension in known.items()):
+            word = None
+        else:
+            reason_at = known.get(REASON)
+            reason = None if reason_at is None else der_unsigned(_outermost_of(reason_at, ENUMERATED), 10)
+            word = Word(made, next_update, revoked_at, reason)
     return word
 
 
-def signed_by(
-    signer: Certificate, algorithm: Algorithm, message: bytes, signature: bytes, budget: Budget
-) -> bool:
-    try:
-        return x509_signature_holds(signer.spki, algorithm, message, signature, budget)
-    except Fault as fault:
-        if fault.code != "ALGORITHM_UNSUPPORTED":
-            raise
+REASON = "2.5.29.21"
+ENTRY_EXTENSIONS = (REASON, "2.5.29.24")  # and the date of invalidity
+LIST_NUMBER, AUTHORITY_KEY, DELTA, ISSUING_POINT = "2.5.29.20", "2.5.29.35", "2.5.29.27", "2.5.29.28"
+
+
+def is_of_its_part(extensions: dict[str, Extension], certificate: Certificate) -> bool:
+    """Whether a list speaks of this certificate: complete, or of a part that it names or belongs to."""
+    for oid, extension in extensions.items():
+        if oid == DELTA or (extension.critical and oid not in (LIST_NUMBER, AUTHORITY_KEY, ISSUING_POINT)):
+            return False
+    point = extensions.get(ISSUING_POINT)
+    if point is None:
+        return True
+    parts = DerParts(_outermost_of(point, SEQUENCE))
+    name = parts.optional(explicit(0))
+    users, authorities = (parts.optional(implicit(number)) for number in (1, 2))
+    is_of_users = users is not None and der_boolean(users)
+    is_of_authorities = authorities is not None and der_boolean(authorities)
+    if parts.at < parts.limit:
+        return False  # only some reasons, or certificates of other issuers, or of attributes
+    is_authority = basic_constraints(certificate)[0]
+    if (is_of_users and is_authority) or (is_of_authorities and not is_authority):
         return False
+    return name is None or names_point(certificate, DerParts(name).take().encoded)
 
 
-class OcspResponse(NamedTuple):
-    signed: bytes
-    algorithm: Algorithm
-    signature: bytes
-    made: int
-    responses: list[Der]
-    certificates: list[Certificate]
+def names_point(certificate: Certificate, name: bytes) -> bool:
+    extension = certificate.extensions.get(DISTRIBUTION_POINTS)
+    if extension is None:
+        return False
+    names = []
+    for entry in DerParts(_outermost_of(extension, SEQUENCE)).rest(SEQUENCE):
+        point = DerParts(entry).optional(explicit(0))
+        if point is not None:
+            names.append(DerParts(point).take().encoded)
+    return name in names
 
 
 OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1"
 NAMING_DIGESTS = {**DIGESTS, "1.3.14.3.2.26": "sha1"}
+MAX_RESPONDERS = 4
 
 
-def read_ocsp(outer: DerParts) -> OcspResponse | None:
-    """RFC 6960, 4.2.1; None for a response without an answer."""
-    status = der_integer(outer.take(ENUMERATED))
-    answer = outer.optional(explicit(0))
+def word_of_ocsp(data: bytes, certificate: Certificate, issuer: Certificate, budget: Budget) -> Word | None:
+    """What an OCSP response says (RFC 6960, 4.2.1)."""
+    outer = DerParts(der_outermost(data), SEQUENCE)
+    status, answer = der_unsigned(outer.take(ENUMERATED), 6), outer.optional(explicit(0))
+    typed = None if answer is None else DerParts(only_part(answer, SEQUENCE))
     outer.end()
-    if status != 0 or answer is None:
+    if status != 0 or typed is None or der_oid(typed.take(OID)) != OCSP_BASIC:
         return None
-    typed = DerParts(only_part(answer, SEQUENCE))
-    kind, content = der_oid(typed.take(OID)), typed.take(OCTET_STRING).content
+    basic = DerParts(der_outermost(typed.take(OCTET_STRING).content), SEQUENCE)
     typed.end()
-    if kind != OCSP_BASIC:
-        return None
-    basic = DerParts(der_outermost(content), SEQUENCE)
-    signed = basic.take(SEQUENCE)
-    algorithm = read_algorithm(basic.take(SEQUENCE))
+    signed, algorithm = basic.take(SEQUENCE), read_algorithm(basic.take(SEQUENCE))
     signature = der_octets_of_bits(basic.take(BIT_STRING))
-    certificates = basic.optional(explicit(0))
+    beside_at = basic.optional(explicit(0))
+    beside = None if beside_at is None else only_part(beside_at, SEQUENCE)
     basic.end()
     parts = DerParts(signed)
     version = parts.optional(explicit(0))
-    require(version is None or der_integer(only_part(version, INTEGER)) == 0, "DER_MALFORMED")
-    parts.take(explicit(1), explicit(2))
+    if version is not None:
+        der_unsigned(DerParts(version).take(INTEGER), 0)
+    parts.take()  # who signed is found by trying the few who may
     made = der_time(parts.take(GENERALIZED_TIME))
-    responses = DerParts(parts.take(SEQUENCE)).rest(SEQUENCE)
+    responses = parts.take(SEQUENCE)
     parts.optional(explicit(1))
     parts.end()
-    beside = [] if certificates is None else DerParts(only_part(certificates, SEQUENCE)).rest(SEQUENCE)
-    return OcspResponse(
-        signed.encoded, algorithm, signature, made, responses, [read_certificate(c.encoded) for c in beside[:16]]
-    )
-
-
-def word_of_ocsp(
-    response: OcspResponse, certificate: Certificate, issuer: Certificate, budget: Budget
-) -> Word | None:
-    found = next((w for w in (single_response(s, certificate, issuer) for s in response.responses) if w), None)
-    if found is None:
+    word: Word | None = None
+    for response in DerParts(responses).rest(SEQUENCE):
+        word = single_response(response, certificate, issuer) or word
+    if word is None:
         return None
-    if signed_by(issuer, response.algorithm, response.signed, response.signature, budget):
-        return found
-    for responder in response.certificates:
-        is_valid = responder.not_before <= response.made <= responder.not_after
-        if is_valid and OCSP_SIGNING in extended_usages(responder) and issued(issuer, responder, budget):
-            if signed_by(responder, response.algorithm, response.signed, response.signature, budget):
-                return found
+    scheme = scheme_of(algorithm)
+    responders = [issuer]
+    for one in [] if beside is None else [read_certificate(c.encoded) for c in DerParts(beside).rest()][:MAX_RESPONDERS]:
+        may_sign = has_key_usage(one, DIGITAL_SIGNATURE, NON_REPUDIATION) if OCSP_SIGNING in extended_usages(one) else False
+        if may_sign and one.not_before <= made <= one.not_after and issued(issuer, one, budget):
+            responders.append(one)
+    for one in responders:
+        if x509_signature_holds(one.key, scheme, signed.encoded, signature, budget):
+            return word
     return None
 
 
@@ -1897,35 +1868,34 @@ def single_response(element: Der, certificate: Certificate, issuer: Certificate)
     name_hash, key_hash = name.take(OCTET_STRING).content, name.take(OCTET_STRING).content
     serial = der_integer(name.take(INTEGER))
     name.end()
-    status = parts.take(implicit(0), explicit(1), implicit(2))
+    status = parts.take()
     made = der_time(parts.take(GENERALIZED_TIME))
-    next_update = parts.optional(explicit(0))
+    next_at = parts.optional(explicit(0))
+    next_update = None if next_at is None else der_time(DerParts(next_at).take(GENERALIZED_TIME))
     parts.optional(explicit(1))
     parts.end()
     digest = NAMING_DIGESTS.get(algorithm.oid)
     if digest is None or serial != certificate.serial or status.tag == implicit(2):
         return None
-    spki = DerParts(der_outermost(issuer.spki))
-    spki.take(SEQUENCE)
-    key_bits = der_octets_of_bits(spki.take(BIT_STRING))
-    if hashlib.new(digest, issuer.subject).digest() != name_hash or hashlib.new(digest, key_bits).digest() != key_hash:
+    if hashlib.new(digest, issuer.subject).digest() != name_hash:
         return None
-    word = Word(made, None if next_update is None else der_time(only_part(next_update, GENERALIZED_TIME)), None, None)
+    if hashlib.new(digest, issuer.key.bytes).digest() != key_hash:
+        return None
     if status.tag == implicit(0):
-        return word
-    revoked = DerParts(status)
+        return Word(made, next_update, None, None)
+    revoked = DerParts(status, explicit(1))
     revoked_at = der_time(revoked.take(GENERALIZED_TIME))
-    reason = revoked.optional(explicit(0))
+    reason_at = revoked.optional(explicit(0))
     revoked.end()
-    return word._replace(
-        revoked_at=revoked_at, reason=None if reason is None else der_integer(only_part(reason, ENUMERATED))
-    )
+    reason = None if reason_at is None else der_unsigned(DerParts(reason_at).take(ENUMERATED), 10)
+    return Word(made, next_update, revoked_at, reason)
 
 
-def read_revocation(data: bytes) -> RevocationList | OcspResponse | None:
-    """A revocation list begins with a sequence, an OCSP response with its status."""
-    outer = DerParts(der_outermost(data), SEQUENCE)
-    return read_ocsp(outer) if outer.is_next(ENUMERATED) else read_revocation_list(outer)
+def word_of(data: bytes, certificate: Certificate, issuer: Certificate, budget: Budget) -> Word | None:
+    """A revocation list begins with what is signed, an OCSP response with its status."""
+    first = DerParts(der_element(data, 0, len(data)), SEQUENCE)
+    read = word_of_list if first.is_next(SEQUENCE) else word_of_ocsp
+    return read(data, certificate, issuer, budget)
 
 
 def verify_token(
@@ -1938,27 +1908,21 @@ def verify_token(
 ) -> Token:
     """Steps 4 to 12."""
     token = read_token(data)
-    info = read_token_info(token.info)
+    info = token.info
     require(info.imprint == imprint, "STAMP_IMPRINT")
     certificates = token.certificates + [read_certificate(certificate) for certificate in beside]
     signer = token_signer(token, certificates)
     require_binding(token, signer)
-    is_signed = x509_signature_holds(
-        signer.spki, token.algorithm, token.signed, token.signature, budget, digest=token.digest
-    )
+    scheme = scheme_of(token.algorithm, token.digest)
+    require(scheme.digest == token.digest, "STAMP_SIGNATURE")
+    is_signed = x509_signature_holds(signer.key, scheme, token.signed, token.signature, budget)
     require(is_signed, "STAMP_SIGNATURE")
     require_purpose(signer)
     chain, authority = find_chain(signer, certificates, authorities, budget)
     require_chain(chain, info.gen_time)
     require(not authority.policies or info.policy in authority.policies, "STAMP_POLICY_UNKNOWN")
-    sources = [read_revocation(item) for item in revocation]
     for certificate, issuer in zip(chain, chain[1:]):
-        words = []
-        for source in sources:
-            if isinstance(source, RevocationList):
-                words.append(word_of_list(source, certificate, issuer, budget))
-            elif source is not None:
-                words.append(word_of_ocsp(source, certificate, issuer, budget))
+        words = [word_of(item, certificate, issuer, budget) for item in revocation]
         require_not_revoked([word for word in words if word is not None], info.gen_time)
     return Token(info.gen_time, info.accuracy, info.policy, info.serial, signer.serial, authority)
 
