@@ -2014,13 +2014,13 @@ class Gap(NamedTuple):
 
 
 def read_losses(fields: Fields) -> Losses:
-    return Losses(fields.take(str), fields.uint(), fields.uint(), fields.uint())
+    return Losses(sys.intern(fields.take(str)), fields.uint(), fields.uint(), fields.uint())
 
 
 def read_gap(fields: Fields) -> Gap:
     bus = fields.take(str)
     require(bus == "" or is_bus(bus), "BUS_NAME")
-    return Gap(bus, fields.int64(), fields.int64(), fields.word(CAUSES))
+    return Gap(sys.intern(bus), fields.int64(), fields.int64(), sys.intern(fields.word(CAUSES)))
 
 
 # ---- session record (spec/session-record.md)
@@ -3589,6 +3589,14 @@ def failed(reason: str, detail: str, values: dict[str, Any] | None = None) -> Ou
     return Outcome("FAILED", reason, detail, values)
 
 
+MAX_ROWS = 10_000
+
+
+def rows_of(name: str, rows: list[Any], count: int) -> dict[str, Any]:
+    """The first rows of a list, and where some are left out, how many ("Report", "JSON")."""
+    return {name: rows} if count == len(rows) else {name: rows, "cut": count - len(rows)}
+
+
 def fault_of(check: Callable[[], Any]) -> Fault | None:
     try:
         check()
@@ -4275,6 +4283,7 @@ def check_loss(c: Context) -> Outcome:
         return unknown("absent", "the bundle has no chunk header")
     accountings: set[str] = set()
     lost: list[Any] = []
+    lost_count = 0
     not_counted: dict[str, list[int]] = {}
     is_unnamed = False
     for chunk in chunks:
@@ -4285,7 +4294,10 @@ def check_loss(c: Context) -> Outcome:
         for losses in header.buses:
             accounting = stated.get(losses.bus, stated.get(""))
             is_unnamed |= accounting is None
-            if losses.kernel_drops + losses.overruns > 0:
+            if losses.kernel_drops + losses.overruns == 0:
+                continue
+            lost_count += 1
+            if lost_count <= MAX_ROWS:
                 times = [g for g in header.gaps if g.cause == "overflow" and g.bus in ("", losses.bus)]
                 shown = [[str(g.start), str(g.end)] for g in times] or [[str(header.wall_start), str(header.wall_end)]]
                 lost.append([losses.bus, *chunk.place, losses.kernel_drops, losses.overruns, shown])
@@ -4297,11 +4309,11 @@ def check_loss(c: Context) -> Outcome:
                 times_of_bus[:] = [min(ends), max(ends)]
     values = {
         "accountings": sorted(accountings),
-        "lost": lost,
+        **rows_of("lost", lost, lost_count),
         "notCounted": [[bus, str(first), str(last)] for bus, (first, last) in not_counted.items()],
     }
     if lost:
-        return unknown("frames_lost", f"frames were lost: {len(lost)} buses of chunks", values)
+        return unknown("frames_lost", f"frames were lost on a bus in a chunk {lost_count} times", values)
     if is_unnamed:
         return unknown("bus_unknown", "a session record does not say how losses on a bus are counted", values)
     if not_counted:
@@ -4322,11 +4334,15 @@ def check_gaps(c: Context) -> Outcome:
     chunks = c.trail.chunks
     if not chunks:
         return unknown("absent", "the bundle has no chunk header")
-    gaps = [
-        [*chunk.place, gap.bus, str(gap.start), str(gap.end), gap.cause] for chunk in chunks for gap in chunk.header.gaps
-    ]
+    causes: dict[str, int] = {}
+    rows: list[Any] = []
+    for chunk in chunks:
+        for gap in chunk.header.gaps:
+            causes[gap.cause] = causes.get(gap.cause, 0) + 1
+            if len(rows) < MAX_ROWS:
+                rows.append([*chunk.place, gap.bus, str(gap.start), str(gap.end), gap.cause])
     rolled_back = rolled_back_logs(c.trail)
-    values: dict[str, Any] = {"gaps": gaps}
+    values: dict[str, Any] = rows_of("gaps", rows, sum(causes.values()))
     if rolled_back:
         values["rolledBack"] = rolled_back
     named = restarts_named(chunks)
@@ -4334,12 +4350,11 @@ def check_gaps(c: Context) -> Outcome:
         reason = unexplained(chunks[at - 1] if at > 0 else None, chunk, named[at])
         if reason is not None:
             return unknown(reason, f"before or in {chunk_name(chunk.place)}", values)
-    causes = [gap[5] for gap in gaps]
     if rolled_back or "rolled_back" in causes:
         return unknown("rolled_back", "a disk lost its newest part", values)
     if "unknown" in causes:
-        return unknown("unknown_cause", f"{causes.count('unknown')} gaps of unknown cause", values)
-    return passed(f"{len(gaps)} gaps, each with its cause", values)
+        return unknown("unknown_cause", f"{causes['unknown']} gaps of unknown cause", values)
+    return passed(f"{sum(causes.values())} gaps, each with its cause", values)
 
 
 def rolled_back_logs(trail: Trail) -> list[dict[str, Any]]:
@@ -6142,8 +6157,6 @@ def verify(data: bytes, policy: Policy) -> dict[str, Any]:
     except Fault as fault:
         outcomes = {code: unknown("not_reached", "the bundle cannot be read") for code in CHECK_CODES}
         outcomes["BUNDLE"] = failed(fault.code, f"no well-formed bundle: {fault.detail}")
-        if CHECKS["BUNDLE"] is not check_bundle:  # a test has put another check in its place
-            outcomes["BUNDLE"] = CHECKS["BUNDLE"](None)  # type: ignore[arg-type]
     else:
         context = read_context(bundle, policy)
         outcomes = {code: CHECKS[code](context) for code in CHECK_CODES}
@@ -6200,7 +6213,7 @@ def escaped(text: str) -> str:
     )
 
 
-def report_text(report: dict[str, Any]) -> str:
+def report_text(report: dict[str, Any]) -> Iterator[str]:
     """For people: warnings, who supplied the policy, the checks, what is not proven. The facts are in the JSON."""
     lines = [f"WARNING: {warning}" for warning in report["warnings"]]
     lines.append(f"policy supplied by: {report['policy']['suppliedBy']}")
@@ -6212,12 +6225,14 @@ def report_text(report: dict[str, Any]) -> str:
     lines.append("ACCEPTED" if report["accepted"] else "NOT ACCEPTED")
     lines.append("Not proven, whatever the verdicts:")
     lines += [f"  {item['text']}" for item in report["notProven"]]
-    return "\n".join(escaped(line) for line in lines) + "\n"
+    return (escaped(line) + "\n" for line in lines)
 
 
-def report_json(report: dict[str, Any]) -> str:
-    text = json.dumps(report, ensure_ascii=False, indent=2)
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
+def report_json(report: dict[str, Any]) -> Iterator[str]:
+    """"JSON", part by part; half of a surrogate pair, which a policy may hold, stays escaped."""
+    for part in json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(report):
+        yield re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", part)
+    yield "\n"
 
 
 # ==================================================================================================================
@@ -6277,8 +6292,8 @@ def main(arguments: Sequence[str]) -> int:
     except MemoryError:
         sys.stderr.write("MEMORY_LIMIT: no verdict\n")
         return OUT_OF_TIME
-    text = report_json(report) if options.json else report_text(report)
-    sys.stdout.buffer.write(text.encode("utf-8"))
+    for part in report_json(report) if options.json else report_text(report):
+        sys.stdout.buffer.write(part.encode("utf-8"))
     sys.stdout.buffer.flush()
     return ACCEPTED if report["accepted"] else NOT_ACCEPTED
 
