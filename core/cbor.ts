@@ -235,9 +235,17 @@ class ItemScan {
     const start = this.at;
     if (start + width > this.#bytes.length) throw truncated('expected a longer head');
     this.at += width;
-    if (width === 1) return this.#view.getUint8(start);
-    if (width === 2) return this.#view.getUint16(start);
-    return width === 4 ? this.#view.getUint32(start) : this.#view.getBigUint64(start);
+    const argument =
+      width === 1
+        ? this.#view.getUint8(start)
+        : width === 2
+          ? this.#view.getUint16(start)
+          : width === 4
+            ? this.#view.getUint32(start)
+            : this.#view.getBigUint64(start);
+    // Here and not only when it is written again: the first broken rule in reading order gives the code.
+    if (argument < (width === 1 ? 24 : 2 ** (4 * width))) throw notCanonical();
+    return argument;
   }
 }
 

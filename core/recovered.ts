@@ -83,8 +83,11 @@ export function isNextBlock(before: IdentifiedBlock, block: JournalBlock): boole
 
 /** The header repeats the times of its blocks and adds up what they lost: it may not say less. */
 function assertSummary(header: ChunkHeader, blocks: readonly JournalBlock[]): void {
-  // Of no block nothing follows: its first one is damaged, and the header says so.
-  if (blocks.length === 0) return;
+  // Of no block no time follows: its first one is damaged, and the header says so. Nor was anything counted.
+  if (blocks.length === 0) {
+    if (header.buses.length === 0) return;
+    throw new VerificationError('BLOCK_SUMMARY', 'expected no losses of a chunk without a block');
+  }
   const expected = blocksSummary(blocks);
   const entries = blocks.reduce((sum, block) => sum + block.entryCount, 0);
   const agrees =

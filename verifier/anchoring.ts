@@ -139,6 +139,14 @@ function standing(
   return named.every(({ hash }) => equalBytes(hash, newest.hash)) ? 'named' : 'other';
 }
 
+/** The link of a chain; of two, which LINK refuses, the first. */
+export function linkOf(
+  { links }: Pick<Anchoring, 'links'>,
+  chainId: bigint,
+): LinkReading | undefined {
+  return links.find((link) => link.chainId === chainId);
+}
+
 /** Whether a block is on the chain that the link's newest block ends. */
 export function linkedAs(
   link: LinkReading | undefined,

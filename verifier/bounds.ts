@@ -2,7 +2,7 @@
  * Between which blocks each chunk was sealed: from its beacon, and from the anchor and the time stamp of its statement.
  * Implements spec/verification.md, "NOT_AFTER" and "NOT_BEFORE".
  */
-import { type Anchoring, type LinkReading, linkedAs } from './anchoring.ts';
+import { type Anchoring, type LinkReading, linkedAs, linkOf } from './anchoring.ts';
 import type { InclusionReading } from './inclusions.ts';
 import type { StampReading } from './stamps.ts';
 import type { HeaderTrail } from './trail.ts';
@@ -68,14 +68,20 @@ export function readBounds(
   anchoring: Anchoring,
   stamps: readonly StampReading[],
 ): Bounds {
-  const links = new Map(anchoring.links.map((link) => [link.chainId, link]));
+  const links = new Map(
+    anchoring.links.flatMap(({ chainId }) => {
+      const link = linkOf(anchoring, chainId);
+      return link === undefined ? [] : [[chainId, link] as const];
+    }),
+  );
   const byStatement = earliestAnchors(inclusions, anchoring, links);
   const anchors = headers.map(({ statement }) => byStatement.get(statement ?? -1));
   const beacons = latestBeacons(headers, links);
   const isNamed = ({ chainId }: { readonly chainId: bigint }) =>
     links.get(chainId)?.newest === 'named';
   const notAfter = anchors.map((bound) => (bound && isNamed(bound) ? bound : undefined));
-  const notBefore = beacons.map((bound) => (bound && isNamed(bound) ? bound : undefined));
+  const named = new Map([...links].filter(([chainId]) => isNamed({ chainId })));
+  const notBefore = latestBeacons(headers, named);
   const standings = headers.map(({ header: { beacon } }) =>
     beacon === undefined ? 'none' : linkedAs(links.get(beacon.chainId), beacon),
   );

@@ -47,6 +47,15 @@ export type Json =
   | null
   | readonly Json[]
   | { readonly [key: string]: Json };
+/** A list among the values has at most so many rows: a bundle must not make a report of any size. */
+export const MAX_ROWS = 10_000;
+
+/** The first rows under `name`, and under `cut` how many are left out, where some are. */
+export function listedRows(name: string, rows: readonly Json[]): Values {
+  const cut = rows.length - MAX_ROWS;
+  return cut > 0 ? { [name]: rows.slice(0, MAX_ROWS), cut } : { [name]: rows };
+}
+
 export type Values = { readonly [key: string]: Json };
 
 /** What a check found, before it is given its place in the report. */

@@ -118,52 +118,62 @@ const MAX_GRANTS = 256;
 /** @throws FormatError BUNDLE_*, and those of the items; its message names the item */
 export function readEvidence(bytes: Uint8Array, hash: Hash): Evidence {
   const parts = decodeBundle(bytes, hash);
-  const sessions = items(parts, 'sessions', (item) => ({
-    bytes: item,
-    record: decodeSessionRecord(unverifiedPayload(item)),
-  }));
-  requireOrder('sessions', sessions, ({ record }) => [record.log, record.number], 'ascending');
-  const headers = items(parts, 'headers', readHeader);
-  requireOrder('headers', headers, ({ header }) => [header.log, header.seq], 'not descending');
-  const streams = items(parts, 'streams', readStream);
-  requireNamesAscend(streams);
-  const chunks = items(parts, 'leaves', decodeOpenedChunk);
-  requireOrder('leaves', chunks, ({ log, seq }) => [log, seq], 'ascending');
-  requireStreams(streams.length, chunks);
-  const statements = items(parts, 'statements', readStatement);
-  requireOrder(
-    'statements',
-    statements,
-    ({ statement }) => [statement.log, statement.seq],
-    'not descending',
-  );
+  const evidence = decodeItems(parts);
+  requireOrders(evidence);
   return {
     bytes: bytes.length,
     digest: bytes.slice(-32),
     digestMatches: parts.digestMatches,
     unknownSections: parts.unknownSections,
     sections: measured(parts),
-    sessions,
-    headers,
+    ...evidence,
+  };
+}
+
+type Items = Omit<Evidence, 'bytes' | 'digest' | 'digestMatches' | 'unknownSections' | 'sections'>;
+
+/** Every item of every section, in the order of their numbers. */
+function decodeItems(parts: BundleParts): Items {
+  return {
+    sessions: items(parts, 'sessions', (item) => ({
+      bytes: item,
+      record: decodeSessionRecord(unverifiedPayload(item)),
+    })),
+    headers: items(parts, 'headers', readHeader),
     blocks: items(parts, 'blocks', readBlock),
-    streams,
-    chunks,
-    statements,
+    streams: items(parts, 'streams', readStream),
+    chunks: items(parts, 'leaves', decodeOpenedChunk),
+    statements: items(parts, 'statements', readStatement),
     inclusions: items(parts, 'inclusions', decodeInclusion),
     windows: items(parts, 'windows', readWindow),
     stamps: items(parts, 'stamps', decodeTimeStamp),
     links: items(parts, 'links', decodeHeaderLink),
-    forkProofs: items(parts, 'forkProofs', decodeForkProof),
-    brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
-    acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
     enrolments: items(parts, 'enrolments', readEnrolmentItem),
     registry: items(parts, 'registry', decodeRegistryFacts),
+    grants: readGrants(parts),
     custody: items(parts, 'custody', (item) => ({
       bytes: item,
       record: decodeCustodyRecord(unverifiedPayload(item)),
     })),
-    grants: readGrants(parts),
+    forkProofs: items(parts, 'forkProofs', decodeForkProof),
+    brokenPromises: items(parts, 'brokenPromises', decodeBrokenPromise),
+    acceptances: items(parts, 'acceptances', decodeAcceptedMessage),
   };
+}
+
+/** Only once all items parse: which of two faults a report names must not depend on who reads. */
+function requireOrders({ sessions, headers, streams, chunks, statements }: Items): void {
+  requireOrder('sessions', sessions, ({ record }) => [record.log, record.number], 'ascending');
+  requireOrder('headers', headers, ({ header }) => [header.log, header.seq], 'not descending');
+  requireNamesAscend(streams);
+  requireOrder('leaves', chunks, ({ log, seq }) => [log, seq], 'ascending');
+  requireOrder(
+    'statements',
+    statements,
+    ({ statement }) => [statement.log, statement.seq],
+    'not descending',
+  );
+  requireStreams(streams.length, chunks);
 }
 
 /** Its record must parse, so that a bundle is well-formed whatever is checked. */

@@ -6,7 +6,7 @@ import { toHex } from '../core/bytes.ts';
 import { type NotAfter, type NotBefore, type Stamped, widthOf } from './bounds.ts';
 import type { CheckCode, CheckResult } from './check.ts';
 import type { Context } from './context.ts';
-import { actSentence } from './custody-words.ts';
+import { actValues, type ShownAct } from './custody-words.ts';
 import type { TrustPolicy } from './policy.ts';
 import type { AuthorityClass } from './policy-file.ts';
 import { streamsOf } from './readings.ts';
@@ -82,7 +82,7 @@ export type Facts = {
   /** Of all chunks; null where one has no width. */
   readonly widestSeconds: string | null;
   /** Who did what with the evidence, where the bundle shows it: the newest 1,000 acts, oldest first. */
-  readonly custody?: readonly string[];
+  readonly custody?: readonly ShownAct[];
 };
 
 const MOST_ACTS = 1000;
@@ -140,7 +140,7 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
     widestSeconds: widestOf(time),
     ...(custody.acts.length === 0
       ? {}
-      : { custody: custody.acts.slice(-MOST_ACTS).map(actSentence) }),
+      : { custody: custody.acts.slice(-MOST_ACTS).map(actValues) }),
   };
 }
 
@@ -198,25 +198,30 @@ function clockOf(
 
 type Bound = readonly [NotBefore | undefined, NotAfter | undefined, Stamped | undefined];
 
-function sameBounds(a: Bound | undefined, b: Bound): boolean {
+/** As the report shows them: two stamps for one second, of authorities of one class, are one bound. */
+function sameBounds(a: Bound, b: Bound, classOf: (one: Stamped) => AuthorityClass): boolean {
+  const [beforeA, afterA, stampedA] = a;
+  const [beforeB, afterB, stampedB] = b;
   return (
-    a !== undefined &&
-    a[0] === b[0] &&
-    a[1]?.chainId === b[1]?.chainId &&
-    a[1]?.block === b[1]?.block &&
-    a[2] === b[2]
+    beforeA?.chainId === beforeB?.chainId &&
+    beforeA?.block === beforeB?.block &&
+    afterA?.chainId === afterB?.chainId &&
+    afterA?.block === afterB?.block &&
+    stampedA?.seconds === stampedB?.seconds &&
+    (stampedA && classOf(stampedA)) === (stampedB && classOf(stampedB))
   );
 }
 
 /** Chunks that follow each other with the same bounds are one row. */
 function timesOf({ trail, bounds, policy }: Context): TimeBounds[] {
   const rows: TimeBounds[] = [];
-  let previous: Bound | undefined;
+  let previous: Bound = [undefined, undefined, undefined];
+  const classOf = ({ authority }: Stamped) => classAt(policy, authority);
   trail.headers.forEach(({ header: { log, seq } }, i) => {
     const [before, after] = [bounds.notBefore[i], bounds.notAfter[i]];
     const stamped = bounds.stamped[i];
     const row = rows.at(-1);
-    if (row?.log === log && sameBounds(previous, [before, after, stamped])) {
+    if (row?.log === log && sameBounds(previous, [before, after, stamped], classOf)) {
       rows[rows.length - 1] = { ...row, lastSeq: seq };
     } else {
       rows.push({
@@ -245,9 +250,8 @@ function shownBounds(
   before: NotBefore | undefined,
   after: NotAfter | undefined,
   stamped: Stamped | undefined,
-  { timestampAuthorities }: TrustPolicy,
+  policy: TrustPolicy,
 ): Omit<TimeBounds, keyof SeqRange> {
-  const authority = timestampAuthorities[stamped?.authority ?? -1];
   return {
     widthSeconds: widthOf(before, after)?.toString() ?? null,
     notBefore:
@@ -269,8 +273,14 @@ function shownBounds(
             seconds: `${after.seconds}`,
           },
     stamped:
-      stamped === undefined || authority === undefined
+      stamped === undefined
         ? null
-        : { seconds: `${stamped.seconds}`, class: authority.class },
+        : { seconds: `${stamped.seconds}`, class: classAt(policy, stamped.authority) },
   };
+}
+
+function classAt({ timestampAuthorities }: TrustPolicy, place: number): AuthorityClass {
+  const authority = timestampAuthorities[place];
+  if (authority === undefined) throw new RangeError('a stamp of no authority of the policy');
+  return authority.class;
 }

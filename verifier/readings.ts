@@ -2,7 +2,9 @@
  * Goes once through all opened chunks and keeps what the checks and the facts need: counts, never contents.
  * Implements spec/verification.md, "LEAVES", "STREAMS" and "ORDER".
  */
+
 import type { OpenedChunk } from '../core/bundle-items.ts';
+import { equalBytes } from '../core/bytes.ts';
 import { FormatError, VerificationError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
 import { verifyBlocks } from '../core/recovered.ts';
@@ -91,11 +93,17 @@ export function readOpenedChunks(
     orderProblem: undefined,
   };
   const budget = budgetFor(evidence.bytes);
+  let unknown: Problem | undefined;
   for (const chunk of evidence.chunks) {
     const result = attempt(() => {
       const { entry, at } = headerOf(trail.headers, chunk);
       return { proven: prove(chunk, entry, evidence, budget, verifyDigest, hash), at };
     });
+    if ('problem' in result && result.problem.code === NOT_REACHED) {
+      // What is not known of one chunk says nothing for the others.
+      unknown ??= result.problem;
+      continue;
+    }
     if ('problem' in result) {
       readings.leafProblem = result.problem;
       return readings;
@@ -111,6 +119,7 @@ export function readOpenedChunks(
       message: `${trail.strayBlocks} journal blocks belong to no opened chunk`,
     };
   }
+  readings.leafProblem ??= unknown;
   return readings;
 }
 
@@ -124,7 +133,7 @@ function prove(
 ): ProvenChunk {
   const { header, journal } = entry;
   if (journal === undefined) return proveChunk(chunk, header, evidence.streams, budget, hash);
-  requireDeadSession(entry);
+  requireBlocks(entry);
   verifyBlocks(
     header,
     deadSessionOf(entry),
@@ -132,21 +141,36 @@ function prove(
     verifyDigest,
     hash,
   );
+  requireEarlierSession(entry);
   return proveRecovered(chunk, header, journal.blocks, evidence.streams, hash);
 }
 
-/** The blocks were signed by a session of the same log that began before the one that recovered them. */
-function requireDeadSession({ header, journal, session }: HeaderTrail): void {
+/** As many blocks as the header says, and somebody known who signed them. */
+function requireBlocks({ header, journal, session }: HeaderTrail): void {
   const where = `chunk ${header.log}/${header.seq}`;
-  const dead = journal?.session;
-  if (journal === undefined || journal.blocks.length === 0) return;
-  if (dead?.id === undefined || session === undefined) {
+  const expected = header.recovered?.blockCount ?? 0;
+  const got = journal?.blocks.length ?? 0;
+  if (got !== expected) {
+    throw new VerificationError('BLOCK_COUNT', `${where}: expected ${expected} blocks, got ${got}`);
+  }
+  if (got > 0 && (journal?.session?.id === undefined || session === undefined)) {
     throw new VerificationError(NOT_REACHED, `the session of the blocks of ${where} is not known`);
   }
-  if (dead.record.log !== session.record.log || dead.record.number >= session.record.number) {
+}
+
+/** The blocks were signed by a session of the same log that began before the one that recovered them. */
+function requireEarlierSession({ header, journal, session }: HeaderTrail): void {
+  const [dead, own] = [journal?.session?.record, session?.record];
+  if (dead === undefined || own === undefined) return;
+  const isSameLog =
+    equalBytes(dead.tag, own.tag) &&
+    dead.epoch === own.epoch &&
+    dead.log === own.log &&
+    equalBytes(dead.deviceKeyId, own.deviceKeyId);
+  if (!isSameLog || dead.number >= own.number) {
     throw new VerificationError(
       'BLOCK_SESSION',
-      `the blocks of ${where} are not of an earlier session of its log`,
+      `the blocks of chunk ${header.log}/${header.seq} are not of an earlier session of its log`,
     );
   }
 }

@@ -77,8 +77,8 @@ export function proveRecovered(
     naming(`${where}, block ${b}`, () => {
       verifyBlockLeaves(block, item, (index) => entries.get(index), hash);
     });
-    requireMarked(leaves[b] ?? [], b, presence, where);
   });
+  for (const [b, ofBlock] of leaves.entries()) requireMarked(ofBlock, b, presence, where);
   const maps = [...presence.values()];
   naming(where, () =>
     verifyPresence(

@@ -6,7 +6,7 @@ import { equalBytes, toHex } from '../core/bytes.ts';
 import { VerificationError } from '../core/errors.ts';
 import type { BlockHeader } from '../core/evm/block-header.ts';
 import { proveRegistryFacts, type RegistryFacts } from '../core/registry-facts.ts';
-import { type Anchoring, linkedAs } from './anchoring.ts';
+import { type Anchoring, linkedAs, linkOf } from './anchoring.ts';
 import type { TrustedRegistry, TrustPolicy } from './policy.ts';
 import { attempt, type Problem } from './readings.ts';
 
@@ -37,7 +37,7 @@ export function readRegistry(
       return { facts, isNamed, problem: result.problem, ...nothing };
     }
     const block = result.value;
-    const link = anchoring.links.find(({ chainId }) => chainId === facts.chainId);
+    const link = linkOf(anchoring, facts.chainId);
     const isChecked = link?.newest === 'named';
     return {
       facts,

@@ -3,6 +3,7 @@
 import { fromHex, toHex } from '../core/bytes.ts';
 import { sha256 } from '../core/hash.ts';
 import type { CheckResult } from './check.ts';
+import { actSentence } from './custody-words.ts';
 import type { Facts, TimeBounds } from './facts.ts';
 import type { Report } from './report.ts';
 import { counted, duration, grouped, utc } from './sentence.ts';
@@ -100,7 +101,7 @@ function rootHolderSentence({ sessions }: Facts): string {
 
 function custodyLines({ custody = [] }: Facts): readonly string[] {
   if (custody.length === 0) return [];
-  return ['', 'Custody, as the unit recorded it', ...custody.map((act) => `  ${act}`)];
+  return ['', 'Custody, as the unit recorded it', ...custody.map((act) => `  ${actSentence(act)}`)];
 }
 
 function recoveredLine({ log, seq, session, blocks, silenceProven }: Recovered): string {

@@ -44,7 +44,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     for (const act of acts) print(io.stdout, JSON.stringify(actValues(act)));
     return 0;
   }
-  for (const act of acts) print(io.stdout, printable(`${placeOf(act)}  ${actSentence(act)}`));
+  for (const act of acts)
+    print(io.stdout, printable(`${placeOf(act)}  ${actSentence(actValues(act))}`));
   for (const note of notes) print(io.stderr, note);
   return 0;
 }

@@ -9,6 +9,7 @@ import {
   constructedTag,
   type Der,
   DerReader,
+  integerBytes,
   oid,
   primitiveTag,
   readDer,
@@ -96,7 +97,7 @@ function readSignerId(reader: DerReader): SignerId {
   if (keyIdentifier !== undefined) return { keyIdentifier: keyIdentifier.content };
   const named = reader.inside(TAG.sequence);
   const issuer = named.next(TAG.sequence).bytes;
-  const serial = named.next(TAG.integer).content;
+  const serial = integerBytes(named.next(TAG.integer));
   named.end();
   return { issuer, serial };
 }

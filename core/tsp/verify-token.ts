@@ -13,7 +13,15 @@ import {
   mayUseKeyFor,
   readCertificate,
 } from '../x509/certificate.ts';
-import { constructedTag, type Der, DerReader, oid, readDer, TAG } from '../x509/der.ts';
+import {
+  constructedTag,
+  type Der,
+  DerReader,
+  integerBytes,
+  oid,
+  readDer,
+  TAG,
+} from '../x509/der.ts';
 import { checkPath, findPath } from '../x509/path.ts';
 import { SignatureChecks } from '../x509/public-key.ts';
 import { checkNotRevoked } from '../x509/revocation.ts';
@@ -154,7 +162,7 @@ function isNamed(value: Der, certificate: Certificate): boolean {
   if (!equalBytes(certHash, HASHES[hash](certificate.der))) return false;
   if (issuerSerial === undefined) return true;
   const names = issuerSerial.inside(TAG.sequence);
-  const serial = issuerSerial.next(TAG.integer).content;
+  const serial = integerBytes(issuerSerial.next(TAG.integer));
   issuerSerial.end();
   const name = names.nextTag === constructedTag(4) ? names.any() : undefined;
   return (

@@ -14,7 +14,7 @@ export type SignatureScheme =
   | { readonly kind: 'rsa' | 'ecdsa'; readonly hash: HashName }
   | { readonly kind: 'rsa-pss'; readonly hash: HashName; readonly saltLength: number };
 
-const HASH_OIDS: Readonly<Record<string, HashName>> = {
+export const HASH_OIDS: Readonly<Record<string, HashName>> = {
   '2.16.840.1.101.3.4.2.1': 'sha256',
   '2.16.840.1.101.3.4.2.2': 'sha384',
   '2.16.840.1.101.3.4.2.3': 'sha512',

@@ -8,6 +8,7 @@ import {
   boolean,
   constructedTag,
   DerReader,
+  integerBytes,
   namedBits,
   oid,
   primitiveTag,
@@ -61,7 +62,7 @@ export function readCertificate(der: Uint8Array): Certificate {
   const reader = new DerReader(tbs.content, 'a certificate');
   const version = reader.insideOptional(constructedTag(0));
   if (version !== undefined) smallUnsigned(version.next(TAG.integer), 2);
-  const serial = reader.next(TAG.integer).content;
+  const serial = integerBytes(reader.next(TAG.integer));
   const inner = reader.next(TAG.sequence);
   // RFC 5280, section 4.1.1.2: the signed one counts, and the outer one must be the same.
   if (!equalBytes(inner.bytes, algorithmAt.bytes)) throw malformed('one signature algorithm');

@@ -15,6 +15,7 @@ import {
   boolean,
   constructedTag,
   DerReader,
+  integerBytes,
   primitiveTag,
   readDer,
   smallUnsigned,
@@ -25,6 +26,7 @@ import type { SignatureChecks } from './public-key.ts';
 import type { Status } from './revocation-status.ts';
 
 const ISSUING_DISTRIBUTION_POINT = '2.5.29.28';
+const DELTA_INDICATOR = '2.5.29.27';
 const REASON_CODE = '2.5.29.21';
 const INVALIDITY_DATE = '2.5.29.24';
 /** Of a list that is not critical or says nothing that narrows it: number, authority key, where to find more. */
@@ -71,7 +73,7 @@ function findEntry(entries: DerReader, serial: Uint8Array): Status['revoked'] | 
   let found: Status['revoked'] | 'unknown';
   while (!entries.isAtEnd) {
     const entry = entries.inside(TAG.sequence);
-    const isOurs = equalBytes(entry.next(TAG.integer).content, serial);
+    const isOurs = equalBytes(integerBytes(entry.next(TAG.integer)), serial);
     const at = time(entry.any());
     const list = entry.insideOptional(TAG.sequence);
     entry.end();
@@ -99,8 +101,10 @@ function speaksOf(extensions: Extensions, certificate: Certificate): boolean {
   for (const [name, { critical, value }] of extensions) {
     if (name === ISSUING_DISTRIBUTION_POINT) {
       if (!isPartFor(value, certificate)) return false;
+    } else if (name === DELTA_INDICATOR) {
+      return false;
     } else if (critical && name !== CRL_NUMBER && name !== EXTENSION.authorityKeyIdentifier) {
-      return false; // a delta, among others
+      return false;
     }
   }
   return true;

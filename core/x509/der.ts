@@ -135,6 +135,15 @@ function malformed(what: string): FormatError {
   return new FormatError('DER_MALFORMED', `expected ${what} in DER`);
 }
 
+/** The content of an integer of any size and sign, as it stands. @throws FormatError DER_MALFORMED */
+export function integerBytes({ content }: Der): Uint8Array {
+  const [first, second] = content;
+  const isPadded =
+    second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
+  if (first === undefined || isPadded) throw malformed('an integer in its shortest form');
+  return content;
+}
+
 /** Not negative. @throws FormatError DER_MALFORMED */
 export function unsigned({ content }: Der): bigint {
   const [first = 0x80, second = 0x80] = content;

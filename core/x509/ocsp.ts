@@ -1,8 +1,7 @@
 /** OCSP responses: by the issuer, or by whom it certified for that (RFC 6960, section 4.2). */
 import { sha1 } from '@noble/hashes/legacy.js';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { equalBytes } from '../bytes.ts';
-import { readAlgorithm, schemeOf } from './algorithm.ts';
+import { HASH_OIDS, HASHES, readAlgorithm, schemeOf } from './algorithm.ts';
 import { generalizedTime } from './asn-time.ts';
 import {
   type Certificate,
@@ -16,6 +15,7 @@ import {
   constructedTag,
   type Der,
   DerReader,
+  integerBytes,
   oid,
   primitiveTag,
   readDer,
@@ -29,7 +29,6 @@ import type { Status } from './revocation-status.ts';
 const BASIC_RESPONSE = '1.3.6.1.5.5.7.48.1.1';
 const OCSP_SIGNING = '1.3.6.1.5.5.7.3.9';
 const SHA_1 = '1.3.14.3.2.26';
-const SHA_256 = '2.16.840.1.101.3.4.2.1';
 const MAX_RESPONDERS = 4;
 
 /**
@@ -119,9 +118,10 @@ function namesCertificate(id: DerReader, certificate: Certificate, issuer: Certi
   const { oid: name } = readAlgorithm(id);
   const nameHash = id.next(TAG.octetString).content;
   const keyHash = id.next(TAG.octetString).content;
-  const serial = id.next(TAG.integer).content;
+  const serial = integerBytes(id.next(TAG.integer));
   id.end();
-  const hash = name === SHA_1 ? sha1 : name === SHA_256 ? sha256 : undefined;
+  const believed = HASH_OIDS[name];
+  const hash = name === SHA_1 ? sha1 : believed && HASHES[believed];
   return (
     hash !== undefined &&
     equalBytes(serial, certificate.serial) &&

@@ -82,7 +82,9 @@ export function checkPath(path: readonly Certificate[], at: bigint): void {
         );
       }
     }
-    if (below > 0 && !mayIssue(certificate, below - 1)) {
+    // Authorities that renew their own certificate do not count (RFC 5280, section 6.1).
+    const between = path.slice(1, below).filter((one) => !equalBytes(one.subject, one.issuer));
+    if (below > 0 && !mayIssue(certificate, between.length)) {
       throw new VerificationError(
         'STAMP_CHAIN',
         `certificate ${below} of the chain may not issue the one below it`,

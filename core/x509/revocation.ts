@@ -38,10 +38,11 @@ export function checkNotRevoked(
       );
     }
   }
-  // One that was current at the time of the stamp, or was made later.
+  // One that was current at the time of the stamp, or was made later. One that promises no next was never current
+  // for longer than the moment in which it was made.
   const isKnown = statuses.some(
     ({ thisUpdate, nextUpdate }) =>
-      thisUpdate >= at || nextUpdate === undefined || nextUpdate >= at,
+      thisUpdate >= at || (nextUpdate !== undefined && nextUpdate >= at),
   );
   if (!isKnown) {
     throw new VerificationError(

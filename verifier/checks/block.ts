@@ -11,7 +11,7 @@ export function checkBlock({ anchoring }: Context): Outcome {
   const blocks = anchoring.links.flatMap(({ chainId, blocks: linked, newest }) =>
     linked === undefined ? [] : [{ chainId, newest, block: linked.newest }],
   );
-  if (blocks.length === 0) {
+  if (anchoring.links.length === 0) {
     return indeterminate('absent', 'the bundle links to no block that could be checked');
   }
   const values = {
@@ -38,6 +38,9 @@ export function checkBlock({ anchoring }: Context): Outcome {
       `check this one hash: ${nameOf(unnamed)}; ${WHERE}`,
       values,
     );
+  }
+  if (blocks.length < anchoring.links.length) {
+    return indeterminate('not_reached', 'a link does not hold, so it leads to no block', values);
   }
   return passed(`the trust policy names ${blocks.map(nameOf).join(' and ')}`, values);
 }

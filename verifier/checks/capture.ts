@@ -8,20 +8,14 @@ export function checkCapture({ trail, evidence }: Context): Outcome {
   const buses = new Set<string>();
   for (const { record } of trail.sessions) {
     for (const { bus, source, stampSource, access } of record.buses) {
-      const shown = bus === '' ? 'all buses' : bus;
-      captures.set(`${bus} ${source} ${stampSource} ${access}`, [
-        shown,
-        source,
-        stampSource,
-        access,
-      ]);
+      captures.set(`${bus} ${source} ${stampSource} ${access}`, [bus, source, stampSource, access]);
       buses.add(bus);
     }
   }
   if (captures.size === 0) return indeterminate('absent', 'no session record names a bus');
   const values = { buses: [...captures.values()] };
   const from = (source: string) =>
-    [...captures.values()].filter((capture) => capture[1] === source).map(([bus]) => bus);
+    [...captures.values()].filter((capture) => capture[1] === source).map(([bus]) => nameOf(bus));
   const synthetic = from('synthetic');
   if (synthetic.length > 0) {
     return indeterminate(
@@ -48,8 +42,9 @@ export function checkCapture({ trail, evidence }: Context): Outcome {
       values,
     );
   }
-  return passed(
-    `recorded as captured live on ${[...buses].map((bus) => (bus === '' ? 'all buses' : bus)).join(', ')}`,
-    values,
-  );
+  return passed(`recorded as captured live on ${[...buses].map(nameOf).join(', ')}`, values);
+}
+
+function nameOf(bus: string): string {
+  return bus === '' ? 'all buses' : bus;
 }

@@ -83,5 +83,5 @@ function sentence({ acts, first, last }: CustodyReading): string {
   const counts = new Map<string, number>();
   for (const { record } of acts) counts.set(record.action, (counts.get(record.action) ?? 0) + 1);
   const actions = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-  return `${counted(acts.length, 'custody record')}${range}: ${actions}; the newest ${actSentence(newest)}`;
+  return `${counted(acts.length, 'custody record')}${range}: ${actions}; the newest ${actSentence(actValues(newest))}`;
 }

@@ -18,6 +18,7 @@ export function checkFork(context: Context): Outcome {
     );
   }
   const forks: Fork[] = [];
+  let isUnknown = false;
   for (const proof of evidence.forkProofs) {
     const result = attempt(() => {
       const deviceKey = deviceKeyFor(proof, context);
@@ -25,16 +26,17 @@ export function checkFork(context: Context): Outcome {
     });
     if ('problem' in result)
       return failed(result.problem.code, `fork proof: ${result.problem.message}`);
-    if (result.value === undefined) {
-      return indeterminate('not_reached', 'the trust policy does not name the device key');
-    }
-    forks.push(result.value);
+    if (result.value === undefined) isUnknown = true;
+    else forks.push(result.value);
   }
   forks.sort((a, b) => a.log - b.log || a.statementSeq - b.statementSeq);
   // Nothing else is in it that the fork could leave alone: then the proof stands for itself.
   const isAlone = trail.headers.length === 0 && trail.statements.length === 0;
   const found = isAlone ? forks[0] : forks.find((fork) => reaches(fork, context));
   if (found !== undefined) return proven(found, context);
+  if (isUnknown) {
+    return indeterminate('not_reached', 'the trust policy does not name the device key');
+  }
   const [first] = forks;
   return indeterminate(
     'forked_elsewhere',

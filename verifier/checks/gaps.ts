@@ -2,7 +2,7 @@
 import { toHex } from '../../core/bytes.ts';
 import { type ChunkHeader, type Gap, type GapCause, MAX_GAPS } from '../../core/chunk-header.ts';
 import type { LogPredecessor } from '../../core/session-record.ts';
-import { indeterminate, type Json, type Outcome, passed } from '../check.ts';
+import { indeterminate, type Json, listedRows, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { chunkName, counted } from '../sentence.ts';
 import { type HeaderTrail, sessionOfContents, type Trail } from '../trail.ts';
@@ -19,7 +19,7 @@ export function checkGaps({ trail }: Context): Outcome {
   );
   const rolledBack = rolledBackLogs(trail);
   const values = {
-    gaps,
+    ...listedRows('gaps', gaps),
     ...(rolledBack.length === 0 ? {} : { rolledBack: rolledBack.map(rolledBackValues) }),
   };
   const named = restartsNamed(headers);

@@ -11,17 +11,20 @@ export function checkHeaderChain({ trail }: Context): Outcome {
   if (headers.length === 0) return indeterminate('absent', 'the bundle has no chunk header');
   const ranges: { log: number; firstSeq: number; lastSeq: number }[] = [];
   let before: HeaderTrail | undefined;
+  let doubt: Outcome | undefined;
   for (const entry of headers) {
     const { log, seq } = entry.header;
     if (before?.header.log === log) {
       const outcome = checkStep(before, entry);
-      if (outcome !== undefined) return outcome;
+      if (outcome?.verdict === 'FAILED') return outcome;
+      doubt ??= outcome;
     }
     const range = ranges.at(-1);
     if (range?.log === log) range.lastSeq = seq;
     else ranges.push({ log, firstSeq: seq, lastSeq: seq });
     before = entry;
   }
+  if (doubt !== undefined) return doubt;
   const spans = ranges.map(
     ({ log, firstSeq, lastSeq }) => `${log}/${firstSeq} to ${log}/${lastSeq}`,
   );
@@ -51,7 +54,9 @@ function checkStep(before: HeaderTrail, entry: HeaderTrail): Outcome | undefined
   if (session !== undefined && session !== before.session) {
     if (!sameId(signed.id, session.record.lastHeaderId)) return otherStart(header);
   }
-  return checkJournalStep(before, signed.id, entry);
+  const ofJournal = checkJournalStep(before, signed.id, entry);
+  if (ofJournal !== undefined || session !== undefined) return ofJournal;
+  return indeterminate('not_reached', `the session of ${chunkName(header)} is not known`);
 }
 
 function otherStart(header: HeaderTrail['header']): Outcome {

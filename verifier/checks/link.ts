@@ -1,5 +1,5 @@
 /** LINK: every anchor is on the chain that ends in one newest block (spec/verification.md, "LINK"). */
-import { linkedAs } from '../anchoring.ts';
+import { linkedAs, linkOf } from '../anchoring.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { counted } from '../sentence.ts';
@@ -9,8 +9,7 @@ export function checkLink({ anchoring }: Context): Outcome {
   if (links.length === 0) {
     return indeterminate('absent', 'the bundle links its anchors to no newest block');
   }
-  const byChain = new Map(links.map((link) => [link.chainId, link]));
-  if (byChain.size !== links.length) {
+  if (new Set(links.map(({ chainId }) => chainId)).size !== links.length) {
     return failed('LINK_TWICE', 'the bundle has two links for one chain');
   }
   for (const { chainId, problem } of links) {
@@ -23,7 +22,7 @@ export function checkLink({ anchoring }: Context): Outcome {
       if (block === undefined) continue;
       anchors += 1;
       const name = `block ${block.number} of chain ${record.chainId}, the anchor of window ${record.windowSeq},`;
-      const standing = linkedAs(byChain.get(record.chainId), block);
+      const standing = linkedAs(linkOf(anchoring, record.chainId), block);
       if (standing === 'other') {
         return failed(
           'ANCHOR_ELSEWHERE',

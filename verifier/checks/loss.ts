@@ -1,7 +1,7 @@
 /** LOSS: what kernel and controller reported lost, bus by bus (spec/verification.md, "LOSS"). */
 
 import type { BusCounters, ChunkHeader } from '../../core/chunk-header.ts';
-import { indeterminate, type Json, type Outcome, passed } from '../check.ts';
+import { indeterminate, type Json, listedRows, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { counted, grouped, utcMillis } from '../sentence.ts';
 
@@ -42,7 +42,7 @@ export function checkLoss({ trail }: Context): Outcome {
   }
   const values = {
     accountings: [...accountings].sort(),
-    lost,
+    ...listedRows('lost', lost),
     notCounted: [...uncounted].map(([bus, { fromNs, toNs }]) => [bus, `${fromNs}`, `${toNs}`]),
   };
   if (lost.length > 0) {

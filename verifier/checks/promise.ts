@@ -1,10 +1,11 @@
 /** PROMISE: what a bundle holds against an anchor service is proven (spec/verification.md, "PROMISE"). */
+import type { Acceptance } from '../../core/acceptance.ts';
 import { type BrokenPromise, verifyBrokenPromise } from '../../core/broken-promise.ts';
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { decodeSigned } from '../../core/cose.ts';
 import type { BlockHeader } from '../../core/evm/block-header.ts';
 import type { PublicKey } from '../../core/signature.ts';
-import { linkedAs } from '../anchoring.ts';
+import { linkedAs, linkOf } from '../anchoring.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
@@ -43,7 +44,7 @@ function judge(promise: BrokenPromise, context: Context): Outcome {
   const { statementId, acceptance, late } = result.value;
   const name = `statement ${toHex(statementId).slice(0, 16)}…`;
   const by = utc(BigInt(Math.floor(acceptance.anchorByMs / 1000)));
-  const receipts = receiptBlocks(statementId, context);
+  const receipts = receiptBlocks(statementId, acceptance, context);
   if (late === undefined) {
     const [first] = receipts.filter((block) => isAfter(block, acceptance.anchorByMs));
     const seen =
@@ -65,21 +66,23 @@ function judge(promise: BrokenPromise, context: Context): Outcome {
       `the trust policy does not say that the late window of ${name} is the service's`,
     );
   }
-  const link = anchoring.links.find(({ chainId }) => chainId === acceptance.chainId);
-  for (const block of [late.emptyBlock, late.anchorBlock]) {
-    const standing = linkedAs(link, block);
-    const where = `block ${block.number} of chain ${acceptance.chainId}`;
-    if (standing === 'other') {
-      return failed('PROMISE_ELSEWHERE', `${where} is another block on the linked chain`);
-    }
-    if (standing === 'not_linked') {
-      return indeterminate('block_not_linked', `${where} is not linked to a newest block`);
-    }
+  const link = linkOf(anchoring, acceptance.chainId);
+  const blocks = [late.emptyBlock, late.anchorBlock];
+  const nameOf = ({ number }: BlockHeader) => `block ${number} of chain ${acceptance.chainId}`;
+  const other = blocks.find((block) => linkedAs(link, block) === 'other');
+  if (other !== undefined) {
+    return failed('PROMISE_ELSEWHERE', `${nameOf(other)} is another block on the linked chain`);
+  }
+  const open = blocks.find((block) => linkedAs(link, block) === 'not_linked');
+  if (open !== undefined) {
+    return indeterminate('block_not_linked', `${nameOf(open)} is not linked to a newest block`);
   }
   if (link?.newest !== 'named') {
     return indeterminate('block_not_in_policy', 'the trust policy does not name the newest block');
   }
-  const kept = receipts.find((block) => !isAfter(block, acceptance.anchorByMs));
+  const kept = receipts.find(
+    (block) => linkedAs(link, block) === 'linked' && !isAfter(block, acceptance.anchorByMs),
+  );
   if (kept !== undefined) {
     return failed('PROMISE_KEPT', `${name} was anchored in time, in block ${kept.number}`);
   }
@@ -92,9 +95,10 @@ function isSigner(key: PublicKey, acceptance: Uint8Array): boolean {
   return 'value' in attempt(() => decodeSigned('acceptance', key, acceptance));
 }
 
-/** Blocks under which a window with the statement is proven: one in time refutes the accusation. */
+/** Blocks under which a window with the statement is proven where it was promised: one in time refutes the accusation. */
 function receiptBlocks(
   statementId: Uint8Array,
+  { chainId, contract }: Pick<Acceptance, 'chainId' | 'contract'>,
   { evidence, inclusions, anchoring }: Context,
 ): readonly BlockHeader[] {
   return evidence.inclusions
@@ -104,7 +108,9 @@ function receiptBlocks(
       const holds =
         equalBytes(inclusion.statementId, statementId) &&
         reading?.problem === undefined &&
-        window?.publisherNamed === true;
+        window?.publisherNamed === true &&
+        window.record.chainId === chainId &&
+        equalBytes(window.record.contract, contract);
       return holds ? window.evm : [];
     })
     .flatMap(({ block, problem }) => (block === undefined || problem !== undefined ? [] : [block]));

@@ -99,7 +99,7 @@ function predecessor({ sessions, statements }: Context['trail']): Outcome | unde
     const found = statements.find(
       ({ statement }) => statement.log === named?.log && statement.seq === named.statementSeq,
     );
-    if (named !== undefined && found !== undefined && !sameId(found.id, named.statementId)) {
+    if (named !== undefined && found?.id !== undefined && !sameId(found.id, named.statementId)) {
       return failed(
         'SESSION_PREDECESSOR',
         `session ${record.log}/${record.number} names another statement ${named.log}/${named.statementSeq} than the bundle has`,

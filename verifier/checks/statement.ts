@@ -15,11 +15,14 @@ export function checkStatement(context: Context): Outcome {
   const { statements } = context.trail;
   if (statements.length === 0) return indeterminate('absent', 'the bundle has no statement');
   let before: StatementTrail | undefined;
+  let doubt: Outcome | undefined;
   for (const entry of statements) {
     const outcome = checkChain(before, entry) ?? checkOne(context, entry);
-    if (outcome !== undefined) return outcome;
+    if (outcome?.verdict === 'FAILED') return outcome;
+    doubt ??= outcome;
     before = entry;
   }
+  if (doubt !== undefined) return doubt;
   const covered = statements.reduce((sum, { covers }) => sum + covers.length, 0);
   return passed(
     `${counted(statements.length, 'statement')} signed and chained; their trees hold ${counted(covered, 'header')} of the bundle`,
@@ -52,9 +55,6 @@ function checkOne(
   entry: StatementTrail,
 ): Outcome | undefined {
   const { session, statement } = entry;
-  if (session === undefined) {
-    return indeterminate('not_reached', `the session of ${nameOf(entry)} is not known`);
-  }
   const again = trail.headers[entry.coversAgain ?? -1];
   if (again !== undefined) {
     return failed(
@@ -62,12 +62,14 @@ function checkOne(
       `${chunkName(again.header)} is covered by two statements`,
     );
   }
-  const structures = entry.covers.map(({ header }) => trail.headers[header]?.signed?.structure);
-  if (structures.includes(undefined)) {
-    return indeterminate('not_reached', `the session of a header in ${nameOf(entry)} is not known`);
+  if (session === undefined) {
+    return indeterminate('not_reached', `the session of ${nameOf(entry)} is not known`);
   }
+  const structures = entry.covers.map(({ header }) => trail.headers[header]?.signed?.structure);
+  const isReached = !structures.includes(undefined);
   const result = attempt(() => {
     verifySigned('statement', session.record.sessionKey, entry.bytes, verifyDigest);
+    if (!isReached) return;
     verifyLeaves(
       statement.root,
       chunkCount(statement.spans),
@@ -77,6 +79,10 @@ function checkOne(
       hash,
     );
   });
-  if ('value' in result) return undefined;
-  return failed(result.problem.code, `${nameOf(entry)}: ${result.problem.message}`);
+  if ('problem' in result) {
+    return failed(result.problem.code, `${nameOf(entry)}: ${result.problem.message}`);
+  }
+  return isReached
+    ? undefined
+    : indeterminate('not_reached', `the session of a header in ${nameOf(entry)} is not known`);
 }

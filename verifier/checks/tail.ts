@@ -64,13 +64,12 @@ export function checkTail(context: Context): Outcome {
 
 function openEnds({ trail, bounds, acceptances }: Context): readonly OpenEnd[] {
   const { headers, statements } = trail;
-  const acceptedAtMs = new Map(
-    acceptances.flatMap(({ statement, acceptance }) =>
-      statement === undefined || acceptance === undefined
-        ? []
-        : [[statement, acceptance.acceptedAtMs] as const],
-    ),
-  );
+  const acceptedAtMs = new Map<number, number>();
+  for (const { statement, acceptance } of acceptances) {
+    if (statement === undefined || acceptance === undefined) continue;
+    const known = acceptedAtMs.get(statement) ?? acceptance.acceptedAtMs;
+    acceptedAtMs.set(statement, Math.min(known, acceptance.acceptedAtMs));
+  }
   const ends: OpenEnd[] = [];
   let session = contentsOf(headers[0], undefined);
   let outside: Outside | undefined;

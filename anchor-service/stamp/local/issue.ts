@@ -74,10 +74,13 @@ export type RevokedEntry = {
   readonly reason: number | undefined;
 };
 
-/** @returns DER */
+/**
+ * @param times `nextMs` undefined: no next list is promised
+ * @returns DER
+ */
 export function issueRevocationList(
   issuer: Uint8Array,
-  times: { readonly thisMs: number; readonly nextMs: number },
+  times: { readonly thisMs: number; readonly nextMs: number | undefined },
   entries: readonly RevokedEntry[],
   sign: Sign,
 ): Uint8Array {
@@ -97,7 +100,7 @@ export function issueRevocationList(
     ECDSA_WITH_SHA_256,
     issuer,
     utcTime(times.thisMs),
-    utcTime(times.nextMs),
+    ...(times.nextMs === undefined ? [] : [utcTime(times.nextMs)]),
     // An empty list must be left out.
     ...(listed.length === 0 ? [] : [sequence(...listed)]),
     element(constructedTag(0), sequence(extension('2.5.29.20', integer(times.thisMs), false))),
