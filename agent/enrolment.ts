@@ -14,7 +14,7 @@ import { keepEnrolment, keepRequest, readEnrolment, readRequest } from './enrol/
 import { nextEpoch } from './hand-over/ended-epochs.ts';
 import { readDeviceKey } from './keys.ts';
 import type { Machine } from './machine.ts';
-import { lastHandOver } from './ownership.ts';
+import { assertNotOfEndedEpoch, lastHandOver } from './ownership.ts';
 import type { LogIdentity } from './ports.ts';
 import { knownIdentity, makeUnit } from './unit.ts';
 
@@ -28,11 +28,13 @@ export function requestEnrolment(
   machine: Machine,
   unitSerial: string,
 ): Uint8Array {
+  // First: until its enrolment has moved with it, an epoch that was ending looks like one that goes on.
+  finishEnd(dataDir, machine);
   if (readEnrolment(dataDir) !== undefined) {
     throw new UserError('ENROLMENT_EXISTS', 'this unit is enrolled already');
   }
-  finishEnd(dataDir, machine);
   const deviceKey = makeUnit(dataDir, machine);
+  assertNotOfEndedEpoch(dataDir, deviceKey);
   const { tag, epoch } = placeOf(dataDir, machine);
   const request = encodeEnrolmentRequest({
     tag,

@@ -5,7 +5,6 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { handOverUnit, requestUnitEnrolment } from '../../agent/main.ts';
-import type { CommitPoint } from '../../agent/ports.ts';
 import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { toHex } from '../../core/bytes.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
@@ -19,7 +18,9 @@ import { crashLog } from './crash-log.ts';
 import { HAND_OVER_POINTS } from './hand-over-points.ts';
 
 const PROCESS = join(import.meta.dirname, 'hand-over-process.ts');
-const POINTS: readonly CommitPoint[] = ['session-committed', ...HAND_OVER_POINTS];
+/** And inside the destruction of the device key, with each state of its file. */
+const CUTS = ['cut-whole', 'cut-half', 'cut-empty', 'cut-missing'] as const;
+const POINTS = ['session-committed', ...HAND_OVER_POINTS, ...CUTS] as const;
 const NEW_OWNER = new Uint8Array(20).fill(7);
 
 let folder: TemporaryFolder;
@@ -40,7 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-async function run(dataDir: string, kill?: CommitPoint) {
+async function run(dataDir: string, kill?: (typeof POINTS)[number]) {
   const args = kill === undefined ? [] : [kill];
   const child = spawn(process.execPath, [PROCESS, dataDir, log, ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
