@@ -4,7 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../core/errors.ts';
 import type { HandOver } from '../core/hand-over.ts';
-import type { SealedRoots } from '../core/sealed-roots.ts';
+import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
 import type { PublicKey } from '../core/signature.ts';
 import type { BeaconBlock } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
@@ -37,7 +37,13 @@ import {
 } from './disclose/export-evidence.ts';
 import { type ExportedBy, exportRecord } from './disclose/export-record.ts';
 import { exportPromises } from './disclose/promises.ts';
-import { type Answer, answerRequest, recentBeacons, takeRevocation } from './disclosure.ts';
+import {
+  type Answer,
+  answerRequest,
+  recentBeacons,
+  takeRevocation,
+  tellerOf,
+} from './disclosure.ts';
 import { finishEnd } from './end-epoch.ts';
 import { openEndedUplinks } from './ended-uplinks.ts';
 import { endingAtHandOver } from './ending-agent.ts';
@@ -158,7 +164,16 @@ export function requestUnitEnrolment(
 
 /** The owner ends the epoch: with the running session, or with the agent's next start. @throws as `takeHandOver` */
 export function handOverUnit(dataDir: string, handOver: Uint8Array): HandOver {
-  return takeHandOver(dataDir, handOver);
+  return takeHandOver(dataDir, handOver, {
+    teller: (enrolment) => {
+      using archive = openUnitForReading(dataDir);
+      return {
+        ...tellerOf({ archive, machine: MACHINE }, enrolment),
+        tool: 'witnessmark hand-over',
+      };
+    },
+    leaveCustody: custodyOf(dataDir),
+  });
 }
 
 /**
@@ -235,11 +250,12 @@ export function exportPromisesFromUnit(dataDir: string): Uint8Array {
 
 /**
  * The owner's custody records, beside a running agent or without one.
+ * @param roots of its streams, as the owner opened them; none: what the unit has forgotten is not read
  * @throws UserError SPOOL_MISSING, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
  */
-export function custodyOfUnit(dataDir: string): KeptCustody {
+export function custodyOfUnit(dataDir: string, roots: readonly OpenedRoots[] = []): KeptCustody {
   using spool = openUnitForReading(dataDir);
-  return keptCustody(spool, primitives);
+  return keptCustody(spool, roots, primitives);
 }
 
 /**
