@@ -48,7 +48,12 @@ import { finishEnd } from './end-epoch.ts';
 import { openEndedUplinks } from './ended-uplinks.ts';
 import { endingAtHandOver } from './ending-agent.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
-import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
+import {
+  acceptEnrolment,
+  type Enrolled,
+  type Registration,
+  requestEnrolment,
+} from './enrolment.ts';
 import { type Erased, finishErasures, takeErasure } from './erasure.ts';
 import type { LeaveCustody } from './grants/ports.ts';
 import { storageKeys } from './keys.ts';
@@ -195,8 +200,9 @@ export function acceptUnitEnrolment(
   dataDir: string,
   payload: Uint8Array,
   deviceKey: DeviceKeyConfig = DEFAULTS.deviceKey,
+  registration: Registration = 'none',
 ): Enrolled {
-  return acceptEnrolment(dataDir, machineWith(deviceKey), payload);
+  return acceptEnrolment(dataDir, machineWith(deviceKey), payload, registration);
 }
 
 /**
