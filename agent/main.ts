@@ -130,13 +130,20 @@ export async function startAgent(
   finishEnd(dataDir, machine);
   finishErasures(dataDir, () => openSpoolOf(dataDir, machine), machine);
   const ended = openEndedUplinks(config, events, machine);
+  const tellOfEnded = (agent: RunningAgent): RunningAgent => {
+    for (const epoch of ended.withoutCertificate) {
+      const sentence = `epoch ${epoch} has something to send and no certificate of its tag: service.ended_tls_cert`;
+      agent.status.failed('ENDED_CERTIFICATE', sentence, Date.now());
+    }
+    return agent;
+  };
   try {
-    if (isBetweenOwners(dataDir)) return waitForOwner(config, ended, machine);
+    if (isBetweenOwners(dataDir)) return tellOfEnded(waitForOwner(config, ended, machine));
     const agent =
       capture.driver === 'replay'
         ? await startReplay(config, capture, events, machine)
         : await startLive(config, capture, events, machine);
-    return endingAtHandOver(agent, ended, config, machine);
+    return tellOfEnded(endingAtHandOver(agent, ended, config, machine));
   } catch (error) {
     await ended.stop();
     throw error;
