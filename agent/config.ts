@@ -55,6 +55,8 @@ export type AnchorServiceAccess = {
   readonly mqttUrl: string;
   /** For `mqtts:`; none: the system's roots, and no certificate of the vehicle's own. */
   readonly tls?: TlsFiles;
+  /** The certificate of an epoch that was handed over, as long as it has something to send. */
+  readonly endedTls?: TlsFiles;
   readonly key: PublicKey;
   readonly chainId: bigint;
   readonly contract: Uint8Array;
@@ -292,10 +294,18 @@ function readService(service: Settings, folder: string): AnchorServiceAccess {
   if ((tls.certificate === undefined) !== (tls.key === undefined)) {
     throw service.invalid('tls_cert', 'there together with tls_key');
   }
+  const endedTls = {
+    certificate: path(service.textOrNone('ended_tls_cert')),
+    key: path(service.textOrNone('ended_tls_key')),
+  };
+  if ((endedTls.certificate === undefined) !== (endedTls.key === undefined)) {
+    throw service.invalid('ended_tls_cert', 'there together with ended_tls_key');
+  }
   const stampRootsFile = service.textOrNone('stamp_roots_file');
   return {
     mqttUrl,
     ...((tls.ca ?? tls.certificate) !== undefined && { tls }),
+    ...(endedTls.certificate !== undefined && { endedTls }),
     key: toPublicKey(service, service.hex('key', 33)),
     chainId: BigInt(service.integer('chain_id', 1, Number.MAX_SAFE_INTEGER)),
     contract: service.hex('contract', 20),

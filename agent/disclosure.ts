@@ -215,8 +215,15 @@ export function takeRevocation(
   return grantHash;
 }
 
-function tellerOf(
-  { archive, machine }: Pick<DisclosureParts, 'archive' | 'machine'>,
+/** Who says what this unit did, and by which clock. */
+export function tellerOf(
+  {
+    archive,
+    machine,
+  }: {
+    readonly archive: Archive;
+    readonly machine: Pick<Machine, 'readClock' | 'softwareHash'>;
+  },
   enrolment: KeptEnrolment | undefined,
 ): Teller {
   const newest = archive.lastChunk(archive.identity()?.log ?? 0);

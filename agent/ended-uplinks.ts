@@ -1,5 +1,6 @@
 /** Sends what ended epochs still owe: their statements, until each has its receipt. */
 import type { AgentConfig } from './config.ts';
+import { servicesOfEnded } from './ended-services.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { endedEpochs, endedFolder } from './hand-over/ended-epochs.ts';
 import type { Machine } from './machine.ts';
@@ -12,6 +13,8 @@ export type EndedUplinks = {
   start(): void;
   /** Statements without a receipt, of all ended epochs. */
   waiting(): number;
+  /** Epochs that owe something and have no certificate to send it with; they are not among those that wait. */
+  readonly withoutCertificate: readonly number[];
   stop(): Promise<void>;
 };
 
@@ -24,10 +27,12 @@ export function openEndedUplinks(
   machine: Machine,
 ): EndedUplinks {
   const ended: Ended[] = [];
+  const withoutCertificate: number[] = [];
   try {
     for (const epoch of endedEpochs(config.dataDir)) {
       const one = openEnded(endedFolder(config.dataDir, epoch), config, events, machine);
-      if (one !== undefined) ended.push(one);
+      if (one === 'no certificate') withoutCertificate.push(epoch);
+      else if (one !== undefined) ended.push(one);
     }
   } catch (error) {
     for (const { spool } of ended) spool.close();
@@ -37,6 +42,7 @@ export function openEndedUplinks(
     start: () => {
       for (const { uplink } of ended) uplink.start();
     },
+    withoutCertificate,
     waiting: () => ended.reduce((sum, { spool }) => sum + spool.waitingCount(), 0),
     stop: async () => {
       for (const { uplink, spool } of ended) {
@@ -52,7 +58,7 @@ function openEnded(
   config: AgentConfig,
   events: AgentEvents,
   machine: Machine,
-): Ended | undefined {
+): Ended | 'no certificate' | undefined {
   const spool = openEndedSpool(folder, machine);
   const log = spool.identity();
   const deviceKey = readEnrolment(folder)?.enrolment.deviceKey;
@@ -61,7 +67,15 @@ function openEnded(
     spool.close();
     return undefined;
   }
+  const services = servicesOfEnded(config, log.tag);
+  if (services === undefined) {
+    spool.close();
+    return 'no certificate';
+  }
   // Nobody can begin a log here any more: what a service knows beyond this disk stays with the service.
   const silent = { ...events, onRolledBack: () => undefined };
-  return { spool, uplink: newUplink(config, { spool, log, deviceKey }, silent, machine) };
+  return {
+    spool,
+    uplink: newUplink({ ...config, ...services }, { spool, log, deviceKey }, silent, machine),
+  };
 }

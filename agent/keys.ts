@@ -32,6 +32,23 @@ export function hasDeviceKey(dataDir: string): boolean {
   return existsSync(join(keyFolder(dataDir), DEVICE_KEY));
 }
 
+/**
+ * And what a kill left of one that was being made. May be repeated from wherever a kill left it.
+ * @throws as `store.destroy`
+ */
+export function destroyDeviceKey(dataDir: string, store: DeviceKeyStore, files: KeyFiles): void {
+  const path = join(keyFolder(dataDir), DEVICE_KEY);
+  store.destroy(path);
+  files.destroy(`${path}.new`);
+}
+
+/** Everything that is left in the folder of keys. @throws OperationalError KEY_FILE_DESTROY */
+export function destroyRemainingKeys(dataDir: string, files: KeyFiles): void {
+  const folder = keyFolder(dataDir);
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) files.destroy(join(folder, name));
+}
+
 /** An ended epoch has none. */
 export function hasStorageKey(dataDir: string): boolean {
   const folder = keyFolder(dataDir);

@@ -4,7 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../core/errors.ts';
 import type { HandOver } from '../core/hand-over.ts';
-import type { SealedRoots } from '../core/sealed-roots.ts';
+import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
 import type { PublicKey } from '../core/signature.ts';
 import type { BeaconBlock } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
@@ -37,12 +37,23 @@ import {
 } from './disclose/export-evidence.ts';
 import { type ExportedBy, exportRecord } from './disclose/export-record.ts';
 import { exportPromises } from './disclose/promises.ts';
-import { type Answer, answerRequest, recentBeacons, takeRevocation } from './disclosure.ts';
+import {
+  type Answer,
+  answerRequest,
+  recentBeacons,
+  takeRevocation,
+  tellerOf,
+} from './disclosure.ts';
 import { finishEnd } from './end-epoch.ts';
 import { openEndedUplinks } from './ended-uplinks.ts';
 import { endingAtHandOver } from './ending-agent.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
-import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
+import {
+  acceptEnrolment,
+  type Enrolled,
+  type Registration,
+  requestEnrolment,
+} from './enrolment.ts';
 import { type Erased, finishErasures, takeErasure } from './erasure.ts';
 import type { LeaveCustody } from './grants/ports.ts';
 import { storageKeys } from './keys.ts';
@@ -119,13 +130,20 @@ export async function startAgent(
   finishEnd(dataDir, machine);
   finishErasures(dataDir, () => openSpoolOf(dataDir, machine), machine);
   const ended = openEndedUplinks(config, events, machine);
+  const tellOfEnded = (agent: RunningAgent): RunningAgent => {
+    for (const epoch of ended.withoutCertificate) {
+      const sentence = `epoch ${epoch} has something to send and no certificate of its tag: service.ended_tls_cert`;
+      agent.status.failed('ENDED_CERTIFICATE', sentence, Date.now());
+    }
+    return agent;
+  };
   try {
-    if (isBetweenOwners(dataDir)) return waitForOwner(config, ended, machine);
+    if (isBetweenOwners(dataDir)) return tellOfEnded(waitForOwner(config, ended, machine));
     const agent =
       capture.driver === 'replay'
         ? await startReplay(config, capture, events, machine)
         : await startLive(config, capture, events, machine);
-    return endingAtHandOver(agent, ended, config, machine);
+    return tellOfEnded(endingAtHandOver(agent, ended, config, machine));
   } catch (error) {
     await ended.stop();
     throw error;
@@ -158,7 +176,16 @@ export function requestUnitEnrolment(
 
 /** The owner ends the epoch: with the running session, or with the agent's next start. @throws as `takeHandOver` */
 export function handOverUnit(dataDir: string, handOver: Uint8Array): HandOver {
-  return takeHandOver(dataDir, handOver);
+  return takeHandOver(dataDir, handOver, {
+    teller: (enrolment) => {
+      using archive = openUnitForReading(dataDir);
+      return {
+        ...tellerOf({ archive, machine: MACHINE }, enrolment),
+        tool: 'witnessmark hand-over',
+      };
+    },
+    leaveCustody: custodyOf(dataDir),
+  });
 }
 
 /**
@@ -180,8 +207,9 @@ export function acceptUnitEnrolment(
   dataDir: string,
   payload: Uint8Array,
   deviceKey: DeviceKeyConfig = DEFAULTS.deviceKey,
+  registration: Registration = 'none',
 ): Enrolled {
-  return acceptEnrolment(dataDir, machineWith(deviceKey), payload);
+  return acceptEnrolment(dataDir, machineWith(deviceKey), payload, registration);
 }
 
 /**
@@ -235,11 +263,12 @@ export function exportPromisesFromUnit(dataDir: string): Uint8Array {
 
 /**
  * The owner's custody records, beside a running agent or without one.
+ * @param roots of its streams, as the owner opened them; none: what the unit has forgotten is not read
  * @throws UserError SPOOL_MISSING, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
  */
-export function custodyOfUnit(dataDir: string): KeptCustody {
+export function custodyOfUnit(dataDir: string, roots: readonly OpenedRoots[] = []): KeptCustody {
   using spool = openUnitForReading(dataDir);
-  return keptCustody(spool, primitives);
+  return keptCustody(spool, roots, primitives);
 }
 
 /**

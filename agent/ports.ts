@@ -170,6 +170,12 @@ export type DeviceKeyStore = {
    * @throws UserError KEY_FILE_*, DEVICE_KEY_KIND. Its `sign` throws as `create`, and UserError DEVICE_KEY_FOREIGN
    */
   open(path: string): Signer;
+  /**
+   * Where the key is kept first, and the file last, so that a kill in between leaves what says which key it was. Durable when it
+   * returns; what is gone is no mistake, and neither is a file that a power cut left half written over.
+   * @throws OperationalError KEY_FILE_DESTROY, SIGNER_*; UserError DEVICE_KEY_KIND, SIGNER_PIN, KEY_FILE_PERMISSIONS, KEY_FILE_* of the PIN
+   */
+  destroy(path: string): void;
 };
 
 export type RandomBytes = (length: number) => Uint8Array;
@@ -202,6 +208,7 @@ export const COMMIT_POINTS = [
   'history-forgotten',
   'custody-left',
   'custody-freed',
+  'epoch-ending',
   'device-key-destroyed',
   'epoch-keys-destroyed',
   'epoch-moved',

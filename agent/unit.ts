@@ -8,6 +8,7 @@ import { type KeptEnrolment, readEnrolment, readRequest } from './enrol/kept-enr
 import { nextEpoch } from './hand-over/ended-epochs.ts';
 import { openDeviceKey, openStorageKeys, readDeviceKey, storageKeys } from './keys.ts';
 import type { Machine } from './machine.ts';
+import { assertNotOfEndedEpoch } from './ownership.ts';
 import type { Signer, StoredLog } from './ports.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading, Spool } from './spool/spool.ts';
@@ -26,7 +27,7 @@ export function spoolFolder(dataDir: string): string {
 }
 
 /**
- * @throws UserError KEY_FILE_*, SPOOL_MISSING, DEVICE_KEY_FOREIGN, DEVICE_KEY_KIND, SIGNER_*;
+ * @throws UserError KEY_FILE_*, SPOOL_MISSING, DEVICE_KEY_FOREIGN, DEVICE_KEY_KIND, DEVICE_KEY_ENDED, SIGNER_*;
  * OperationalError STORAGE_*, SPOOL_*, SIGNER_*
  */
 export function openUnit(dataDir: string, machine: Machine): Unit {
@@ -36,6 +37,7 @@ export function openUnit(dataDir: string, machine: Machine): Unit {
     const known = spool.identity();
     const hasHistory = known !== undefined;
     const deviceSigner = openDeviceKey(dataDir, hasHistory, deviceKeys);
+    assertNotOfEndedEpoch(dataDir, deviceSigner.key);
     atCommitPoint('identity-created');
     const deviceKeyId = keyId(deviceSigner.key);
     // A tag that nobody can link to the vehicle: the one that an enrolment was asked for, or a new one.

@@ -60,7 +60,7 @@ export type SignedErasureOrder = {
 };
 
 /** What a wallet shows to the owner, who signs it. */
-function erasureTypedData(order: ErasureOrder): TypedData {
+export function erasureTypedData(order: ErasureOrder): TypedData {
   const { chainId, contract } = order;
   return {
     domain: { chainId, verifyingContract: contract },

@@ -5,14 +5,18 @@
 
 import { decodeEnrolment } from '../core/enrolment.ts';
 import {
+  decodeErasureOrder,
   type ErasureOrder,
   encodeErasureOrder,
   erasureDigest,
+  erasureTypedData,
   type ReplacedRoots,
   seqsOutside,
+  verifyErasureOrder,
 } from '../core/erasure-order.ts';
 import { sha256 } from '../core/hash.ts';
 import { nodesWithin } from '../core/key-tree.ts';
+import { UNSIGNED } from '../core/owner-signature.ts';
 import {
   JOURNAL_ORDINAL,
   type OpenedRoots,
@@ -21,7 +25,9 @@ import {
 } from '../core/sealed-roots.ts';
 import type { Span } from '../core/statement.ts';
 import { encodeStreams } from '../core/stream-keys.ts';
+import { typedDataJson } from '../core/typed-data.ts';
 import { readVehicle } from './enrol/vehicle-file.ts';
+import { keepErasureDraft, readErasureDraft } from './erase/erasure-draft.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import type { OwnerKey, SealToPerson } from './ports.ts';
 
@@ -65,6 +71,26 @@ export function draftErasure(
 export async function signErasure(order: ErasureOrder, key: OwnerKey): Promise<Uint8Array> {
   const bytes = await key.signDigest(erasureDigest(order));
   return encodeErasureOrder({ order, signature: { kind: 'key', bytes } });
+}
+
+/** For a wallet elsewhere, which signs this very order. @returns the second parameter of eth_signTypedData_v4 */
+export function keepDraft(folder: string, order: ErasureOrder): string {
+  keepErasureDraft(folder, encodeErasureOrder({ order, signature: UNSIGNED }));
+  return typedDataJson(erasureTypedData(order));
+}
+
+/**
+ * Takes that wallet's signature.
+ * @throws UserError ERASURE_NO_DRAFT; VerificationError OWNER_SIGNATURE_INVALID; FormatError OWNER_SIGNATURE_FORM
+ */
+export function finishErasure(folder: string, bytes: Uint8Array): Uint8Array {
+  const { order } = decodeErasureOrder(readErasureDraft(folder));
+  const signature = { kind: 'key', bytes } as const;
+  verifyErasureOrder({ order, signature });
+  const signed = encodeErasureOrder({ order, signature });
+  // Read again as the unit will: a signature of another form would be found there only.
+  decodeErasureOrder(signed);
+  return signed;
 }
 
 function outside({ log, streams }: OpenedRoots, spans: readonly Span[]): OpenedRoots['streams'] {

@@ -6,7 +6,7 @@ import { newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
 import { resolveDidEthr } from './chain/resolve-did.ts';
 import { addressOfWallet, encryptWallet } from './chain/wallet-file.ts';
-import { draftErasure, type ErasureWish, signErasure } from './erasure.ts';
+import { draftErasure, type ErasureWish, keepDraft, signErasure } from './erasure.ts';
 import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
 import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
 import { openWallet } from './owner-wallet.ts';
@@ -64,6 +64,20 @@ export async function orderErasure(
   const opened = await openRootsWith(hpkeOpen, sealed, folder, password);
   const order = draftErasure(folder, opened, sealed, wish, hpkeSeal);
   return await signErasure(order, key);
+}
+
+/**
+ * The same for a wallet elsewhere: what it is to sign. The draft is kept, and replaced by the next.
+ * @returns the second parameter of eth_signTypedData_v4. @throws as `openRootsWith`; UserError OWNER_*
+ */
+export async function draftErasureOrder(
+  folder: string,
+  sealed: readonly SealedRoots[],
+  wish: ErasureWish,
+  password: string,
+): Promise<string> {
+  const opened = await openRootsWith(hpkeOpen, sealed, folder, password);
+  return keepDraft(folder, draftErasure(folder, opened, sealed, wish, hpkeSeal));
 }
 
 export type Identity = {

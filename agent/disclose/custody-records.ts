@@ -8,9 +8,11 @@ import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { decodePackedLeaf } from '../../core/leaf.ts';
 import { decodeRecordsPayload } from '../../core/records-payload.ts';
 import { leafFromPacked } from '../../core/sealed-leaf.ts';
+import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { RECORDS } from '../../core/stream.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
 import { openChunk } from './open-chunk.ts';
+import { readableStreams } from './readable-streams.ts';
 
 export type KeptCustodyRecord = {
   readonly record: CustodyRecord;
@@ -28,9 +30,13 @@ export type KeptCustody = {
   readonly unread: readonly { readonly log: number; readonly seq: number; readonly code: string }[];
 };
 
-/** @throws OperationalError SPOOL_DAMAGED, STORAGE_* */
+/**
+ * @param roots what the owner opened of what was sealed to the recovery key: with them nothing is forgotten
+ * @throws OperationalError SPOOL_DAMAGED, STORAGE_*
+ */
 export function keptCustody(
   archive: Archive & { custodyChunks(): readonly StoredChunk[] },
+  roots: readonly OpenedRoots[],
   primitives: Primitives,
 ): KeptCustody {
   const records: KeptCustodyRecord[] = [];
@@ -38,7 +44,7 @@ export function keptCustody(
   for (const chunk of archive.custodyChunks()) {
     const { log, seq } = chunk;
     try {
-      for (const bytes of ownersRecords(archive, chunk, primitives)) {
+      for (const bytes of ownersRecords(archive, chunk, roots, primitives)) {
         records.push({ record: decodeCustodyRecord(bytes), bytes, log, chunkSeq: seq });
       }
     } catch (error) {
@@ -52,9 +58,10 @@ export function keptCustody(
 function ownersRecords(
   archive: Archive,
   chunk: StoredChunk,
+  roots: readonly OpenedRoots[],
   primitives: Primitives,
 ): readonly Uint8Array[] {
-  const streams = archive.streams(chunk.log).map(({ name, nodes }) => ({
+  const streams = readableStreams(archive, chunk.log, roots).map(({ name, nodes }) => ({
     name,
     keys: new KeyNodesWalk(nodes, primitives.sha512),
   }));

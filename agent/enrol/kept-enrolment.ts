@@ -1,6 +1,6 @@
 /**
- * The enrolment as the unit keeps it, two files in its data folder: what it asked for, and what its owner and its
- * device key signed. Implements spec/enrolment.md, "On the unit".
+ * The enrolment as the unit keeps it, in files of its data folder: what it asked for, what its owner and its device key
+ * signed, and that the registry knows it, where that was shown. Implements spec/enrolment.md, "On the unit".
  */
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
@@ -12,6 +12,7 @@ import { keepFile, keepNewFile, readIfThere } from '../kept-file.ts';
 
 const REQUEST = 'request.wmr';
 const ENROLMENT = 'enrolment.wme';
+const REGISTRATION = 'registration.wmp';
 
 export type KeptEnrolment = {
   /** COSE_Sign1 by the device key. */
@@ -33,6 +34,11 @@ export function readRequest(dataDir: string): EnrolmentRequest | undefined {
 /** Durable before anybody sees it: the tag in it is the one that the unit's first log will have. */
 export function keepRequest(dataDir: string, request: Uint8Array): void {
   keepFile(folderOf(dataDir), REQUEST, request);
+}
+
+/** That the registry knows the enrolment; an enrolment without it was taken by its signature alone. */
+export function keepRegistration(dataDir: string, proof: Uint8Array): void {
+  keepFile(folderOf(dataDir), REGISTRATION, proof);
 }
 
 /** @throws OperationalError STORAGE_*; FormatError of a damaged file */

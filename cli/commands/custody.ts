@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { custodyOfUnit } from '../../agent/main.ts';
 import { verifyCustodyChain, verifyCustodySignature } from '../../core/custody-record.ts';
 import { UserError } from '../../core/errors.ts';
+import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { type CustodyAct, custodyIn } from '../../verifier/custody.ts';
 import { actSentence, actValues } from '../../verifier/custody-words.ts';
@@ -11,15 +12,19 @@ import { printable } from '../../verifier/report-text.ts';
 import { counted } from '../../verifier/sentence.ts';
 import { readBundleFile } from '../evidence-files.ts';
 import { type Io, print } from '../io.ts';
+import { rootsOf } from '../owner-roots.ts';
 
-const HELP = `usage: witnessmark custody --data DIR | BUNDLE [--json]
+const HELP = `usage: witnessmark custody --data DIR [--owner DIR [--password-file FILE]] [--json]
+       witnessmark custody BUNDLE [--json]
 
 Lists what was disclosed, refused, exported or erased, to whom and why, oldest first: of a unit what its owner's custody
 stream holds, beside a running agent or without one; of a bundle what it opens. What waits in the unit's inbox is not
-among it yet. A bundle is not verified here: witnessmark verify does that, and its check CUSTODY.
+among it yet. A unit reads its last hours; with the owner's recovery key all of it is read, of a copy of its spool and of an epoch
+that was handed over, too. A bundle is not verified here: witnessmark verify does that, and its check CUSTODY.
 
-  --data DIR   the unit's data folder
-  --json       one object for each record and line`;
+  --data DIR    the unit's data folder, or ended/EPOCH in it when the vehicle was sold
+  --owner DIR   the owner's folder: opens what the unit has forgotten
+  --json        one object for each record and line`;
 
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -27,6 +32,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     allowPositionals: true,
     options: {
       data: { type: 'string' },
+      owner: { type: 'string' },
+      'password-file': { type: 'string' },
       json: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -39,7 +46,13 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   if ((bundle === undefined) === (values.data === undefined) || positionals.length > 1) {
     throw new UserError('ARGUMENTS', 'expected either --data DIR or one bundle');
   }
-  const { acts, notes } = bundle === undefined ? ofUnit(values.data ?? '') : await ofBundle(bundle);
+  if (values.owner !== undefined && values.data === undefined) {
+    throw new UserError('ARGUMENTS', 'expected --data DIR with --owner DIR');
+  }
+  const { acts, notes } =
+    values.data === undefined
+      ? await ofBundle(bundle ?? '')
+      : ofUnit(values.data, await rootsOf(values.data, values, io));
   if (values.json === true) {
     for (const act of acts) print(io.stdout, JSON.stringify(actValues(act)));
     return 0;
@@ -53,8 +66,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 type Shown = { readonly acts: readonly CustodyAct[]; readonly notes: readonly string[] };
 
 /** @throws VerificationError CUSTODY_CHAIN, CUSTODY_REPEATED, OWNER_SIGNATURE_INVALID: the unit's own chain does not hold */
-function ofUnit(dataDir: string): Shown {
-  const { records, unread } = custodyOfUnit(dataDir);
+function ofUnit(dataDir: string, roots: readonly OpenedRoots[]): Shown {
+  const { records, unread } = custodyOfUnit(dataDir, roots);
   const logs = [...new Set(records.map(({ log }) => log))];
   for (const log of logs) {
     const own = records.filter((one) => one.log === log);
@@ -77,7 +90,9 @@ function ofUnit(dataDir: string): Shown {
   const codes = [...new Set(unread.map(({ code }) => code))];
   const notes = codes.map((code) => {
     const chunks = unread.filter((one) => one.code === code).length;
-    return `${counted(chunks, 'chunk')} with custody records cannot be read here any more (${code})`;
+    const byOwner = code === 'SPOOL_KEYS_FORGOTTEN' && roots.length === 0;
+    const how = byOwner ? ': its owner can, with --owner DIR' : '';
+    return `${counted(chunks, 'chunk')} with custody records cannot be read here any more (${code})${how}`;
   });
   return { acts, notes: acts.length === 0 ? ['no custody record', ...notes] : notes };
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { renderUnicodeCompact } from 'uqr';
 import { type AgentConfig, DEFAULTS, readAgentConfig } from '../../agent/config.ts';
+import type { Registration } from '../../agent/enrolment.ts';
 import { acceptUnitEnrolment, requestUnitEnrolment } from '../../agent/main.ts';
 import { fromHex, toHex } from '../../core/bytes.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
@@ -16,6 +17,7 @@ import {
   type SignedByOwner,
 } from '../../owner/enrolment.ts';
 import { readAddress } from '../../owner/identity/did.ts';
+import { proveRegistration } from '../../owner/registration-proof.ts';
 import { type Io, print } from '../io.ts';
 import { need, readGiven, writeNew } from '../new-file.ts';
 import { readPassword } from '../password.ts';
@@ -23,15 +25,18 @@ import { readPassword } from '../password.ts';
 const HELP = `usage: witnessmark enrol (--data DIR | --config FILE) --serial TEXT [--out FILE]
        witnessmark enrol --owner DIR --request FILE|TEXT --code CODE --vin VIN --registry ADDRESS
                          (--chain ID | --rpc URL) --out FILE [--odometer KM] [--password-file FILE]
-       witnessmark enrol (--data DIR | --config FILE) --accept FILE
+       witnessmark enrol (--data DIR | --config FILE) --accept FILE [--proof FILE | --unproven]
        witnessmark enrol --owner DIR --register --rpc URL [--password-file FILE]
+       witnessmark enrol --owner DIR --prove --rpc URL --service URL --out FILE
        witnessmark enrol --owner DIR --request … --typed-data FILE; then --owner DIR --signature HEX --out FILE
 
 Gives a unit its owner. On the unit, the first makes its keys and shows a request, as text and QR code, with a pairing code.
 On the owner's machine, the second signs it, with the recovery key to which the unit will seal what only the owner can read;
 with --rpc it also registers vehicle and key. On the unit, the third takes the answer; the agent's next start is enrolled.
-The fourth registers later, or again when its fate was not known. For a wallet elsewhere the fifth writes what it is to sign,
-as eth_signTypedData_v4 takes it, and then takes its signature and shows the calls that register.
+The fourth registers later, or again when its fate was not known. A unit that was handed over asks for more than a signature: the
+fifth proves that the registry knows the enrolment, under the newest block that the unit's service has signed, and the third, with
+--config, takes that proof. For a wallet elsewhere the sixth writes what it is to sign, as eth_signTypedData_v4 takes it, and then
+takes its signature and shows the calls that register.
 
   --data DIR            the unit's data folder; its device key is a file in it
   --config FILE         the agent's configuration instead, which says where the device key is: in a file, a TPM or a token
@@ -44,6 +49,9 @@ as eth_signTypedData_v4 takes it, and then takes its signature and shows the cal
   --odometer KM
   --registry ADDRESS    of VehicleRegistry on the chain
   --hand-over FILE      of the owner before, when the vehicle was bought: registering then takes it over
+  --service URL         HTTP address of an anchor service that the unit is configured for
+  --proof FILE          of --prove: that the registry knows the enrolment
+  --unproven            takes the enrolment of a unit that was handed over by the owner's signature alone: weaker
   --chain ID, --rpc URL which chain; with an endpoint the vehicle is registered at once
   --typed-data FILE     what a wallet elsewhere is to sign; is not written over
   --signature HEX       what it signed: 65 bytes
@@ -70,6 +78,10 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       rpc: { type: 'string' },
       'hand-over': { type: 'string' },
       register: { type: 'boolean' },
+      prove: { type: 'boolean' },
+      service: { type: 'string' },
+      proof: { type: 'string' },
+      unproven: { type: 'boolean' },
       'typed-data': { type: 'string' },
       signature: { type: 'string' },
       'contract-signature': { type: 'string' },
@@ -93,7 +105,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
       config === undefined
         ? { dataDir: need(data, '--data DIR'), deviceKey: DEFAULTS.deviceKey }
         : readAgentConfig(config);
-    if (values.accept !== undefined) accept(unit, values.accept, io);
+    if (values.accept !== undefined) accept(unit, values.accept, registrationOf(unit, values), io);
     else ask(unit, need(values.serial, '--serial TEXT or --accept FILE'), values.out, io);
     return 0;
   }
@@ -101,7 +113,24 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   return 0;
 }
 
-type UnitPlace = Pick<AgentConfig, 'dataDir' | 'deviceKey'>;
+/** Without a configuration no service is known. */
+type UnitPlace = Pick<AgentConfig, 'dataDir' | 'deviceKey'> &
+  Partial<Pick<AgentConfig, 'service' | 'nextServices'>>;
+
+function registrationOf(
+  { service, nextServices = [] }: UnitPlace,
+  { proof, unproven }: { readonly proof?: string; readonly unproven?: boolean },
+): Registration {
+  if (proof !== undefined && unproven === true) {
+    throw new UserError('ARGUMENTS', 'expected either --proof FILE or --unproven');
+  }
+  if (proof === undefined) return unproven === true ? 'unproven' : 'none';
+  if (service === undefined) {
+    const message = 'expected --config FILE with --proof FILE: it says which services are believed';
+    throw new UserError('ARGUMENTS', message);
+  }
+  return { proof: readGiven(proof), services: [service, ...nextServices] };
+}
 
 type Values = Partial<
   Record<
@@ -115,14 +144,19 @@ type Values = Partial<
     | 'out'
     | 'password-file'
     | 'hand-over'
+    | 'service'
     | 'typed-data'
     | 'signature'
     | 'contract-signature',
     string
   >
-> & { readonly register?: boolean };
+> & { readonly register?: boolean; readonly prove?: boolean };
 
 async function ofOwner(folder: string, values: Values, io: Io): Promise<void> {
+  if (values.prove === true) {
+    await prove(folder, values, io);
+    return;
+  }
   const { rpc, signature, 'contract-signature': contractSignature } = values;
   const elsewhere = signature ?? contractSignature;
   if (elsewhere !== undefined) {
@@ -150,6 +184,18 @@ async function ofOwner(folder: string, values: Values, io: Io): Promise<void> {
   const { vehicleNumber, blockNumber } = await registerVehicle(folder, password, rpc);
   const vehicle = `vehicle ${toHex(vehicleNumber)}`;
   print(io.stdout, `${vehicle} and its device key are registered in block ${blockNumber}`);
+}
+
+/** Needs no password: everything is public. */
+async function prove(folder: string, values: Values, io: Io): Promise<void> {
+  const out = need(values.out, '--out FILE');
+  const places = {
+    rpc: need(values.rpc, '--rpc URL'),
+    service: toUrl('--service', need(values.service, '--service URL')),
+  };
+  const { proof, blockNumber } = await proveRegistration(folder, places);
+  writeNew(out, proof);
+  print(io.stdout, `${out}: registered, as block ${blockNumber} shows; for the unit`);
 }
 
 function ask(unit: UnitPlace, serial: string, out: string | undefined, io: Io): void {
@@ -184,13 +230,20 @@ function answer({ payload, enrolmentId }: SignedByOwner, file: string | undefine
   print(io.stdout, `${out}: enrolment ${toHex(enrolmentId)}, for the unit`);
 }
 
-function accept(unit: UnitPlace, file: string, io: Io): void {
+function accept(unit: UnitPlace, file: string, registration: Registration, io: Io): void {
   const { dataDir, deviceKey } = unit;
-  const { id, enrolment, owner } = acceptUnitEnrolment(dataDir, readGiven(file), deviceKey);
+  const payload = readGiven(file);
+  const enrolled = acceptUnitEnrolment(dataDir, payload, deviceKey, registration);
+  const { id, enrolment, owner, registeredAt } = enrolled;
   const by =
     owner === 'verified'
       ? ''
       : ', whose wallet is a contract: its signature cannot be checked here';
+  if (registeredAt !== undefined) {
+    print(io.stdout, `the registry knows this enrolment in block ${registeredAt}`);
+  } else if (registration === 'unproven') {
+    print(io.stdout, 'taken by its signature alone: that the registry knows it is not shown');
+  }
   print(
     io.stdout,
     `enrolled: ${toHex(id)}`,
@@ -202,6 +255,11 @@ function accept(unit: UnitPlace, file: string, io: Io): void {
 function readRequestArgument(argument: string): Uint8Array {
   if (!argument.startsWith(TEXT_PREFIX)) return readGiven(argument);
   return Buffer.from(argument.slice(TEXT_PREFIX.length), 'base64url');
+}
+
+function toUrl(option: string, text: string): string {
+  if (/^https?:/.test(text) && URL.canParse(text)) return text;
+  throw new UserError('ARGUMENTS', `expected ${option} to be an http or https URL, got "${text}"`);
 }
 
 function toDigits(option: string, text: string): string {

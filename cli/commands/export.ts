@@ -2,20 +2,13 @@
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
-import {
-  exportFromUnit,
-  exportPromisesFromUnit,
-  recordExport,
-  sealedRootsOfUnit,
-} from '../../agent/main.ts';
+import { exportFromUnit, exportPromisesFromUnit, recordExport } from '../../agent/main.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
-import type { OpenedRoots } from '../../core/sealed-roots.ts';
-import { openRoots } from '../../owner/main.ts';
 import { carriedPage, readVerifierPage } from '../carried-page.ts';
 import { type Io, print } from '../io.ts';
 import { assertNew } from '../new-file.ts';
 import { toNumber, toSeq } from '../number-option.ts';
-import { readPassword } from '../password.ts';
+import { rootsOf } from '../owner-roots.ts';
 import { bar, ProgressLine } from '../progress.ts';
 import { writeRecorded } from '../recorded-export.ts';
 
@@ -83,7 +76,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const page = html === undefined ? undefined : readVerifierPage();
   if (html !== undefined) assertNew(html);
   const isRecorded = canRecord(data, unrecorded);
-  const roots = await rootsFor(data, values, io);
+  const roots = await rootsOf(data, values, io);
   let forgotten = 0;
   const line = new ProgressLine(io.stderr);
   const bundle = exportFromUnit(
@@ -124,15 +117,6 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     print(io.stdout, `${chunks} can be opened by the owner only: export --owner DIR shows them`);
   }
   return 0;
-}
-
-async function rootsFor(
-  data: string,
-  { owner, 'password-file': file }: { readonly owner?: string; readonly 'password-file'?: string },
-  io: Io,
-): Promise<readonly OpenedRoots[]> {
-  if (owner === undefined) return [];
-  return await openRoots(sealedRootsOfUnit(data), owner, await readPassword(file, io));
 }
 
 /** A copy on a read-only medium can be exported from, knowingly. @throws UserError CUSTODY_UNRECORDED */

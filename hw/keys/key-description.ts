@@ -2,6 +2,7 @@
  * What the data folder keeps of a device key: the key itself, or how to find it where it is kept.
  * Implements spec/spool.md, "Device key".
  */
+import { existsSync } from 'node:fs';
 import { fromHex, toHex } from '../../core/bytes.ts';
 import { FormatError, UserError } from '../../core/errors.ts';
 import { type Algorithm, keyId, type PublicKey } from '../../core/signature.ts';
@@ -30,6 +31,21 @@ export function readDeviceKeyText(path: string, kind: DeviceKeyKind): string {
     'DEVICE_KEY_KIND',
     `the unit has a device key of kind "${found}" in ${path}, and not "${kind}" as [device_key] of the configuration says`,
   );
+}
+
+/**
+ * What `read` finds in the file at `path`; undefined when the file is not there or says nothing whole. One that is being destroyed
+ * is written over in place, so a power cut leaves it empty or half itself: what it told of is gone by then.
+ * @throws UserError KEY_FILE_PERMISSIONS, DEVICE_KEY_KIND
+ */
+export function readUnlessDestroyed<T>(path: string, read: (path: string) => T): T | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return read(path);
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'KEY_FILE_MALFORMED') return undefined;
+    throw error;
+  }
 }
 
 /** Of a key that is not in the file. */

@@ -12,8 +12,10 @@ import {
   createKeyDescription,
   type KeyDescription,
   readKeyDescription,
+  readUnlessDestroyed,
 } from './key-description.ts';
-import { findKeys, isUnreadable } from './pkcs11-objects.ts';
+import { destroyKeyFile } from './key-file.ts';
+import { findKeys, hasObject, isUnreadable } from './pkcs11-objects.ts';
 import { type Pkcs11Tool, pkcs11Tool } from './pkcs11-tool.ts';
 import { badAnswer, checkedSignature, publicKeyFromSpki } from './token-answer.ts';
 
@@ -33,7 +35,26 @@ export function pkcs11KeyStore(config: Pkcs11Config, limitMs: number): DeviceKey
       createKeyDescription(path, 'pkcs11', made);
     },
     open: (path) => signer(config, limitMs, readKeyDescription(path, 'pkcs11', ['id'])),
+    destroy: (path) => {
+      const known = readUnlessDestroyed(path, () => readKeyDescription(path, 'pkcs11', ['id']));
+      // The token first: a kill behind it leaves the file, and the next attempt finds that the token has no such key.
+      if (known !== undefined) removeFromToken(pkcs11Tool(config, limitMs), toHex(known.fields.id));
+      destroyKeyFile(path);
+    },
   };
+}
+
+/**
+ * The private key first: what a kill leaves of the pair signs nothing, and has no label that would be taken. Believed when the
+ * token does not list it any more.
+ */
+function removeFromToken(tool: Pkcs11Tool, id: string): void {
+  for (const type of ['privkey', 'pubkey']) {
+    const isThere = (): boolean => hasObject(tool(['--list-objects', '--type', type]), id);
+    if (!isThere()) continue;
+    tool(['--delete-object', '--type', type, '--id', id]);
+    if (isThere()) throw badAnswer('that the device key is deleted');
+  }
 }
 
 function signer(config: Pkcs11Config, limitMs: number, { key, fields }: Pkcs11Description): Signer {

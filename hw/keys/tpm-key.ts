@@ -7,8 +7,11 @@ import { sha256 } from '../../core/hash.ts';
 import {
   createKeyDescription,
   type KeyDescription,
+  readDeviceKeyText,
   readKeyDescription,
+  readUnlessDestroyed,
 } from './key-description.ts';
+import { destroyKeyFile } from './key-file.ts';
 import { readPin } from './pin-file.ts';
 import {
   badAnswer,
@@ -92,6 +95,11 @@ export function tpmKeyStore(config: TpmConfig, limitMs: number): DeviceKeyStore 
       createKeyDescription(path, 'tpm', made);
     },
     open: (path) => signer(readKeyDescription(path, 'tpm', ['public', 'private'])),
+    // The TPM keeps nothing of it: without the wrapped key there is no key, and the TPM need not be there.
+    destroy: (path) => {
+      readUnlessDestroyed(path, () => readDeviceKeyText(path, 'tpm'));
+      destroyKeyFile(path);
+    },
   };
 }
 

@@ -125,3 +125,19 @@ test('pause and resume say what they did', async () => {
   expect((await run('resume', '--data', unit.dataDir)).stdout).toBe('it was not paused\n');
   expect((await run('pause', '--data', folder.path)).stderr).toContain('(SPOOL_MISSING)');
 });
+
+test('an export can leave a page, too, that carries the bundle; neither is written over', async () => {
+  const html = join(folder.path, 'evidence.html');
+  expect(await exporting('--html', html)).toMatchObject({ status: 0, stderr: '' });
+  const text = readFileSync(html, 'utf8');
+  const [, digest, carried] =
+    /id="carried-bundle" data-name="evidence\.wmk" data-digest="(\w+)">([^<]+)</.exec(text) ?? [];
+  expect(Buffer.from(carried ?? '', 'base64')).toEqual(readFileSync(out));
+  expect(digest).toBe(toHex(sha256(readFileSync(out))));
+  rmSync(out);
+  const again = await exporting('--html', html);
+  expect(again).toMatchObject({ status: 2 });
+  expect(again.stderr).toContain('OUTPUT');
+  expect(existsSync(out)).toBe(false);
+  expect(readFileSync(html, 'utf8')).toBe(text);
+});

@@ -2,6 +2,7 @@
 import type { CommitPoint } from '../../agent/ports.ts';
 
 export const HAND_OVER_POINTS: readonly CommitPoint[] = [
+  'epoch-ending',
   'device-key-destroyed',
   'epoch-keys-destroyed',
   'epoch-moved',

@@ -4,43 +4,71 @@ import { once } from 'node:events';
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { handOverUnit, requestUnitEnrolment } from '../../agent/main.ts';
-import type { CommitPoint } from '../../agent/ports.ts';
+import {
+  custodyOfUnit,
+  handOverUnit,
+  requestUnitEnrolment,
+  sealedRootsOfUnit,
+} from '../../agent/main.ts';
 import { openSpoolForReading } from '../../agent/spool/spool.ts';
 import { toHex } from '../../core/bytes.ts';
 import { decodeChunkHeader } from '../../core/chunk-header.ts';
 import { decodeEnrolmentRequest } from '../../core/enrolment-request.ts';
+import type { OpenedRoots } from '../../core/sealed-roots.ts';
+import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { draftHandOver, signHandOver } from '../../owner/hand-over.ts';
+import { openRoots } from '../../owner/main.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
-import { configFor, record } from '../agent/support/run-agent.ts';
+import { configFor, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
+import { until } from '../agent/support/until.ts';
 import { enrolledUnit, PASSWORD } from '../owner/support/enrolled-unit.ts';
 import { crashLog } from './crash-log.ts';
 import { HAND_OVER_POINTS } from './hand-over-points.ts';
 
 const PROCESS = join(import.meta.dirname, 'hand-over-process.ts');
-const POINTS: readonly CommitPoint[] = ['session-committed', ...HAND_OVER_POINTS];
+/** And inside the destruction of the device key, with each state of its file. */
+const CUTS = ['cut-whole', 'cut-half', 'cut-empty', 'cut-missing'] as const;
+const POINTS = ['session-committed', ...HAND_OVER_POINTS, ...CUTS] as const;
 const NEW_OWNER = new Uint8Array(20).fill(7);
 
 let folder: TemporaryFolder;
 let log: string;
-/** A unit that has recorded and was handed over, and no agent has run since. */
+/** A unit that has recorded a part of its log and was handed over, and no agent has run since. */
 let handedOver: string;
+/** With its owner's recovery key. */
+let openRootsOf: (folder: string) => Promise<readonly OpenedRoots[]>;
+let objectHash: string;
 
 beforeAll(async () => {
   folder = temporaryFolder();
   log = join(folder.path, 'drive.log');
-  writeFileSync(log, crashLog(2).text);
+  writeFileSync(log, crashLog(20).text);
   handedOver = join(folder.path, 'handed-over');
   const owner = join(folder.path, 'owner');
   await enrolledUnit(handedOver, owner);
-  await record(configFor(handedOver, log));
+  let chunks = 0;
+  const agent = await start(
+    configFor(handedOver, log, { capture: { driver: 'replay', path: log, speed: 4 } }),
+    {
+      onCommitted: (progress) => {
+        chunks = progress.chunks;
+      },
+    },
+  );
+  await until(() => chunks > 0);
+  await agent.stop();
   const handOver = draftHandOver(owner, NEW_OWNER, 1_800_000_000);
-  handOverUnit(handedOver, await signHandOver(owner, handOver, PASSWORD));
+  const signed = await signHandOver(owner, handOver, PASSWORD);
+  handOverUnit(handedOver, signed);
+  // Again, as after an answer that was lost: it is taken once.
+  handOverUnit(handedOver, signed);
+  objectHash = toHex(nativeSha256(signed));
+  openRootsOf = async (folder) => await openRoots(sealedRootsOfUnit(folder), owner, PASSWORD);
 });
 afterAll(() => folder[Symbol.dispose]());
 
-async function run(dataDir: string, kill?: CommitPoint) {
+async function run(dataDir: string, kill?: (typeof POINTS)[number]) {
   const args = kill === undefined ? [] : [kill];
   const child = spawn(process.execPath, [PROCESS, dataDir, log, ...args], {
     stdio: ['ignore', 'inherit', 'inherit'],
@@ -63,7 +91,15 @@ test.each(POINTS)('killed at %s, the next start ends the epoch all the same', as
 
   expect(readdirSync(join(dataDir, 'ended'))).toEqual(['0']);
   const ended = join(dataDir, 'ended', '0');
-  expect(readdirSync(ended).sort()).toEqual(['enrolment', 'hand-over.wmh', 'spool']);
+  expect(readdirSync(ended).sort()).toEqual(['custody', 'enrolment', 'hand-over.wmh', 'spool']);
+  // That it was handed over is the last that its owner's custody stream says, and it says it once.
+  expect(readdirSync(join(ended, 'custody'))).toEqual([]);
+  expect(custodyOfUnit(ended).records).toEqual([]);
+  const { records, unread } = custodyOfUnit(ended, await openRootsOf(ended));
+  expect(unread).toEqual([]);
+  expect(
+    records.map(({ record }) => [record.action, record.objectHash && toHex(record.objectHash)]),
+  ).toEqual([['transferred', objectHash]]);
   // Of the keys there were, nothing is anywhere in the folder.
   for (const path of readdirSync(dataDir, { recursive: true, encoding: 'utf8' })) {
     const file = join(dataDir, path);

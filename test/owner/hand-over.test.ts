@@ -1,70 +1,76 @@
 /** A vehicle is sold: by the commands that people type, over a real chain, and what each owner has afterwards. */
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseEther, toBeHex, Wallet } from 'ethers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Wallet } from 'ethers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Registration } from '../../agent/enrolment.ts';
 import {
+  acceptUnitEnrolment,
   exportFromUnit,
   handOverUnit,
   requestUnitEnrolment,
   sealedRootsOfUnit,
 } from '../../agent/main.ts';
+import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { decodeBundle } from '../../core/bundle.ts';
-import { toHex } from '../../core/bytes.ts';
+import { fromHex, toHex } from '../../core/bytes.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
-import { decodeEnrolment } from '../../core/enrolment.ts';
+import { decodeEnrolment, encodeEnrolment } from '../../core/enrolment.ts';
 import { decodeHandOver } from '../../core/hand-over.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
-import { deployRegistries } from '../../owner/chain/deploy-registries.ts';
 import {
   type EthereumEndpoint,
   openEthereumEndpoint,
 } from '../../owner/chain/ethereum-endpoint.ts';
+import { deployOnLocalChain, fundOnLocalChain } from '../../owner/chain/local-chain.ts';
 import { registeredOwner } from '../../owner/chain/registered-owner.ts';
 import { readVehicle } from '../../owner/enrol/vehicle-file.ts';
 import { checksumAddress } from '../../owner/identity/did.ts';
 import { addressOfOwner, createOwner, openRoots } from '../../owner/main.ts';
 import { WORTHLESS } from '../../owner/password-cost.ts';
 import { codeOf, codeOfAsync } from '../agent/support/coded-error.ts';
-import { configFor, record, start } from '../agent/support/run-agent.ts';
+import { writeConfig } from '../agent/support/command.ts';
+import { configFor, NO_SERVICE, record, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
-import { type LocalChain, startLocalChain } from '../contracts/local-chain.ts';
+import { serviceOptions, startTestService } from '../anchor-service/support/service.ts';
 import { witnessmark } from '../e2e/command.ts';
 import { fixturePath, SYNTHETIC_LOG } from '../hw/replay/fixture-logs.ts';
 
 const LOG = fixturePath(SYNTHETIC_LOG);
 const VIN = 'WMKTESTVEHXCLE000';
 
-let chain: LocalChain;
+/** With the chain that it brings. */
+let service: RunningAnchorService;
+let rpc: string;
 let endpoint: EthereumEndpoint;
 let registry: Uint8Array;
 let home: TemporaryFolder;
 const unit = () => join(home.path, 'unit');
 const at = (name: string) => join(home.path, name);
+/** Of a wallet that is a contract, as far as the unit can tell. */
+const CONTRACT_WALLET = new Wallet(Wallet.createRandom().privateKey);
 
 beforeAll(async () => {
-  chain = await startLocalChain();
-  endpoint = await openEthereumEndpoint(chain.url);
-  const deployer = new Wallet(Wallet.createRandom().privateKey);
-  await fund(deployer.address);
-  registry = (await deployRegistries(deployer, endpoint.provider)).vehicleRegistry;
   home = temporaryFolder();
+  service = await startTestService(serviceOptions(at('service'), []));
+  rpc = service.rpcUrls[0] ?? '';
+  endpoint = await openEthereumEndpoint(rpc);
+  registry = (await deployOnLocalChain(rpc)).vehicleRegistry;
   writeFileSync(at('password'), 'secret\n');
   for (const owner of ['seller', 'buyer', 'thief']) {
     await createOwner(at(owner), 'secret', undefined, WORTHLESS);
-    await fund(checksumAddress(addressOfOwner(at(owner))));
+    await fundOnLocalChain(rpc, addressOfOwner(at(owner)));
   }
+  const address = fromHex(CONTRACT_WALLET.address);
+  await createOwner(at('contract'), 'secret', address, WORTHLESS);
+  await fundOnLocalChain(rpc, address);
 });
 afterAll(async () => {
   endpoint.close();
-  await chain.stop();
+  await service.stop();
   home[Symbol.dispose]();
 });
-
-async function fund(address: string): Promise<void> {
-  await endpoint.provider.send('anvil_setBalance', [address, toBeHex(parseEther('1'))]);
-  await endpoint.provider.send('anvil_mine', ['0x1']);
-}
 
 async function run(...args: readonly string[]): Promise<string> {
   const { status, stdout, stderr } = await witnessmark(args, { cwd: home.path });
@@ -72,17 +78,44 @@ async function run(...args: readonly string[]): Promise<string> {
   return stdout.toString();
 }
 
-async function enrol(owner: string, answer: string, ...more: readonly string[]): Promise<string> {
+/** On the unit: its request as a text, and the pairing code. */
+async function ask(): Promise<readonly string[]> {
   const asked = await run('enrol', '--data', unit(), '--serial', 'WMK-7');
   const [text = '', code = ''] = [/witnessmark:enrol:\S+/, /[0-9A-Z]{4}(-[0-9A-Z]{4}){2}/].map(
     (pattern) => pattern.exec(asked)?.[0],
   );
+  const where = ['--registry', `0x${toHex(registry)}`, '--rpc', rpc];
+  return ['--request', text, '--code', code, '--vin', VIN, ...where];
+}
+
+async function enrol(owner: string, answer: string, ...more: readonly string[]): Promise<string> {
   return await run(
-    ...['enrol', '--owner', at(owner), '--request', text, '--code', code, '--vin', VIN],
-    ...['--registry', `0x${toHex(registry)}`, '--rpc', chain.url, '--out', at(answer)],
+    ...['enrol', '--owner', at(owner), ...(await ask()), '--out', at(answer)],
     ...['--password-file', at('password'), ...more],
   );
 }
+
+/** Once the newest beacon has passed the registration. */
+async function prove(owner: string, out: string): Promise<void> {
+  const args = ['--prove', '--rpc', rpc, '--service', service.httpUrl, '--out', at(out)];
+  for (;;) {
+    const { status, stderr } = await witnessmark(['enrol', '--owner', at(owner), ...args], {
+      cwd: home.path,
+    });
+    if (status === 0) return;
+    if (!stderr.includes('(REGISTRATION_NOT_SEEN)')) throw new Error(stderr);
+    await sleep(200);
+  }
+}
+
+function configured(): string {
+  const { mqttUrl, servicePublicKey: key, chainId, contract, publisher } = service;
+  const access = { ...NO_SERVICE, mqttUrl, key, chainId, contract };
+  return writeConfig(home.path, LOG, {}, { ...access, publishers: [publisher] });
+}
+
+const accept = async (answer: string, ...more: readonly string[]): Promise<string> =>
+  await run('enrol', '--config', configured(), '--accept', at(answer), ...more);
 
 const sessionsOf = (bundle: Uint8Array) =>
   decodeBundle(bundle).sections.sessions.map((bytes) =>
@@ -107,7 +140,7 @@ test('the seller ends the epoch, the buyer begins the next, and neither has anyt
   ).rejects.toThrow('OWNER_SIGNATURE_INVALID');
   const sold = await run(
     ...['hand-over', '--owner', at('seller'), '--to', buyer, '--out', at('sale.wmh')],
-    ...['--rpc', chain.url, '--password-file', at('password')],
+    ...['--rpc', rpc, '--password-file', at('password')],
   );
   expect(sold).toMatch(/offered in block \d+/);
   await run('hand-over', '--data', unit(), '--accept', at('sale.wmh'));
@@ -130,10 +163,34 @@ test('the seller ends the epoch, the buyer begins the next, and neither has anyt
   expect(said).toMatch(/registered in block \d+/);
   // Again, as after a call whose fate was unknown: the vehicle is taken over once.
   await run(
-    ...['enrol', '--owner', at('buyer'), '--register', '--rpc', chain.url],
+    ...['enrol', '--owner', at('buyer'), '--register', '--rpc', rpc],
     ...['--password-file', at('password')],
   );
-  await run('enrol', '--data', unit(), '--accept', at('buyer.wme'));
+  await expect(accept('buyer.wme')).rejects.toThrow('(ENROLMENT_UNPROVEN)');
+  await prove('buyer', 'buyer.wmp');
+  // Who has the buyer's proof, and the unit in their hands, still has not what the buyer registered.
+  const { enrolment: bought } = decodeEnrolment(readVehicle(at('buyer')).payload);
+  const stolen = encodeEnrolment({
+    enrolment: { ...bought, recoveryKey: new Uint8Array(32).fill(9) },
+    signature: { kind: 'contract', bytes: Uint8Array.of(1) },
+  });
+  const proof = readFileSync(at('buyer.wmp'));
+  const { servicePublicKey: key, chainId } = service;
+  const refusal = (answer: Uint8Array, registration: Registration) =>
+    codeOf(() => acceptUnitEnrolment(unit(), answer, undefined, registration));
+  const answer = readFileSync(at('buyer.wme'));
+  expect(refusal(stolen, 'unproven')).toBe('ENROLMENT_WALLET');
+  expect(refusal(stolen, { proof, services: [{ key, chainId }] })).toBe('REGISTRATION_KEY');
+  expect(refusal(answer, { proof, services: [{ key: NO_SERVICE.key, chainId }] })).toBe(
+    'REGISTRATION_BEACON',
+  );
+  const given = ['--proof', at('buyer.wmp')];
+  const byData = run('enrol', '--data', unit(), '--accept', at('buyer.wme'), ...given);
+  await expect(byData).rejects.toThrow('(ARGUMENTS)');
+  expect(await accept('buyer.wme', ...given)).toMatch(/the registry knows this .* in block \d+/);
+  expect(readFileSync(join(unit(), 'enrolment/registration.wmp'))).toEqual(
+    readFileSync(at('buyer.wmp')),
+  );
   const { enrolment: first } = decodeEnrolment(readVehicle(at('seller')).payload);
   const { enrolment: second } = decodeEnrolment(readVehicle(at('buyer')).payload);
   expect(toHex(second.vehicleNumber)).toBe(toHex(first.vehicleNumber));
@@ -186,4 +243,46 @@ test('a unit takes no hand-over of another vehicle, and none without an owner', 
   requestUnitEnrolment(at('other'), 'WMK-8');
   expect(codeOf(() => handOverUnit(at('other'), bytes))).toBe('HAND_OVER_FOREIGN');
   expect(decodeHandOver(bytes).handOver.newOwner).toEqual(addressOfOwner(at('buyer')));
+});
+
+test('a wallet that is a contract buys, and the registry speaks for it', async () => {
+  await run(
+    ...['hand-over', '--owner', at('buyer'), '--to', CONTRACT_WALLET.address, '--rpc', rpc],
+    ...['--out', at('resale.wmh'), '--password-file', at('password')],
+  );
+  await run('hand-over', '--data', unit(), '--accept', at('resale.wmh'));
+  const ending = await start(configFor(unit(), LOG));
+  expect(await ending.ownerChange).toBe('handed_over');
+  await ending.stop();
+  const handOver = ['--hand-over', at('resale.wmh')];
+  await run(
+    ...['enrol', '--owner', at('contract'), ...(await ask()), ...handOver],
+    ...['--typed-data', at('to-sign.json')],
+  );
+  const signed = await run(
+    ...['enrol', '--owner', at('contract'), '--contract-signature', '0x01'],
+    ...['--out', at('contract.wme')],
+  );
+  // Before the wallet has sent them the registry knows nothing.
+  const early = run(
+    ...['enrol', '--owner', at('contract'), '--prove', '--rpc', rpc],
+    ...['--service', service.httpUrl, '--out', at('early.wmp')],
+  );
+  await expect(early).rejects.toThrow('(REGISTRATION_NOT_SEEN)');
+  const wallet = CONTRACT_WALLET.connect(endpoint.provider);
+  for (const [, to = '', data = ''] of signed.matchAll(/to (0x\w+) data (0x\w+)/g)) {
+    await (await wallet.sendTransaction({ to, data })).wait();
+  }
+  await expect(accept('contract.wme')).rejects.toThrow('(ENROLMENT_WALLET)');
+  await prove('contract', 'contract.wmp');
+  // The proof of an epoch before is of another owner.
+  await expect(accept('contract.wme', '--proof', at('buyer.wmp'))).rejects.toThrow(
+    '(REGISTRATION_OWNER)',
+  );
+  expect(await accept('contract.wme', '--proof', at('contract.wmp'))).toContain(
+    'the registry knows this enrolment',
+  );
+  await record(configFor(unit(), LOG));
+  const [session] = sessionsOf(exportFromUnit(unit(), {}, () => undefined));
+  expect(session?.epoch).toBe(2);
 });

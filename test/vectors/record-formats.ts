@@ -21,7 +21,7 @@ import {
 } from '../../core/bundle-items.ts';
 import { equalBytes, fromHex } from '../../core/bytes.ts';
 import { decodeChunkHeader, encodeChunkHeader } from '../../core/chunk-header.ts';
-import { unverifiedPayload } from '../../core/cose.ts';
+import { recordId, unverifiedPayload } from '../../core/cose.ts';
 import {
   decodeCustodyRecord,
   encodeCustodyRecord,
@@ -97,6 +97,11 @@ import {
   verifyBlocks,
   verifyPresence,
 } from '../../core/recovered.ts';
+import {
+  decodeRegistrationProof,
+  encodeRegistrationProof,
+  verifyRegistration,
+} from '../../core/registration-proof.ts';
 import {
   decodeRegistryFacts,
   encodeRegistryFacts,
@@ -236,6 +241,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   },
   'records-payload': runRecordsPayload,
   'recovered-chunk': runRecoveredChunk,
+  'registration-proof': runRegistrationProof,
   'registry-facts': runRegistryFacts,
   'session-record': codec(decodeSessionRecord, encodeSessionRecord),
   'state-record': codec(decodeStateRecord, encodeStateRecord),
@@ -344,6 +350,21 @@ function runHandOver(input: VectorInput): object {
   const signed = decodedAgain(hex(input, 'bytes'), decodeHandOver, encodeHandOver);
   const digest = handOverDigest(signed.handOver);
   return plainObject({ ...signed, digest, owner: verifyHandOver(signed) });
+}
+
+function runRegistrationProof(input: VectorInput): object {
+  const bytes = hex(input, 'bytes');
+  decodedAgain(bytes, decodeRegistrationProof, encodeRegistrationProof);
+  const payload = hex(input, 'payload');
+  const { enrolment } = decodeEnrolment(payload);
+  const id = recordId('enrolment', enrolment.deviceKey, payload);
+  const services = list(input, 'services').map((service) => {
+    const one = service as VectorInput;
+    const key = { algorithm: 'ES256K' as const, bytes: hex(one, 'key') };
+    return { key, chainId: BigInt(text(one, 'chainId')) };
+  });
+  const block = verifyRegistration(bytes, { id, enrolment }, services, verifyDigest);
+  return plainObject({ enrolmentId: id, blockNumber: block.number });
 }
 
 function runErasureOrder(input: VectorInput): object {

@@ -81,6 +81,38 @@ test('keys that we make have ids of their own and can never be read', () => {
   expect(findKeys(list, KEY_LABEL).map(isUnreadable)).toEqual([true]);
 });
 
+const objects = (): readonly string[] =>
+  [...kept.token.tool('--list-objects').matchAll(/ID: +(\w+)/g)].map(([, id = '']) => id);
+
+test('a key that is destroyed is gone from the token with its public half, and no other is', () => {
+  kept.token.makeKey('0a', '--label', 'another', '--sensitive');
+  kept.store().create(kept.path);
+  kept.store().destroy(kept.path);
+  expect(objects()).toEqual(['0a', '0a']);
+});
+
+test.each(['privkey', 'pubkey'])(
+  'a kill that left only the other half of %s costs nothing',
+  (half) => {
+    kept.store().create(kept.path);
+    kept.token.tool('--delete-object', '--type', half, '--id', idInFile());
+    kept.store().destroy(kept.path);
+    expect(objects()).toEqual([]);
+    expect(existsSync(kept.path)).toBe(false);
+  },
+);
+
+test('while the token is away its key cannot be destroyed, and the file stays that says which it is', () => {
+  kept.store().create(kept.path);
+  const before = readFileSync(kept.path);
+  kept.token.unplug();
+  expect(codeOf(() => kept.store().destroy(kept.path))).toBe('SIGNER_UNAVAILABLE');
+  expect(readFileSync(kept.path)).toEqual(before);
+  kept.token.plug();
+  kept.store().destroy(kept.path);
+  expect(objects()).toEqual([]);
+});
+
 test('a list is read object by object', () => {
   const list = [
     'Private Key Object; EC',

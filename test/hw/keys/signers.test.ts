@@ -1,11 +1,13 @@
 /** What every signer must do, whatever keeps its key: the software key, a TPM 2.0 (swtpm), a PKCS#11 token (SoftHSM). */
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DeviceKeyConfig, Signer } from '../../../agent/ports.ts';
+import type { Signer } from '../../../agent/ports.ts';
+import { toHex } from '../../../core/bytes.ts';
 import { sha256 } from '../../../core/hash.ts';
 import { keyId, lowS, verifyDigest } from '../../../core/signature.ts';
 import { deviceKeyStore } from '../../../hw/keys/device-key-store.ts';
+import { fileKeyStore } from '../../../hw/keys/file-key.ts';
 import { codeOf } from '../../agent/support/coded-error.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../agent/support/temporary-folder.ts';
 import { type KeptKey, keyInFile, keyInToken, keyInTpm } from './support/kept-keys.ts';
@@ -17,6 +19,21 @@ const KEEPERS: readonly (readonly [string, (folder: string) => Promise<KeptKey>]
   ['a token, P-256', (folder) => keyInToken(folder, 'ES256')],
   ['a token, secp256k1', (folder) => keyInToken(folder, 'ES256K')],
 ];
+
+const tpmElsewhere = deviceKeyStore({
+  kind: 'tpm',
+  tcti: 'device:/dev/null',
+  parent: undefined,
+  pinFile: undefined,
+});
+const tokenElsewhere = deviceKeyStore({
+  kind: 'pkcs11',
+  module: '/none',
+  token: 'none',
+  label: 'none',
+  algorithm: 'ES256',
+  pinFile: '/none',
+});
 
 const digestOf = (i: number): Uint8Array => sha256(Uint8Array.of(i));
 
@@ -70,20 +87,9 @@ describe.each(KEEPERS)('a device key in %s', (_, make) => {
   });
 
   test('is not opened as a key of another kind', () => {
-    const others: readonly DeviceKeyConfig[] = [
-      { kind: 'file' },
-      { kind: 'tpm', tcti: 'device:/dev/null', parent: undefined, pinFile: undefined },
-      {
-        kind: 'pkcs11',
-        module: '/none',
-        token: 'none',
-        label: 'none',
-        algorithm: 'ES256',
-        pinFile: '/none',
-      },
-    ];
-    for (const config of others.filter(({ kind }) => kind !== kept.config.kind)) {
-      expect(codeOf(() => deviceKeyStore(config).open(kept.path))).toBe('DEVICE_KEY_KIND');
+    for (const store of [fileKeyStore, tpmElsewhere, tokenElsewhere]) {
+      if (store.protection === kept.config.kind) continue;
+      expect(codeOf(() => store.open(kept.path))).toBe('DEVICE_KEY_KIND');
     }
   });
 
@@ -100,5 +106,34 @@ describe.each(KEEPERS)('a device key in %s', (_, make) => {
     const path = join(folder.path, 'changed.key');
     writeFileSync(path, change(readFileSync(kept.path, 'utf8')), { mode: 0o600 });
     expect(codeOf(() => kept.store().open(path))).toBe('KEY_FILE_MALFORMED');
+  });
+
+  test('is not destroyed as a key of another kind', () => {
+    const before = readFileSync(kept.path);
+    for (const store of [fileKeyStore, tpmElsewhere, tokenElsewhere]) {
+      if (store.protection === kept.config.kind) continue;
+      expect(codeOf(() => store.destroy(kept.path))).toBe('DEVICE_KEY_KIND');
+    }
+    expect(readFileSync(kept.path)).toEqual(before);
+    expect(verifyDigest(signer.key, digestOf(2), signer.sign(digestOf(2)))).toBe(true);
+  });
+
+  // The last of the suite: there is no key afterwards.
+  test('is destroyed, and the next is another one', () => {
+    kept.store().destroy(kept.path);
+    expect(existsSync(kept.path)).toBe(false);
+    kept.store().destroy(kept.path);
+    kept.store().create(kept.path);
+    expect(toHex(kept.store().open(kept.path).key.bytes)).not.toBe(toHex(signer.key.bytes));
+    // What a power cut leaves of a file that was being written over.
+    for (const left of [
+      '',
+      readFileSync(kept.path, 'latin1').slice(0, 20),
+      '\0\u00ff\n'.repeat(40),
+    ]) {
+      writeFileSync(kept.path, left, { mode: 0o600 });
+      kept.store().destroy(kept.path);
+      expect(existsSync(kept.path)).toBe(false);
+    }
   });
 });

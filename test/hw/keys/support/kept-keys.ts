@@ -80,7 +80,7 @@ export async function keyInTpm(folder: string, parent?: string, hasPin = true): 
 export function keyInToken(
   folder: string,
   algorithm: Algorithm,
-): Promise<OuterKey & { readonly token: SoftToken }> {
+): Promise<OuterKey & { readonly token: SoftToken; keyIds(): readonly string[] }> {
   const token = new SoftToken(join(folder, 'token'), PIN);
   const pinFile = join(folder, 'pin');
   writePin(pinFile, PIN);
@@ -99,6 +99,7 @@ export function keyInToken(
   return Promise.resolve({
     ...kept(folder, config, algorithm),
     token,
+    keyIds: ids,
     tool: 'pkcs11-tool',
     handOut: (script) => `case "$*" in *--sign*) ${script};; *) real "$@";; esac`,
     pinFile,
