@@ -1,9 +1,9 @@
 /** One independent source about a chain: a JSON-RPC endpoint, asked for what a trust policy names. */
-import { keccak256 } from 'ethers';
-import { toHex } from '../../core/bytes.ts';
+import { fromHex, toHex } from '../../core/bytes.ts';
 import { FormatError, OperationalError, UserError, VerificationError } from '../../core/errors.ts';
 import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { encodeBlockHeaderFromRpc } from '../../core/evm/header-from-rpc.ts';
+import { keccak256 } from '../../core/evm/keccak.ts';
 import { openEthereumEndpoint } from '../../owner/chain/ethereum-endpoint.ts';
 
 export type ChainSource = {
@@ -65,7 +65,7 @@ export async function openSource(url: string): Promise<ChainSource> {
       if (typeof code !== 'string' || !/^0x([0-9a-f]{2})*$/i.test(code)) {
         throw malformed(place.host, 'the code of a contract');
       }
-      return keccak256(code);
+      return `0x${toHex(keccak256(fromHex(code)))}`;
     },
     close,
   };
