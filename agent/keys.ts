@@ -24,7 +24,7 @@ export type KeyFiles = {
   destroy(path: string): void;
 };
 
-export function keyFolder(dataDir: string): string {
+function keyFolder(dataDir: string): string {
   return join(dataDir, 'keys');
 }
 
