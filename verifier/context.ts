@@ -6,7 +6,7 @@ import { type AcceptanceReading, readAcceptances } from './acceptances.ts';
 import { type Anchoring, readAnchoring } from './anchoring.ts';
 import { type Bounds, readBounds } from './bounds.ts';
 import { type CustodyReading, readCustody } from './custody.ts';
-import { type EnrolmentReading, readEnrolments } from './enrolments.ts';
+import { type EnrolmentReading, readEnrolments, trustedDevices } from './enrolments.ts';
 import type { Evidence } from './evidence.ts';
 import { type GrantReading, readGrants } from './grants.ts';
 import { type InclusionReading, readInclusions } from './inclusions.ts';
@@ -15,6 +15,7 @@ import { type Readings, readOpenedChunks } from './readings.ts';
 import { type RegistryReading, readRegistry } from './registry.ts';
 import { readStamps, type StampReading } from './stamps.ts';
 import { readTrail, type Trail } from './trail.ts';
+import type { TrustedDevice } from './trusted-devices.ts';
 
 export type Context = {
   readonly evidence: Evidence;
@@ -28,6 +29,7 @@ export type Context = {
   readonly stamps: readonly StampReading[];
   readonly acceptances: readonly AcceptanceReading[];
   readonly enrolments: readonly EnrolmentReading[];
+  readonly devices: readonly TrustedDevice[];
   readonly registry: readonly RegistryReading[];
   readonly custody: CustodyReading;
   readonly grants: readonly GrantReading[];
@@ -40,7 +42,9 @@ export function readContext(
   verifyDigest: VerifyDigest,
   hash: Hash,
 ): Context {
-  const trail = readTrail(evidence, policy, hash);
+  const enrolments = readEnrolments(evidence.enrolments, verifyDigest);
+  const devices = trustedDevices(policy, enrolments);
+  const trail = readTrail(evidence, devices, hash);
   const anchoring = readAnchoring(evidence, policy, hash);
   const inclusions = readInclusions(evidence.inclusions, trail.statements, anchoring.windows, hash);
   const readings = readOpenedChunks(evidence, trail, verifyDigest, hash);
@@ -48,11 +52,17 @@ export function readContext(
   return {
     ...{ evidence, policy, verifyDigest, hash, trail, anchoring, inclusions, stamps },
     acceptances: readAcceptances(evidence.acceptances, trail.statements, policy, verifyDigest),
-    enrolments: readEnrolments(evidence.enrolments, verifyDigest),
+    enrolments,
+    devices,
     grants: readGrants(evidence.grants, policy),
     registry: readRegistry(evidence.registry, anchoring, policy),
     readings,
-    custody: readCustody(evidence.custody, readings, policy, verifyDigest),
+    custody: readCustody(
+      evidence.custody,
+      readings,
+      devices.map(({ key }) => key),
+      verifyDigest,
+    ),
     bounds: readBounds(trail.headers, inclusions, anchoring, stamps),
   };
 }

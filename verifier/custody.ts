@@ -20,7 +20,6 @@ import { RECORDS } from '../core/stream.ts';
 import { type CustodyPart, custodyParts } from './custody-parts.ts';
 import type { CustodyItem, Evidence } from './evidence.ts';
 import { budgetFor } from './opened-chunk.ts';
-import type { TrustPolicy } from './policy.ts';
 import { provenChunks } from './proven-chunks.ts';
 import { attempt, type Problem, type Readings } from './readings.ts';
 import { counted } from './sentence.ts';
@@ -58,18 +57,18 @@ export type CustodyReading = {
   readonly problem: Problem | undefined;
 };
 
-/** @param policy none: whoever signed what stands alone is believed */
+/** @param deviceKeys that are believed; none: whoever signed what stands alone is */
 export function readCustody(
   items: readonly CustodyItem[],
   { custody: parts }: Pick<Readings, 'custody'>,
-  policy: TrustPolicy | undefined,
+  deviceKeys: readonly PublicKey[] | undefined,
   verifyDigest: VerifyDigest,
 ): CustodyReading {
   const reader = new Reader();
   const result = attempt(() => {
     for (const own of byChain(parts)) reader.readChain(own);
     reader.requireCounterparts(parts);
-    for (const item of items) reader.readAlone(item, policy?.deviceKeys, verifyDigest);
+    for (const item of items) reader.readAlone(item, deviceKeys, verifyDigest);
   });
   return {
     acts: reader.acts(),

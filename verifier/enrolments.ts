@@ -3,9 +3,19 @@
  * Implements spec/verification.md, "ENROLMENT".
  */
 import type { EnrolmentItem } from '../core/bundle-items.ts';
-import { type VerifiedEnrolment, verifyEnrolment, verifyVinCommitment } from '../core/enrolment.ts';
+import { equalBytes } from '../core/bytes.ts';
+import {
+  type Enrolment,
+  enrolmentDigest,
+  type VerifiedEnrolment,
+  verifyEnrolment,
+  verifyVinCommitment,
+} from '../core/enrolment.ts';
 import type { VerifyDigest } from '../core/signature.ts';
+import { walletAccepts } from './grants.ts';
+import type { TrustPolicy } from './policy.ts';
 import { attempt, type Problem } from './readings.ts';
+import type { TrustedDevice } from './trusted-devices.ts';
 
 export type EnrolmentReading = {
   /** None with a problem. */
@@ -35,4 +45,29 @@ function verified({ enrolment, vin }: EnrolmentItem, verify: VerifyDigest): Veri
     verifyVinCommitment(reading.enrolment.vinCommitment, vin.salt, vin.vin);
   }
   return reading;
+}
+
+/** By a key, or by a contract that whoever wrote the policy has asked. */
+export function isByOwner({ enrolment, owner }: VerifiedEnrolment, policy: TrustPolicy): boolean {
+  if (owner === 'verified') return true;
+  const { chainId, owner: address } = enrolment;
+  return walletAccepts(policy, chainId, address, enrolmentDigest(enrolment));
+}
+
+/** Those that the policy names, and those that an owner whom it names has enrolled (spec/trust-policy.md, "Format"). */
+export function trustedDevices(
+  policy: TrustPolicy,
+  enrolments: readonly EnrolmentReading[],
+): readonly TrustedDevice[] {
+  const named = policy.deviceKeys.map((key) => ({ key, enrolment: undefined }));
+  const enrolled = enrolments.flatMap(({ verified }) => {
+    if (verified === undefined || !isByOwner(verified, policy)) return [];
+    const { enrolment } = verified;
+    return isNamed(enrolment, policy) ? [{ key: enrolment.deviceKey, enrolment }] : [];
+  });
+  return [...named, ...enrolled];
+}
+
+function isNamed({ chainId, owner }: Enrolment, { owners }: TrustPolicy): boolean {
+  return owners.some((one) => one.chainId === chainId && equalBytes(one.address, owner));
 }

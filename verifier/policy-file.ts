@@ -19,6 +19,12 @@ export type TrustPolicyFile = {
     readonly key: string;
     readonly note?: string;
   }[];
+  /** Who enrols device keys that are believed, by the chain of their registry and their address. */
+  readonly owners?: readonly {
+    readonly chainId: string;
+    readonly address: string;
+    readonly note?: string;
+  }[];
   /** Keys of anchor services, for broken promises and acceptances. */
   readonly serviceKeys?: TrustPolicyFile['deviceKeys'];
   readonly chains: readonly {

@@ -39,8 +39,13 @@ export type TrustedWallet = {
   readonly accepts: ReadonlySet<string>;
 };
 
+/** Whose enrolments are believed. */
+export type TrustedOwner = { readonly chainId: bigint; readonly address: Uint8Array };
+
 export type TrustPolicy = {
   readonly deviceKeys: readonly PublicKey[];
+  /** A device key that one of them has enrolled, by an enrolment of the bundle, is believed as if it were named. */
+  readonly owners: readonly TrustedOwner[];
   /** Of anchor services, under which broken promises and acceptances are judged. */
   readonly serviceKeys: readonly PublicKey[];
   readonly chains: readonly TrustedChain[];
@@ -66,6 +71,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   const suppliedBy = root.text('suppliedBy');
   const note = root.optionalText('note');
   const deviceKeys = root.objects('deviceKeys').map(readKey);
+  const owners = root.has('owners') ? root.objects('owners').map(readOwner) : [];
   const serviceKeys = root.has('serviceKeys') ? root.objects('serviceKeys').map(readKey) : [];
   const chains = root.objects('chains').map(readChain);
   const registries = root.has('registries')
@@ -78,6 +84,10 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   requireOnce(
     'device key',
     deviceKeys.map((key) => key.file.key),
+  );
+  requireOnce(
+    'owner',
+    owners.map(({ file }) => `${file.chainId} ${file.address}`),
   );
   requireOnce(
     'service key',
@@ -101,6 +111,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
   );
   return {
     deviceKeys: deviceKeys.map(({ key }) => key),
+    owners: owners.map(({ owner }) => owner),
     serviceKeys: serviceKeys.map(({ key }) => key),
     chains: chains.map(({ chain }) => chain),
     registries: registries.map(({ registry }) => registry),
@@ -112,6 +123,7 @@ export function parseTrustPolicy(text: string): TrustPolicy {
       suppliedBy,
       ...(note === undefined ? {} : { note }),
       deviceKeys: deviceKeys.map(({ file }) => file),
+      ...(owners.length === 0 ? {} : { owners: owners.map(({ file }) => file) }),
       ...(serviceKeys.length === 0 ? {} : { serviceKeys: serviceKeys.map(({ file }) => file) }),
       chains: chains.map(({ file }) => file),
       ...(registries.length === 0 ? {} : { registries: registries.map(({ file }) => file) }),
@@ -139,6 +151,21 @@ function readKey(object: JsonObject): {
   }
   const file = { algorithm, key: toHex(bytes), ...(note === undefined ? {} : { note }) };
   return { key, file };
+}
+
+function readOwner(object: JsonObject): {
+  readonly owner: TrustedOwner;
+  readonly file: NonNullable<TrustPolicyFile['owners']>[number];
+} {
+  const owner = { chainId: object.uint64('chainId'), address: object.hex('address', 20) };
+  const note = object.optionalText('note');
+  object.end();
+  const file = {
+    chainId: `${owner.chainId}`,
+    address: `0x${toHex(owner.address)}`,
+    ...(note === undefined ? {} : { note }),
+  };
+  return { owner, file };
 }
 
 function readChain(object: JsonObject): {

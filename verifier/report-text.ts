@@ -36,6 +36,10 @@ function policyLines({ policy }: Report): readonly string[] {
       ({ algorithm, key, note }) =>
         `  device key   ${algorithm} ${key}${note === undefined ? '' : `, ${note}`}`,
     ),
+    ...(policy.owners ?? []).map(
+      ({ chainId, address, note }) =>
+        `  owner        ${address} on chain ${chainId}, who enrols device keys${note === undefined ? '' : `, ${note}`}`,
+    ),
     ...policy.chains.flatMap((chain) => [
       `  chain        ${chain.chainId}, ${chain.class}, contract ${chain.contract}`,
       `               code ${chain.codeHash}`,

@@ -5,9 +5,10 @@
  */
 import { equalBytes, toHex } from '../core/bytes.ts';
 import { sigStructure, unverifiedPayload } from '../core/cose.ts';
+import type { Enrolment } from '../core/enrolment.ts';
 import { FormatError, VerificationError } from '../core/errors.ts';
 import type { Hash } from '../core/hash.ts';
-import { keyId, type PublicKey } from '../core/signature.ts';
+import type { PublicKey } from '../core/signature.ts';
 import {
   type BlockEntry,
   blocksByHeader,
@@ -16,11 +17,13 @@ import {
   type SessionItem,
   type StatementEntry,
 } from './evidence.ts';
-import type { TrustPolicy } from './policy.ts';
+import { deviceOf, type TrustedDevice } from './trusted-devices.ts';
 
 export type SessionTrail = SessionItem & {
-  /** None when the policy does not name it. */
+  /** None when the policy names neither it nor an owner who enrolled it. */
   readonly deviceKey: PublicKey | undefined;
+  /** By which an owner whom the policy names took the key; none where it names the key. */
+  readonly enrolledBy: Enrolment | undefined;
   readonly id: Uint8Array | undefined;
 };
 
@@ -59,12 +62,15 @@ export type Trail = {
   readonly strayBlocks: number;
 };
 
-export function readTrail(evidence: Evidence, policy: TrustPolicy, hash: Hash): Trail {
-  const keys = new Map(policy.deviceKeys.map((key) => [toHex(keyId(key)), key]));
+export function readTrail(
+  evidence: Evidence,
+  devices: readonly TrustedDevice[],
+  hash: Hash,
+): Trail {
   const sessions = evidence.sessions.map((item) => {
-    const deviceKey = keys.get(toHex(item.record.deviceKeyId));
-    const id = idOf('session-record', deviceKey, unverifiedPayload(item.bytes), hash)?.id;
-    return { ...item, deviceKey, id };
+    const device = deviceOf(devices, item.record);
+    const id = idOf('session-record', device?.key, unverifiedPayload(item.bytes), hash)?.id;
+    return { ...item, deviceKey: device?.key, enrolledBy: device?.enrolment, id };
   });
   const byId = new Map<string, SessionTrail>();
   for (const session of sessions) {

@@ -12,6 +12,7 @@ const [KEY] = POLICY.deviceKeys;
 
 const AUTHORITY = { ...new TestAuthority('authority').trusted, note: 'looked up' };
 
+const OWNER = { chainId: '1', address: `0x${'0c'.repeat(20)}` };
 const WALLET = {
   chainId: '1',
   address: `0x${'11'.repeat(20)}`,
@@ -52,6 +53,14 @@ describe('a trust policy', () => {
     expect(policy.wallets[0]?.accepts).toEqual(new Set(['ab'.repeat(32)]));
   });
 
+  it('keeps the owners whose enrolments are believed', () => {
+    const owner = { chainId: '1', address: `0x${'0c'.repeat(20)}`, note: 'as registered' };
+    const policy = parseTrustPolicy(JSON.stringify({ ...POLICY, owners: [owner] }));
+    expect(policy.file.owners).toEqual([owner]);
+    expect(policy.owners).toEqual([{ chainId: 1n, address: new Uint8Array(20).fill(12) }]);
+    expect(parseTrustPolicy(JSON.stringify(POLICY)).owners).toEqual([]);
+  });
+
   it('keeps its notes', () => {
     const noted = { ...POLICY, note: 'why', deviceKeys: [{ ...KEY, note: 'unit 7' }] };
     expect(parseTrustPolicy(JSON.stringify(noted)).file.note).toBe('why');
@@ -66,6 +75,10 @@ describe('a trust policy', () => {
     ['an unknown key', 'POLICY_KEY', { ...POLICY, trustEverything: true }],
     ['an unknown key in a chain', 'POLICY_KEY', { ...POLICY, chains: [{ ...CHAIN, rpc: 'x' }] }],
     ['nobody who supplied it', 'POLICY_VALUE', { ...POLICY, suppliedBy: '' }],
+    ['an owner twice', 'POLICY_REPEATED', { ...POLICY, owners: [OWNER, OWNER] }],
+    ['an owner of no chain', 'POLICY_VALUE', { ...POLICY, owners: [{ address: OWNER.address }] }],
+    ['an owner with a key', 'POLICY_KEY', { ...POLICY, owners: [{ ...OWNER, key: '02' }] }],
+    ['a short address', 'POLICY_VALUE', { ...POLICY, owners: [{ ...OWNER, address: '0x0c' }] }],
     ['a wallet twice', 'POLICY_REPEATED', { ...POLICY, wallets: [WALLET, WALLET] }],
     [
       'a digest of a wallet twice',

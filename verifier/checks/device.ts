@@ -23,12 +23,21 @@ export function checkDevice({ trail, verifyDigest }: Context): Outcome {
   if (unnamed !== undefined) {
     return indeterminate(
       'device_not_in_policy',
-      `the trust policy does not name the device key with id ${toHex(unnamed.record.deviceKeyId)}`,
+      `the trust policy names neither the device key with id ${toHex(unnamed.record.deviceKeyId)} nor an owner who enrolled it in this bundle`,
       values,
     );
   }
   return passed(
-    `${counted(sessions.length, 'session record')} signed by ${keyIds.length === 1 ? `the device key ${keyIds[0]?.slice(0, 16)}…` : counted(keyIds.length, 'device key')}, which the policy names`,
+    `${counted(sessions.length, 'session record')} signed by ${keyIds.length === 1 ? `the device key ${keyIds[0]?.slice(0, 16)}…` : counted(keyIds.length, 'device key')}, which ${believedBy(trail)}`,
     values,
   );
+}
+
+/** Whoever enrolled a key has said which device it is in: that is the owner's word. */
+function believedBy({ sessions }: Context['trail']): string {
+  const owners = new Set(
+    sessions.flatMap(({ enrolledBy }) => (enrolledBy ? [`0x${toHex(enrolledBy.owner)}`] : [])),
+  );
+  if (owners.size === 0) return 'the policy names';
+  return `${[...owners].join(' and ')} has enrolled, whom the policy names: that it is in this vehicle is the owner’s word`;
 }

@@ -1,13 +1,11 @@
 /** ENROLMENT: an owner took the device key for this vehicle (spec/verification.md, "ENROLMENT"). */
 import { equalBytes, toHex } from '../../core/bytes.ts';
-import { enrolmentDigest, type VerifiedEnrolment } from '../../core/enrolment.ts';
+import type { VerifiedEnrolment } from '../../core/enrolment.ts';
 import type { SessionRecord } from '../../core/session-record.ts';
 import { keyId } from '../../core/signature.ts';
 import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import type { EnrolmentReading } from '../enrolments.ts';
-import { walletAccepts } from '../grants.ts';
-import type { TrustPolicy } from '../policy.ts';
+import { type EnrolmentReading, isByOwner } from '../enrolments.ts';
 import { counted, utc } from '../sentence.ts';
 
 export function checkEnrolment({ enrolments, trail, policy }: Context): Outcome {
@@ -62,13 +60,6 @@ export function checkEnrolment({ enrolments, trail, policy }: Context): Outcome 
     );
   }
   return passed(enrolments.map(sentence).join('; '), values);
-}
-
-/** By a key, or by a contract that was asked. */
-function isByOwner({ enrolment, owner }: VerifiedEnrolment, policy: TrustPolicy): boolean {
-  if (owner === 'verified') return true;
-  const { chainId, owner: address } = enrolment;
-  return walletAccepts(policy, chainId, address, enrolmentDigest(enrolment));
 }
 
 function isOf(record: SessionRecord, { enrolment }: VerifiedEnrolment): boolean {

@@ -3,11 +3,12 @@ import { equalBytes, toHex } from '../../core/bytes.ts';
 import { unverifiedPayload } from '../../core/cose.ts';
 import { type Fork, type ForkProof, verifyForkProof } from '../../core/fork-proof.ts';
 import { decodeSessionRecord } from '../../core/session-record.ts';
-import { keyId, type PublicKey } from '../../core/signature.ts';
+import type { PublicKey } from '../../core/signature.ts';
 import { failed, indeterminate, type Outcome } from '../check.ts';
 import type { Context } from '../context.ts';
 import { attempt } from '../readings.ts';
 import { counted } from '../sentence.ts';
+import { deviceOf } from '../trusted-devices.ts';
 
 export function checkFork(context: Context): Outcome {
   const { evidence, trail, verifyDigest } = context;
@@ -47,13 +48,12 @@ export function checkFork(context: Context): Outcome {
 /** All of a bundle is of one device key. A proof that stands alone is of whatever device its sessions name. */
 function deviceKeyFor(
   { sides: [first] }: ForkProof,
-  { trail, policy }: Context,
+  { trail, devices }: Context,
 ): PublicKey | undefined {
   if (trail.sessions.length > 0) {
     return trail.sessions.find((session) => session.deviceKey !== undefined)?.deviceKey;
   }
-  const { deviceKeyId } = decodeSessionRecord(unverifiedPayload(first.session));
-  return policy.deviceKeys.find((key) => equalBytes(keyId(key), deviceKeyId));
+  return deviceOf(devices, decodeSessionRecord(unverifiedPayload(first.session)))?.key;
 }
 
 function proven(fork: Fork, { trail }: Context): Outcome {
