@@ -211,6 +211,7 @@ export const COMMIT_POINTS = [
   'erasure-kept',
   'erasure-committed',
   'bodies-overwritten',
+  'erasure-done',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 

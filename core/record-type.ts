@@ -29,4 +29,5 @@ export const RECORD = {
   revocationNote: 28,
   handOver: 29,
   erasureOrder: 30,
+  erasureNotice: 32,
 } as const;

@@ -25,7 +25,7 @@ import { readVehicle } from './enrol/vehicle-file.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import type { OwnerKey, SealToPerson } from './ports.ts';
 
-export type ErasureWish = Pick<ErasureOrder, 'spans' | 'held' | 'reason' | 'orderedAtS'>;
+export type ErasureWish = Pick<ErasureOrder, 'spans' | 'held' | 'reason' | 'orderedAtS' | 'copies'>;
 
 /**
  * @param opened everything that the unit sealed to this owner

@@ -4,13 +4,15 @@
  */
 import { type CustodyRecord, decodeCustodyRecord } from '../../core/custody-record.ts';
 import { OperationalError } from '../../core/errors.ts';
-import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { decodePackedLeaf } from '../../core/leaf.ts';
 import { decodeRecordsPayload } from '../../core/records-payload.ts';
 import { leafFromPacked } from '../../core/sealed-leaf.ts';
+import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { RECORDS } from '../../core/stream.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
 import { openChunk } from './open-chunk.ts';
+import { keyedStream } from './open-shown.ts';
+import { readableStreams } from './readable-streams.ts';
 
 export type KeptCustodyRecord = {
   readonly record: CustodyRecord;
@@ -28,17 +30,21 @@ export type KeptCustody = {
   readonly unread: readonly { readonly log: number; readonly seq: number; readonly code: string }[];
 };
 
-/** @throws OperationalError SPOOL_DAMAGED, STORAGE_* */
+/**
+ * @param roots what the owner opened: with them nothing is forgotten
+ * @throws OperationalError SPOOL_DAMAGED, STORAGE_*
+ */
 export function keptCustody(
   archive: Archive & { custodyChunks(): readonly StoredChunk[] },
   primitives: Primitives,
+  roots: readonly OpenedRoots[] = [],
 ): KeptCustody {
   const records: KeptCustodyRecord[] = [];
   const unread: { log: number; seq: number; code: string }[] = [];
   for (const chunk of archive.custodyChunks()) {
     const { log, seq } = chunk;
     try {
-      for (const bytes of ownersRecords(archive, chunk, primitives)) {
+      for (const bytes of ownersRecords(archive, chunk, roots, primitives)) {
         records.push({ record: decodeCustodyRecord(bytes), bytes, log, chunkSeq: seq });
       }
     } catch (error) {
@@ -52,12 +58,12 @@ export function keptCustody(
 function ownersRecords(
   archive: Archive,
   chunk: StoredChunk,
+  roots: readonly OpenedRoots[],
   primitives: Primitives,
 ): readonly Uint8Array[] {
-  const streams = archive.streams(chunk.log).map(({ name, nodes }) => ({
-    name,
-    keys: new KeyNodesWalk(nodes, primitives.sha512),
-  }));
+  const streams = readableStreams(archive, chunk.log, roots).map((stream) =>
+    keyedStream(stream, primitives),
+  );
   const { leaves } = openChunk(archive, chunk, streams, primitives);
   return leaves.flatMap(({ stream, packed }) => {
     if (stream !== RECORDS.custody || packed.length === 0) return [];

@@ -40,9 +40,13 @@ import {
   pairingCode,
 } from '../../core/enrolment-request.ts';
 import {
+  decodeErasureNotice,
   decodeErasureOrder,
+  encodeErasureNotice,
   encodeErasureOrder,
   erasureDigest,
+  erasureNoticeDigest,
+  verifyErasureNotice,
   verifyErasureOrder,
 } from '../../core/erasure-order.ts';
 import { FormatError } from '../../core/errors.ts';
@@ -202,6 +206,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'enrolment-payload': codec(decodeEnrolment, encodeEnrolment),
   'evm-anchor': runEvmAnchor,
   'fork-proof': runForkProof,
+  'erasure-notice': runErasureNotice,
   'erasure-order': runErasureOrder,
   grant: runGrant,
   'grant-request': runGrantRequest,
@@ -344,6 +349,12 @@ function runHandOver(input: VectorInput): object {
   const signed = decodedAgain(hex(input, 'bytes'), decodeHandOver, encodeHandOver);
   const digest = handOverDigest(signed.handOver);
   return plainObject({ ...signed, digest, owner: verifyHandOver(signed) });
+}
+
+function runErasureNotice(input: VectorInput): object {
+  const notice = decodedAgain(hex(input, 'bytes'), decodeErasureNotice, encodeErasureNotice);
+  const digest = erasureNoticeDigest(notice);
+  return plainObject({ ...notice, digest, owner: verifyErasureNotice(notice) });
 }
 
 function runErasureOrder(input: VectorInput): object {
