@@ -3,6 +3,7 @@
  * chunks out of it, seals the rest again, and signs. Implements spec/erasure.md.
  */
 
+import { isCustodyStream } from '../core/custody-record.ts';
 import { decodeEnrolment } from '../core/enrolment.ts';
 import {
   type ErasureOrder,
@@ -67,11 +68,14 @@ export async function signErasure(order: ErasureOrder, key: OwnerKey): Promise<U
   return encodeErasureOrder({ order, signature: { kind: 'key', bytes } });
 }
 
+/** Of custody streams all stays: who read what is told of erased chunks as well. */
 function outside({ log, streams }: OpenedRoots, spans: readonly Span[]): OpenedRoots['streams'] {
   const left = seqsOutside(spans, log);
   return streams.map(({ name, nodes }) => ({
     name,
-    nodes: left.flatMap(({ first, last }) => nodesWithin(nodes, first, last)),
+    nodes: isCustodyStream(name)
+      ? nodes
+      : left.flatMap(({ first, last }) => nodesWithin(nodes, first, last)),
   }));
 }
 

@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
+import { isCustodyStream } from '../../core/custody-record.ts';
 import { seqsOutside } from '../../core/erasure-order.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
@@ -13,12 +14,14 @@ import type { Span } from '../../core/statement.ts';
 import { syncFolder } from '../folder.ts';
 import type { RandomBytes, StoredStream } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
+import { keepCustodyLeaves } from './custody-leaves.ts';
 import { cutHolds, markErased } from './erased-chunks.ts';
 import { type KeyRowsParts, rewriteKeys } from './key-rows.ts';
-import { logOf, placeOf } from './place.ts';
+import { logOf, numberOf, placeOf } from './place.ts';
 import type { PreparedStatements } from './prepared-statements.ts';
 import { blob, integer } from './rows.ts';
 import { segmentPath } from './segment-files.ts';
+import type { SpoolReader } from './spool-reader.ts';
 import type { Extent } from './uncovered.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -67,6 +70,8 @@ function commitErasure(parts: KeyRowsParts, { spans, roots }: Erasure): void {
     keep: ({ log, streams }) => withoutSpans(streams, log, spans, parts),
     alongside: () => {
       for (const extent of spans.map(extentOf)) {
+        // Before it says that the bodies are erased, and long before they are.
+        keepCustodyLeaves(sql, extent, (place) => bodyAt(parts.stored, place));
         markErased(sql, extent);
         cutHolds(sql, extent);
       }
@@ -76,6 +81,16 @@ function commitErasure(parts: KeyRowsParts, { spans, roots }: Erasure): void {
     },
     onlyIfCut: false,
   });
+}
+
+/** Undefined where it is gone already. */
+function bodyAt(stored: SpoolReader, place: number): Uint8Array | undefined {
+  try {
+    return stored.body(logOf(place), numberOf(place));
+  } catch (error) {
+    if (error instanceof OperationalError && error.code.startsWith('SPOOL_BODY_')) return undefined;
+    throw error;
+  }
 }
 
 /** Rows that were deleted by an older agent lie in free pages, too. */
@@ -154,6 +169,7 @@ function sealedNow(sql: PreparedStatements): ReadonlyMap<number, Uint8Array> {
   return new Map(rows.map((row) => [integer(row, 'place'), blob(row, 'sealed')]));
 }
 
+/** Those of custody streams stay whole: what the others hold of these chunks does not follow from them. */
 function withoutSpans(
   streams: readonly StoredStream[],
   log: number,
@@ -163,7 +179,9 @@ function withoutSpans(
   const outside = seqsOutside(spans, log);
   return streams.map(({ name, nodes }) => ({
     name,
-    nodes: outside.flatMap(({ first, last }) => nodesWithin(nodes, first, last, sha512)),
+    nodes: isCustodyStream(name)
+      ? nodes
+      : outside.flatMap(({ first, last }) => nodesWithin(nodes, first, last, sha512)),
   }));
 }
 

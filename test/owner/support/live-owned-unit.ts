@@ -123,7 +123,12 @@ export class LiveOwnedUnit {
   }
 
   erase(order: Uint8Array): void {
-    eraseOnUnit(this.dataDir, order);
+    this.eraseIn(this.dataDir, order);
+  }
+
+  /** @param folder of an ended epoch */
+  eraseIn(folder: string, order: Uint8Array): void {
+    eraseOnUnit(folder, order);
   }
 
   /** As a kill at this point leaves it. */
