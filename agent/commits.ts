@@ -4,7 +4,8 @@
 import type { PublicKey } from '../core/signature.ts';
 import type { Batcher, SignedStatement } from './batch/batcher.ts';
 import type { SealedChunk } from './chunk/chunk-sealer.ts';
-import type { StoredLog, StoredSession } from './ports.ts';
+import { withCustodyEntries } from './custody-entries.ts';
+import type { Primitives, StoredLog, StoredSession } from './ports.ts';
 import type { Spool } from './spool/spool.ts';
 
 /** Of this session, committed. */
@@ -21,6 +22,7 @@ export type CommitParts = {
   readonly log: StoredLog;
   readonly session: StoredSession;
   readonly sessionKey: PublicKey;
+  readonly primitives: Primitives;
   readonly encodeStatement: (statement: SignedStatement) => Uint8Array;
   /** After chunks are durable, with the roots of all streams that there are. */
   readonly onRootsDurable: () => void;
@@ -50,8 +52,9 @@ export class Commits {
   /** Durable when it returns, with the statement that one of the chunks completes. */
   commit(chunks: readonly SealedChunk[]): void {
     if (chunks.length === 0) return;
-    const { spool, session, onRootsDurable } = this.#parts;
-    spool.commitChunks(session.number, chunks);
+    const { spool, log, session, primitives, onRootsDurable } = this.#parts;
+    const withEntries = withCustodyEntries(chunks, () => spool.streams(log.log), primitives);
+    spool.commitChunks(session.number, withEntries);
     onRootsDurable();
     this.#committed(chunks);
   }

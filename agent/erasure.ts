@@ -2,100 +2,152 @@
  * A unit makes chunks unreadable on its owner's order.
  * Implements spec/erasure.md, "On the unit"; ARCHITECTURE.md, "Crash table".
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { toHex } from '../core/bytes.ts';
-import { decodeChunkHeader } from '../core/chunk-header.ts';
-import type { CustodyContent } from '../core/custody-record.ts';
+import { existsSync } from 'node:fs';
+import { equalBytes } from '../core/bytes.ts';
 import { isSameEpoch } from '../core/enrolment.ts';
 import {
   decodeErasureOrder,
   type ErasureOrder,
+  encodeErasureNotice,
+  erasureNotice,
   type SignedErasureOrder,
   verifyErasureOrder,
 } from '../core/erasure-order.ts';
-import { UserError } from '../core/errors.ts';
+import { FormatError, OperationalError, UserError, VerificationError } from '../core/errors.ts';
+import type { JournalBlock } from '../core/journal-block.ts';
 import { JOURNAL_ORDINAL } from '../core/sealed-roots.ts';
-import { leaveCustodyRecord } from './custody/inbox.ts';
+import { encodeWaiting, leaveEncodedRecord } from './custody/inbox.ts';
 import { readEnrolment } from './enrol/kept-enrolment.ts';
-import { syncFolder } from './folder.ts';
-import { keepFile } from './kept-file.ts';
+import { type ErasureOrders, erasureOrders } from './erasure-orders.ts';
+import { erasureRecord } from './erasure-record.ts';
+import { endedEpochs, endedFolder } from './hand-over/ended-epochs.ts';
 import type { Machine } from './machine.ts';
+import { openSpoolOf } from './open-spool.ts';
+import { overwriteSealedBlocks } from './record/sealed-blocks.ts';
 import { placeOf } from './spool/place.ts';
 import type { Spool } from './spool/spool.ts';
-import { storageError } from './storage-error.ts';
 import { spoolFolder } from './unit.ts';
-
-/** Orders that are not carried out yet; also of an ended epoch, in its own folder. */
-const ORDERS = 'erasure';
 
 export type Erased = { readonly chunks: number; readonly order: ErasureOrder };
 
+/** An order that stays to be carried out, and why. */
+export type Unfinished = { readonly code: string; readonly message: string };
+
 /**
- * The order is on the disk before anything is erased: whatever a kill leaves, the next start carries it out.
+ * The order is on the disk before anything is erased: whatever a kill leaves, the next start carries it out. So does the next
+ * order: behind it, an older one would bring back keys that it took. An order that was carried out is not carried out again.
  * @param folder of the unit, or of an ended epoch of it
  * @throws UserError ERASURE_FOREIGN, ERASURE_WALLET, ERASURE_HELD, ERASURE_ROOTS, ERASURE_RANGE, SPOOL_IN_USE while an
  *   agent runs; FormatError; VerificationError OWNER_SIGNATURE_INVALID; OperationalError STORAGE_*, SPOOL_*
  */
-export function takeErasure(
-  folder: string,
-  bytes: Uint8Array,
-  openSpool: () => Spool,
-  machine: Machine,
-): Erased {
+export function takeErasure(folder: string, bytes: Uint8Array, machine: Machine): Erased {
   const signed = decodeErasureOrder(bytes);
   assertOwners(folder, signed);
-  const spool = openSpool();
-  try {
-    const name = `${toHex(machine.primitives.sha256(bytes))}.wmx`;
-    spool.assertErasable(erasureOf(signed.order));
-    keepFile(join(folder, ORDERS), name, bytes);
+  const orders = erasureOrders(folder, machine.primitives.sha256);
+  using place = openPlace(folder, orders, machine);
+  for (const older of orders.pending()) carryOutOrRefuse(place, older);
+  if (!orders.isDone(bytes)) {
+    place.spool.assertErasable(erasureOf(signed.order));
+    orders.keep(bytes);
     machine.atCommitPoint('erasure-kept');
-    return carryOut(folder, name, bytes, spool, machine);
-  } finally {
-    spool.close();
+    carryOut(place, bytes);
   }
-}
-
-/** At every start: what a kill has interrupted. @throws OperationalError STORAGE_*, SPOOL_* */
-export function finishErasures(folder: string, openSpool: () => Spool, machine: Machine): void {
-  const orders = join(folder, ORDERS);
-  if (!existsSync(orders) || !existsSync(spoolFolder(folder))) return;
-  const names = readdirSync(orders).filter((name) => name.endsWith('.wmx'));
-  if (names.length === 0) return;
-  const spool = openSpool();
-  try {
-    for (const name of names) {
-      carryOut(folder, name, readFileSync(join(orders, name)), spool, machine);
-    }
-  } finally {
-    spool.close();
-  }
-}
-
-/** May be repeated. A kill behind the record and before the order is gone leaves a second record of the same. */
-function carryOut(
-  folder: string,
-  name: string,
-  bytes: Uint8Array,
-  spool: Spool,
-  machine: Machine,
-): Erased {
-  const { order } = decodeErasureOrder(bytes);
-  spool.erase(erasureOf(order));
-  leaveCustodyRecord(
-    folder,
-    recordOf(order, bytes, spool, machine),
-    machine.primitives.random,
-    machine.atCommitPoint,
-  );
-  try {
-    rmSync(join(folder, ORDERS, name), { force: true });
-    syncFolder(join(folder, ORDERS));
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  const { order } = signed;
   return { order, chunks: order.spans.reduce((sum, { count }) => sum + count, 0) };
+}
+
+/**
+ * At every start, before a session: what a kill has interrupted, on the unit and in the folders of ended epochs. A disk that
+ * refuses, or somebody who reads the index, does not keep the agent from recording: the next start goes on.
+ * @throws UserError SPOOL_IN_USE
+ */
+export function finishErasures(dataDir: string, machine: Machine): Unfinished | undefined {
+  const ended = endedEpochs(dataDir).map((epoch) => endedFolder(dataDir, epoch));
+  let unfinished: Unfinished | undefined;
+  for (const folder of [dataDir, ...ended]) {
+    try {
+      finishIn(folder, machine);
+    } catch (error) {
+      if (!(error instanceof OperationalError) || error.code === 'SPOOL_IN_USE') throw error;
+      unfinished = { code: error.code, message: error.message };
+    }
+  }
+  return unfinished;
+}
+
+function finishIn(folder: string, machine: Machine): void {
+  const orders = erasureOrders(folder, machine.primitives.sha256);
+  const pending = orders.pending();
+  if (pending.length === 0 || !existsSync(spoolFolder(folder))) return;
+  using place = openPlace(folder, orders, machine);
+  for (const bytes of pending) carryOutOrRefuse(place, bytes);
+}
+
+/** Where orders are carried out, while no session runs there. */
+type Place = Disposable & {
+  readonly folder: string;
+  readonly orders: ErasureOrders;
+  readonly spool: Spool;
+  readonly machine: Machine;
+};
+
+function openPlace(folder: string, orders: ErasureOrders, machine: Machine): Place {
+  const spool = openSpoolOf(folder, machine);
+  return { folder, orders, spool, machine, [Symbol.dispose]: () => spool.close() };
+}
+
+/** One that may not be carried out, or not any more, holds up nothing else. */
+function carryOutOrRefuse(place: Place, bytes: Uint8Array): void {
+  try {
+    carryOut(place, bytes);
+  } catch (error) {
+    const isRefusal =
+      error instanceof UserError ||
+      error instanceof FormatError ||
+      error instanceof VerificationError;
+    if (!isRefusal) throw error;
+    place.orders.refuse(bytes, withoutRoots(bytes), `${error.code}: ${error.message}`);
+  }
+}
+
+/** What is no order has no roots. */
+function withoutRoots(bytes: Uint8Array): Uint8Array {
+  try {
+    return encodeErasureNotice(erasureNotice(decodeErasureOrder(bytes)));
+  } catch (error) {
+    if (error instanceof FormatError) return bytes;
+    throw error;
+  }
+}
+
+/**
+ * May be repeated from wherever a kill left it. Nothing that was true when the order was taken is believed: the file may have
+ * come from a copy of another time.
+ */
+function carryOut({ folder, orders, spool, machine }: Place, bytes: Uint8Array): void {
+  const signed = decodeErasureOrder(bytes);
+  assertOwners(folder, signed);
+  spool.erase(erasureOf(signed.order));
+  overwriteSealedBlocks(spoolFolder(folder), openBlocksOf(spool));
+  const { sha256 } = machine.primitives;
+  const notice = encodeErasureNotice(erasureNotice(signed));
+  const record = orders.recordOf(bytes, () =>
+    encodeWaiting(erasureRecord(signed.order, sha256(notice), spool, machine)),
+  );
+  // The same bytes under the same name, however often a kill or a disk that refuses leads here: it is sealed once.
+  const distinct = sha256(bytes).subarray(0, 8);
+  leaveEncodedRecord(folder, record, distinct, machine.atCommitPoint);
+  orders.done(bytes, notice);
+  machine.atCommitPoint('erasure-done');
+}
+
+/** Blocks that a crash left of the chunk that is not sealed: no order names it. */
+function openBlocksOf(spool: Spool): (block: JournalBlock) => boolean {
+  const log = spool.identity()?.log ?? 0;
+  const openSeq = (spool.lastChunk(log)?.seq ?? -1) + 1;
+  const sessions = spool.sessions(log);
+  return ({ seq, sessionId }) =>
+    seq === openSeq && sessions.some(({ id }) => equalBytes(id, sessionId));
 }
 
 function assertOwners(folder: string, signed: SignedErasureOrder): void {
@@ -121,32 +173,5 @@ function erasureOf({ spans, held, roots }: ErasureOrder) {
         { replaces, sealed },
       ]),
     ),
-  };
-}
-
-function recordOf(
-  order: ErasureOrder,
-  bytes: Uint8Array,
-  spool: Spool,
-  { primitives, readClock, softwareHash }: Machine,
-): CustodyContent {
-  const newest = spool.newestChunk();
-  return {
-    wallNs: readClock().wallNs,
-    clockSource: newest ? decodeChunkHeader(newest.header).clock.source : 'unsynchronised',
-    actor: `0x${toHex(order.owner)}`,
-    role: 'owner',
-    action: 'erased',
-    grantHash: undefined,
-    objectHash: primitives.sha256(bytes),
-    spans: order.spans,
-    streamCount: 0,
-    leafCount: 0,
-    purpose: order.reason,
-    // The keys were files: flash may keep copies of them, and of what they opened.
-    detail: `best_effort; held chunks: ${order.held}`,
-    tool: 'witnessmark erase',
-    toolHash: softwareHash(),
-    signature: undefined,
   };
 }

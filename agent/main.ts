@@ -6,6 +6,7 @@ import { UserError } from '../core/errors.ts';
 import type { HandOver } from '../core/hand-over.ts';
 import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
 import type { PublicKey } from '../core/signature.ts';
+import type { Span } from '../core/statement.ts';
 import type { BeaconBlock } from '../core/vehicle-log.ts';
 import { readBootId } from '../hw/boot-id.ts';
 import { openNativeCapture } from '../hw/can/native-capture.ts';
@@ -59,13 +60,13 @@ import type { LeaveCustody } from './grants/ports.ts';
 import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
-import { openSpoolOf } from './open-spool.ts';
 import { isBetweenOwners } from './ownership.ts';
 import type { CaptureSource, DeviceKeyConfig, Pause, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
 import { endPause, writePause } from './record/pause-file.ts';
+import { type ReleasedCopies, releasedCopies } from './released-copies.ts';
 import { startReplay } from './replay-agent.ts';
-import type { AgentEvents, RunningAgent } from './running-agent.ts';
+import type { AgentEvents, RecordingAgent, RunningAgent } from './running-agent.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading } from './spool/spool.ts';
 import { takeHandOver } from './take-hand-over.ts';
@@ -126,9 +127,9 @@ export async function startAgent(
   replaced: Partial<Machine> = {},
 ): Promise<RunningAgent> {
   const machine = { ...machineWith(config.deviceKey), ...replaced };
-  const { capture, dataDir } = config;
+  const { dataDir } = config;
   finishEnd(dataDir, machine);
-  finishErasures(dataDir, () => openSpoolOf(dataDir, machine), machine);
+  const unfinished = finishErasures(dataDir, machine);
   const ended = openEndedUplinks(config, events, machine);
   const tellOfEnded = (agent: RunningAgent): RunningAgent => {
     for (const epoch of ended.withoutCertificate) {
@@ -138,16 +139,29 @@ export async function startAgent(
     return agent;
   };
   try {
-    if (isBetweenOwners(dataDir)) return tellOfEnded(waitForOwner(config, ended, machine));
-    const agent =
-      capture.driver === 'replay'
-        ? await startReplay(config, capture, events, machine)
-        : await startLive(config, capture, events, machine);
-    return tellOfEnded(endingAtHandOver(agent, ended, config, machine));
+    const agent = isBetweenOwners(dataDir)
+      ? waitForOwner(config, ended, machine)
+      : endingAtHandOver(await startRecording(config, events, machine), ended, config, machine);
+    if (unfinished !== undefined) {
+      const { code, message } = unfinished;
+      agent.status.failed('ERASURE_UNFINISHED', `${code}: ${message}`, Date.now());
+    }
+    return tellOfEnded(agent);
   } catch (error) {
     await ended.stop();
     throw error;
   }
+}
+
+async function startRecording(
+  config: AgentConfig,
+  events: AgentEvents,
+  machine: Machine,
+): Promise<RecordingAgent> {
+  const { capture } = config;
+  return capture.driver === 'replay'
+    ? await startReplay(config, capture, events, machine)
+    : await startLive(config, capture, events, machine);
 }
 
 /**
@@ -199,7 +213,17 @@ export function eraseOnUnit(
   replaced: Partial<Machine> = {},
 ): Erased {
   const machine = { ...machineWith(DEFAULTS.deviceKey), ...replaced };
-  return takeErasure(folder, order, () => openSpoolOf(folder, machine), machine);
+  return takeErasure(folder, order, machine);
+}
+
+/** What was given out of these chunks before, as far as it can be read. @throws UserError SPOOL_MISSING; as `releasedCopies` */
+export function copiesFromUnit(
+  folder: string,
+  spans: readonly Span[],
+  roots: readonly OpenedRoots[],
+): ReleasedCopies {
+  using spool = openUnitForReading(folder);
+  return releasedCopies(folder, spool, spans, roots, primitives);
 }
 
 /** Takes the owner's answer. @throws as `acceptEnrolment` */

@@ -218,6 +218,7 @@ export const COMMIT_POINTS = [
   'erasure-kept',
   'erasure-committed',
   'bodies-overwritten',
+  'erasure-done',
 ] as const;
 export type CommitPoint = (typeof COMMIT_POINTS)[number];
 
@@ -452,6 +453,16 @@ export type Archive = {
   promises(): readonly StoredPromise[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
+  /** What is left of a chunk that was erased and holds custody records; undefined of every other chunk. */
+  custodyOfErased(log: number, seq: number): CustodyOfErased | undefined;
+};
+
+/** Of an erased chunk. */
+export type CustodyOfErased = {
+  /** Of its whole tree, one after the other, in their order. */
+  readonly entries: Uint8Array;
+  /** A chunk body (spec/chunk-body.md) with the leaves of custody streams alone. */
+  readonly body: Uint8Array;
 };
 
 /** A service's word for a statement. */

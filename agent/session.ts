@@ -92,6 +92,7 @@ export class Session {
       log,
       session: this.record,
       sessionKey: sessionSigner.key,
+      primitives,
       encodeStatement: (statement) => encodeSigned('statement', sessionSigner.key, statement),
       // A chunk names every stream that its frames needed: behind it there is none without a durable root.
       onRootsDurable: () => this.streams.forgetRoots(),

@@ -50,6 +50,10 @@ export function custodyStreamOwner(stream: string): 'owner' | Uint8Array | undef
   return hash === undefined ? undefined : fromHex(hash);
 }
 
+export function isCustodyStream(stream: string): boolean {
+  return custodyStreamOwner(stream) !== undefined;
+}
+
 /** By the actor's key; EIP-712, so that an owner or a grantee signs with the wallet they have. */
 export type CustodySignature = { readonly signer: Uint8Array; readonly signature: OwnerSignature };
 

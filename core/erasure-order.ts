@@ -2,6 +2,7 @@
  * Erasure order: the owner has chunks made unreadable for everybody, on the unit and in the roots that are sealed to the
  * owner. Implements spec/erasure.md.
  */
+import { toHex } from './bytes.ts';
 import { type CborValue, encodeCbor } from './cbor.ts';
 import { FormatError } from './errors.ts';
 import { decodeRecord, type Fields, FORMAT_VERSION } from './fields.ts';
@@ -22,11 +23,25 @@ import { ADDRESS_BYTES } from './window.ts';
 
 const MAX_ORDER_BYTES = 64 * 1024 * 1024;
 const MAX_SPANS = 64;
+const MAX_COPIES = 4096;
+const MAX_NOTICE_BYTES = 1024 * 1024;
 const MAX_ROOTS = 65_536;
 const MAX_SEALED_BYTES = 16 * 1024 * 1024;
 
 /** What is to become of chunks that are held for an event. */
 export const HELD_CHUNKS = ['kept', 'erased'] as const;
+
+/** By which act a copy was released: the action of its custody record. */
+export const RELEASES = ['disclosed', 'exported'] as const;
+
+/** A package or bundle that somebody was given before, with something of the spans: no erasure reaches it. */
+export type ReleasedCopy = {
+  readonly action: (typeof RELEASES)[number];
+  /** SHA-256 of the package or bundle. */
+  readonly objectHash: Uint8Array;
+  /** Unix seconds, as its custody record says. */
+  readonly releasedAtS: number;
+};
 
 /** Takes the place of what was sealed to the owner: the same streams, without the nodes of what is erased. */
 export type ReplacedRoots = {
@@ -38,7 +53,8 @@ export type ReplacedRoots = {
   readonly sealed: Uint8Array;
 };
 
-export type ErasureOrder = {
+/** What an owner orders: all that a notice of it says, too. */
+export type ErasureTerms = {
   readonly chainId: bigint;
   /** VehicleRegistry, 20 bytes. */
   readonly contract: Uint8Array;
@@ -51,16 +67,26 @@ export type ErasureOrder = {
   readonly reason: string;
   /** Unix seconds, by the owner's machine. */
   readonly orderedAtS: number;
-  readonly roots: readonly ReplacedRoots[];
+  /** That the owner knows of. */
+  readonly copies: readonly ReleasedCopy[];
 };
+
+export type ErasureOrder = ErasureTerms & { readonly roots: readonly ReplacedRoots[] };
 
 export type SignedErasureOrder = {
   readonly order: ErasureOrder;
   readonly signature: OwnerSignature;
 };
 
+/** An order that was carried out: the same signature, over the roots' hash in the place of the roots. */
+export type ErasureNotice = {
+  readonly terms: ErasureTerms;
+  readonly rootsHash: Uint8Array;
+  readonly signature: OwnerSignature;
+};
+
 /** What a wallet shows to the owner, who signs it. */
-export function erasureTypedData(order: ErasureOrder): TypedData {
+export function erasureTypedData(order: ErasureTerms, rootsHash: Uint8Array): TypedData {
   const { chainId, contract } = order;
   return {
     domain: { chainId, verifyingContract: contract },
@@ -73,7 +99,8 @@ export function erasureTypedData(order: ErasureOrder): TypedData {
       ['string', 'held', order.held],
       ['string', 'reason', order.reason],
       ['uint64', 'orderedAt', BigInt(order.orderedAtS)],
-      ['bytes32', 'roots', sha256(encodeCbor(order.roots.map(rootFields)))],
+      ['string[]', 'copies', order.copies.map(copyText)],
+      ['bytes32', 'roots', rootsHash],
     ],
   };
 }
@@ -83,27 +110,64 @@ function spanText({ log, firstSeq, count }: Span): string {
   return `${log}/${firstSeq}-${firstSeq + count - 1}`;
 }
 
+/** `disclosed 8f3a… at 1796010067`: the act, the SHA-256 of the copy in hexadecimal digits, Unix seconds. */
+function copyText({ action, objectHash, releasedAtS }: ReleasedCopy): string {
+  return `${action} ${toHex(objectHash)} at ${releasedAtS}`;
+}
+
+export function rootsHashOf({ roots }: ErasureOrder): Uint8Array {
+  return sha256(encodeCbor(roots.map(rootFields)));
+}
+
 /** EIP-712 digest, 32 bytes. */
 export function erasureDigest(order: ErasureOrder): Uint8Array {
-  return typedDataDigest(erasureTypedData(order));
+  return typedDataDigest(erasureTypedData(order, rootsHashOf(order)));
+}
+
+/** The same digest as of the order. */
+export function erasureNoticeDigest({ terms, rootsHash }: ErasureNotice): Uint8Array {
+  return typedDataDigest(erasureTypedData(terms, rootsHash));
+}
+
+/** What may stay of an order that was carried out: its roots would give the owner what later orders take. */
+export function erasureNotice({ order, signature }: SignedErasureOrder): ErasureNotice {
+  const { roots: _, ...terms } = order;
+  return { terms, rootsHash: rootsHashOf(order), signature };
 }
 
 export function encodeErasureOrder({ order, signature }: SignedErasureOrder): Uint8Array {
   return encodeCbor([
     RECORD.erasureOrder,
     FORMAT_VERSION,
-    order.chainId,
-    order.contract,
-    order.owner,
-    order.tag,
-    order.epoch,
-    order.spans.map((span) => [span.log, span.firstSeq, span.count]),
-    order.held,
-    order.reason,
-    order.orderedAtS,
+    ...termsFields(order),
     order.roots.map(rootFields),
     ownerSignatureFields(signature),
   ]);
+}
+
+export function encodeErasureNotice({ terms, rootsHash, signature }: ErasureNotice): Uint8Array {
+  return encodeCbor([
+    RECORD.erasureNotice,
+    FORMAT_VERSION,
+    ...termsFields(terms),
+    rootsHash,
+    ownerSignatureFields(signature),
+  ]);
+}
+
+function termsFields(terms: ErasureTerms): readonly CborValue[] {
+  return [
+    terms.chainId,
+    terms.contract,
+    terms.owner,
+    terms.tag,
+    terms.epoch,
+    terms.spans.map((span) => [span.log, span.firstSeq, span.count]),
+    terms.held,
+    terms.reason,
+    terms.orderedAtS,
+    terms.copies.map((copy) => [copy.action, copy.objectHash, copy.releasedAtS]),
+  ];
 }
 
 function rootFields({ log, firstOrdinal, replaces, sealed }: ReplacedRoots): readonly CborValue[] {
@@ -117,8 +181,37 @@ export function decodeErasureOrder(bytes: Uint8Array): SignedErasureOrder {
   return signed;
 }
 
+/** @throws as `decodeErasureOrder` */
+export function decodeErasureNotice(bytes: Uint8Array): ErasureNotice {
+  const notice = decodeRecord(bytes, RECORD.erasureNotice, readNotice, MAX_NOTICE_BYTES);
+  assertSpans(notice.terms.spans);
+  return notice;
+}
+
+function readNotice(fields: Fields): ErasureNotice {
+  return {
+    terms: readTerms(fields),
+    rootsHash: fields.bytes('roots hash', 32),
+    signature: fields.nested('signature', readOwnerSignature),
+  };
+}
+
 function readSignedOrder(fields: Fields): SignedErasureOrder {
   const order: ErasureOrder = {
+    ...readTerms(fields),
+    roots: fields.list('roots', MAX_ROOTS, (root) => ({
+      log: root.uint('log'),
+      firstOrdinal:
+        root.optional('first ordinal', (part) => part.uint('first ordinal')) ?? 'journal',
+      replaces: root.bytes('replaces', 32),
+      sealed: root.bytesUpTo('sealed', MAX_SEALED_BYTES),
+    })),
+  };
+  return { order, signature: fields.nested('signature', readOwnerSignature) };
+}
+
+function readTerms(fields: Fields): ErasureTerms {
+  return {
     chainId: fields.uint64('chain id'),
     contract: fields.bytes('contract', ADDRESS_BYTES),
     owner: fields.bytes('owner', ADDRESS_BYTES),
@@ -132,15 +225,12 @@ function readSignedOrder(fields: Fields): SignedErasureOrder {
     held: readWord(fields, 'held', HELD_CHUNKS),
     reason: fields.text('reason', 500),
     orderedAtS: fields.uint('ordered at'),
-    roots: fields.list('roots', MAX_ROOTS, (root) => ({
-      log: root.uint('log'),
-      firstOrdinal:
-        root.optional('first ordinal', (part) => part.uint('first ordinal')) ?? 'journal',
-      replaces: root.bytes('replaces', 32),
-      sealed: root.bytesUpTo('sealed', MAX_SEALED_BYTES),
+    copies: fields.list('copies', MAX_COPIES, (copy) => ({
+      action: readWord(copy, 'action', RELEASES),
+      objectHash: copy.bytes('object hash', 32),
+      releasedAtS: copy.uint('released at'),
     })),
   };
-  return { order, signature: fields.nested('signature', readOwnerSignature) };
 }
 
 /** Of one log, both ends included: what an erasure of these spans leaves. */
@@ -177,4 +267,10 @@ function assertSpans(spans: readonly Span[]): void {
 /** @throws VerificationError OWNER_SIGNATURE_INVALID */
 export function verifyErasureOrder({ order, signature }: SignedErasureOrder): OwnerVerdict {
   return verifyOwnerSignature(erasureDigest(order), order.owner, signature);
+}
+
+/** @throws VerificationError OWNER_SIGNATURE_INVALID */
+export function verifyErasureNotice(notice: ErasureNotice): OwnerVerdict {
+  const { terms, signature } = notice;
+  return verifyOwnerSignature(erasureNoticeDigest(notice), terms.owner, signature);
 }

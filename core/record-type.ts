@@ -30,4 +30,5 @@ export const RECORD = {
   handOver: 29,
   erasureOrder: 30,
   registrationProof: 31,
+  erasureNotice: 32,
 } as const;

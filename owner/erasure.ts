@@ -3,6 +3,7 @@
  * chunks out of it, seals the rest again, and signs. Implements spec/erasure.md.
  */
 
+import { isCustodyStream } from '../core/custody-record.ts';
 import { decodeEnrolment } from '../core/enrolment.ts';
 import {
   decodeErasureOrder,
@@ -11,6 +12,7 @@ import {
   erasureDigest,
   erasureTypedData,
   type ReplacedRoots,
+  rootsHashOf,
   seqsOutside,
   verifyErasureOrder,
 } from '../core/erasure-order.ts';
@@ -31,7 +33,7 @@ import { keepErasureDraft, readErasureDraft } from './erase/erasure-draft.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import type { OwnerKey, SealToPerson } from './ports.ts';
 
-export type ErasureWish = Pick<ErasureOrder, 'spans' | 'held' | 'reason' | 'orderedAtS'>;
+export type ErasureWish = Pick<ErasureOrder, 'spans' | 'held' | 'reason' | 'orderedAtS' | 'copies'>;
 
 /**
  * @param opened everything that the unit sealed to this owner
@@ -76,7 +78,7 @@ export async function signErasure(order: ErasureOrder, key: OwnerKey): Promise<U
 /** For a wallet elsewhere, which signs this very order. @returns the second parameter of eth_signTypedData_v4 */
 export function keepDraft(folder: string, order: ErasureOrder): string {
   keepErasureDraft(folder, encodeErasureOrder({ order, signature: UNSIGNED }));
-  return typedDataJson(erasureTypedData(order));
+  return typedDataJson(erasureTypedData(order, rootsHashOf(order)));
 }
 
 /**
@@ -93,11 +95,14 @@ export function finishErasure(folder: string, bytes: Uint8Array): Uint8Array {
   return signed;
 }
 
+/** Of custody streams all stays: who read what is told of erased chunks as well. */
 function outside({ log, streams }: OpenedRoots, spans: readonly Span[]): OpenedRoots['streams'] {
   const left = seqsOutside(spans, log);
   return streams.map(({ name, nodes }) => ({
     name,
-    nodes: left.flatMap(({ first, last }) => nodesWithin(nodes, first, last)),
+    nodes: isCustodyStream(name)
+      ? nodes
+      : left.flatMap(({ first, last }) => nodesWithin(nodes, first, last)),
   }));
 }
 

@@ -38,11 +38,33 @@ export function leaveCustodyRecord(
   random: RandomBytes,
   atCommitPoint: AtCommitPoint = () => undefined,
 ): string {
+  return leaveEncodedRecord(dataDir, encodeWaiting(content), random(8), atCommitPoint);
+}
+
+/**
+ * As it will lie in the inbox. Whoever leaves it hears now that it could never be sealed, and gives nothing out.
+ * @throws FormatError FIELD_*
+ */
+export function encodeWaiting(content: CustodyContent): Uint8Array {
   const record = encodeCustodyRecord({ ...content, seq: 0, previousHash: undefined });
-  // Whoever leaves it hears now that it could never be sealed, and gives nothing out.
   decodeCustodyRecord(record);
-  // In the order of the acts, as far as the clock goes on; the rest keeps two of one moment apart.
-  const name = `${`${content.wallNs}`.padStart(20, '0')}-${toHex(random(8))}${ENDING}`;
+  return record;
+}
+
+/**
+ * As `leaveCustodyRecord`. Whoever leaves the same record under the same name once more does no harm: when it was sealed
+ * meanwhile, the file is taken for what a kill left of it.
+ * @param distinct 8 bytes, which keep two records of one moment apart
+ */
+export function leaveEncodedRecord(
+  dataDir: string,
+  record: Uint8Array,
+  distinct: Uint8Array,
+  atCommitPoint: AtCommitPoint = () => undefined,
+): string {
+  const { wallNs } = decodeCustodyRecord(record);
+  // In the order of the acts, as far as the clock goes on.
+  const name = `${`${wallNs}`.padStart(20, '0')}-${toHex(distinct)}${ENDING}`;
   keepFile(inboxFolder(dataDir), name, record);
   atCommitPoint('custody-left');
   return name;

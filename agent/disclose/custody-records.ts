@@ -4,7 +4,6 @@
  */
 import { type CustodyRecord, decodeCustodyRecord } from '../../core/custody-record.ts';
 import { OperationalError } from '../../core/errors.ts';
-import { KeyNodesWalk } from '../../core/key-walks.ts';
 import { decodePackedLeaf } from '../../core/leaf.ts';
 import { decodeRecordsPayload } from '../../core/records-payload.ts';
 import { leafFromPacked } from '../../core/sealed-leaf.ts';
@@ -12,6 +11,7 @@ import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { RECORDS } from '../../core/stream.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
 import { openChunk } from './open-chunk.ts';
+import { keyedStream } from './open-shown.ts';
 import { readableStreams } from './readable-streams.ts';
 
 export type KeptCustodyRecord = {
@@ -61,10 +61,9 @@ function ownersRecords(
   roots: readonly OpenedRoots[],
   primitives: Primitives,
 ): readonly Uint8Array[] {
-  const streams = readableStreams(archive, chunk.log, roots).map(({ name, nodes }) => ({
-    name,
-    keys: new KeyNodesWalk(nodes, primitives.sha512),
-  }));
+  const streams = readableStreams(archive, chunk.log, roots).map((stream) =>
+    keyedStream(stream, primitives),
+  );
   const { leaves } = openChunk(archive, chunk, streams, primitives);
   return leaves.flatMap(({ stream, packed }) => {
     if (stream !== RECORDS.custody || packed.length === 0) return [];

@@ -21,8 +21,11 @@ export type DisclosableLeaf = {
   readonly entry: Uint8Array;
 };
 
-/** Leaves in the order of their tree. */
-type LeavesInTree = { readonly leaves: readonly DisclosableLeaf[]; readonly tree: MerkleTree };
+/** Leaves in the order of their tree, each with its place in it: all of them, but of an erased chunk those that are left. */
+type LeavesInTree = {
+  readonly leaves: readonly (DisclosableLeaf & { readonly index: number })[];
+  readonly tree: MerkleTree;
+};
 
 export type DisclosableBlock = LeavesInTree & {
   /** COSE_Sign1 of the session that died. */
@@ -54,7 +57,8 @@ export function openLeaf(
 }
 
 export function treeOver(unsorted: readonly DisclosableLeaf[], sha256: Hash): LeavesInTree {
-  const leaves = [...unsorted].sort((a, b) => compareBytes(a.entry, b.entry));
+  const sorted = [...unsorted].sort((a, b) => compareBytes(a.entry, b.entry));
+  const leaves = sorted.map((leaf, index) => ({ ...leaf, index }));
   const entries = leaves.map((leaf) => leaf.entry);
   return { leaves, tree: new MerkleTree(entries, sha256) };
 }

@@ -17,12 +17,13 @@ import {
   openLeaf,
   treeOver,
 } from './disclosable-chunk.ts';
+import { openErased } from './open-erased.ts';
 import { openRecovered } from './open-recovered.ts';
 
 /**
  * @param streams of the log, by ordinal
  * @throws OperationalError SPOOL_DAMAGED when what is stored is not what was sealed, SPOOL_BODY_MISSING,
- *   SPOOL_BODY_EVICTED, SPOOL_KEYS_FORGOTTEN when no node of its streams covers the chunk, or none is left at all
+ *   SPOOL_BODY_EVICTED, SPOOL_BODY_ERASED when it holds no custody record, SPOOL_KEYS_FORGOTTEN when no node of its streams covers the chunk, or none is left at all
  */
 export function openChunk(
   archive: Archive,
@@ -32,11 +33,15 @@ export function openChunk(
 ): DisclosableChunk {
   // Of an epoch that was handed over no row of keys is left. Every chunk has a leaf of some stream.
   if (streams.length === 0) throw forgotten(stored);
-  const body = archive.body(stored.log, stored.seq);
+  const erased = archive.custodyOfErased(stored.log, stored.seq);
+  const body = erased === undefined ? archive.body(stored.log, stored.seq) : erased.body;
   try {
     const header = decodeChunkHeader(stored.header);
     const open = header.recovered === undefined ? openSealed : openRecovered;
-    const chunk = open(header, body, streams, primitives);
+    const chunk =
+      erased === undefined
+        ? open(header, body, streams, primitives)
+        : openErased(header, erased, streams, primitives);
     // GCM does not commit to its key: what opened is believed only because the tree is the signed one.
     if (!equalBytes(chunk.tree.root(), header.root)) throw damaged(stored, undefined);
     return chunk;
@@ -49,7 +54,11 @@ export function openChunk(
   }
 }
 
-function openSealed(
+/**
+ * One that was not recovered, and of which nothing was erased.
+ * @throws FormatError, VerificationError when what is stored is not what was sealed
+ */
+export function openSealed(
   header: ChunkHeader,
   body: Uint8Array,
   streams: readonly DisclosableStream[],

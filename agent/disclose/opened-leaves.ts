@@ -20,7 +20,7 @@ export function openedLeaves(
   chunk: DisclosableChunk,
   places: ReadonlyMap<string, number>,
 ): OpenedLeaves | undefined {
-  const leaves = chunk.leaves.flatMap(({ stream, handle, salt, packed }, index) => {
+  const leaves = chunk.leaves.flatMap(({ stream, handle, salt, packed, index }) => {
     const place = places.get(stream);
     return place === undefined ? [] : { index, stream: place, handle, salt, packed };
   });
@@ -40,7 +40,8 @@ export function blockItem(
   shown: { has(stream: string): boolean },
   indexes: ReadonlyMap<string, number>,
 ): Uint8Array {
-  const named = leaves.flatMap((leaf, indexInBlock) => {
+  const named = leaves.flatMap((leaf) => {
+    const indexInBlock = leaf.index;
     const indexInChunk = indexes.get(nameOf(leaf));
     return indexInChunk === undefined || !shown.has(leaf.stream)
       ? []
@@ -54,7 +55,7 @@ export function blockItem(
 /** Where the leaves of blocks stand in the chunk. */
 export function indexesOf({ leaves, blocks }: DisclosableChunk): ReadonlyMap<string, number> {
   if (blocks.length === 0) return new Map();
-  return new Map(leaves.map((leaf, index) => [nameOf(leaf), index]));
+  return new Map(leaves.map((leaf) => [nameOf(leaf), leaf.index]));
 }
 
 /** Handles differ: each comes from the key of its stream and the nonce of its chunk or block. */

@@ -25,7 +25,7 @@ export function releasedLeaves(
   chunk: DisclosableChunk,
   granted: ReadonlySet<string>,
 ): ReleasedLeaves | undefined {
-  const leaves = chunk.leaves.flatMap(({ stream, sealed }, index) =>
+  const leaves = chunk.leaves.flatMap(({ stream, sealed, index }) =>
     granted.has(stream) ? { index, stream, sealed } : [],
   );
   if (leaves.length === 0) return undefined;

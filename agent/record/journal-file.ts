@@ -26,6 +26,10 @@ const JOURNAL_BYTES = 4 << 20;
 const LENGTH_BYTES = 4;
 const UNFINISHED_COPY = 'journal-damaged.new';
 
+export function journalPath(folder: string): string {
+  return join(folder, 'journal');
+}
+
 export class JournalFile {
   readonly #path: string;
   readonly #descriptor: number;
@@ -42,7 +46,7 @@ export class JournalFile {
    * a sync of a block is a sync of its pages. @throws OperationalError STORAGE_*
    */
   static open(folder: string): JournalFile {
-    const path = join(folder, 'journal');
+    const path = journalPath(folder);
     let descriptor: number | undefined;
     try {
       // What a kill in `keepDamaged` left. It never counted, and nothing is lost with it: the journal that it is a copy

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { AtCommitPoint, CustodyToCommit, StoredStream } from '../ports.ts';
 import { isStorageFull } from '../storage-error.ts';
+import { insertEntries } from './custody-leaves.ts';
 import { insertCustody } from './custody-rows.ts';
 import type { IndexWriter } from './index-writer.ts';
 import type { LogWriter } from './log-writer.ts';
@@ -23,6 +24,8 @@ export type ChunkToCommit = {
   readonly cursor: number;
   /** Custody records in it. */
   readonly custody?: CustodyToCommit | undefined;
+  /** Where it has custody records: the entries of its tree, one after the other, in their order. */
+  readonly custodyEntries?: Uint8Array;
 };
 
 export class ChunkWriter {
@@ -80,6 +83,9 @@ export class ChunkWriter {
         });
         if (chunk.custody !== undefined) {
           insertCustody(this.#index.sql, log, chunk.seq, chunk.custody);
+        }
+        if (chunk.custodyEntries !== undefined) {
+          insertEntries(this.#index.sql, placeOf(log, chunk.seq), chunk.custodyEntries);
         }
       });
     });

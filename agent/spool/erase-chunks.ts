@@ -5,19 +5,26 @@
 import { closeSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
+import { isCustodyStream } from '../../core/custody-record.ts';
 import { seqsOutside } from '../../core/erasure-order.ts';
-import { UserError } from '../../core/errors.ts';
+import { OperationalError, UserError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
 import { nodesWithin } from '../../core/key-tree.ts';
 import type { Span } from '../../core/statement.ts';
 import { syncFolder } from '../folder.ts';
 import type { RandomBytes, StoredStream } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
+import { keepCustodyLeaves } from './custody-leaves.ts';
+import { cutHolds, markErased } from './erased-chunks.ts';
 import { type KeyRowsParts, rewriteKeys } from './key-rows.ts';
-import { logOf, placeOf } from './place.ts';
+import { logOf, numberOf, placeOf } from './place.ts';
+import type { PreparedStatements } from './prepared-statements.ts';
 import { blob, integer } from './rows.ts';
 import { segmentPath } from './segment-files.ts';
+import type { SpoolReader } from './spool-reader.ts';
 import type { Extent } from './uncovered.ts';
+
+const NOTHING = new Uint8Array(0);
 
 export type ReplacedSeal = {
   /** SHA-256 of what it takes the place of. */
@@ -28,7 +35,7 @@ export type ReplacedSeal = {
 export type Erasure = {
   /** Ascending, none touching another. */
   readonly spans: readonly Span[];
-  /** Held chunks go too, and are held no more. */
+  /** Held chunks go too, and are held no more; those around them are. */
   readonly heldToo: boolean;
   /** By place of what is sealed to the owner: what takes its place. */
   readonly roots: ReadonlyMap<number, ReplacedSeal>;
@@ -36,10 +43,10 @@ export type Erasure = {
 
 /**
  * First the keys, in one transaction and under a new storage key: from then on nothing of these chunks opens, on the unit or
- * for the owner, and the index says that they are erased. Then the ciphertext is written over, which only matters to
- * whoever has an old copy of the keys. A kill in between: the same order again finds the keys gone, and goes on.
- * @param erasure that `assertErasable` lets pass
- * @throws OperationalError STORAGE_*
+ * for the owner, and the index says that they are erased. Then the index is written anew, since pages of it and SQLite's log have
+ * what was sealed to the owner before, and the ciphertext is written over, which only matters to whoever has an old copy of the
+ * keys. A kill in between: the same order again finds its transaction committed, and goes on behind it.
+ * @throws UserError as `erasureState`; OperationalError STORAGE_*, SPOOL_BUSY: the same order again goes on
  */
 export function eraseChunks(
   folder: string,
@@ -49,66 +56,107 @@ export function eraseChunks(
 ): void {
   const { index, atCommitPoint } = parts;
   const extents = erasure.spans.map(extentOf);
-  // What the index forgets is written over in its pages, too: it was sealed to the owner, not under the storage key.
-  index.sql.pragma('secure_delete = ON');
+  if (erasureState(parts, erasure) === 'new') commitErasure(parts, erasure);
+  atCommitPoint('erasure-committed');
+  compact(index.sql);
+  for (const extent of extents) overwriteBodies(folder, parts, extent, random);
+  removeDamagedJournals(folder);
+  atCommitPoint('bodies-overwritten');
+}
+
+function commitErasure(parts: KeyRowsParts, { spans, roots }: Erasure): void {
+  const { sql } = parts.index;
   rewriteKeys(parts, {
-    keep: ({ log, streams }) => withoutSpans(streams, log, erasure.spans, parts),
+    keep: ({ log, streams }) => withoutSpans(streams, log, spans, parts),
     alongside: () => {
-      for (const { first, last } of extents) {
-        index.sql.run('INSERT OR REPLACE INTO erased VALUES (?, ?)', first, last);
-        index.sql.run('DELETE FROM hold WHERE first_chunk <= ? AND last_chunk >= ?', last, first);
+      for (const extent of spans.map(extentOf)) {
+        // Before it says that the bodies are erased, and long before they are.
+        keepCustodyLeaves(sql, extent, (place) => bodyAt(parts.stored, place));
+        markErased(sql, extent);
+        cutHolds(sql, extent);
       }
-      for (const [place, { sealed }] of erasure.roots) {
-        index.sql.run('UPDATE sealed_roots SET sealed = ? WHERE place = ?', sealed, place);
+      for (const [place, { sealed }] of roots) {
+        sql.run('UPDATE sealed_roots SET sealed = ? WHERE place = ?', sealed, place);
       }
     },
     onlyIfCut: false,
   });
-  // SQLite's log has the pages as they were: nothing of it is left.
-  index.sql.pragma('wal_checkpoint(TRUNCATE)');
-  atCommitPoint('erasure-committed');
-  for (const extent of extents) overwriteBodies(folder, parts, extent, random);
-  removeDamagedJournals(folder);
-  atCommitPoint('bodies-overwritten');
+}
+
+/** Undefined where it is gone already. */
+function bodyAt(stored: SpoolReader, place: number): Uint8Array | undefined {
+  try {
+    return stored.body(logOf(place), numberOf(place));
+  } catch (error) {
+    if (error instanceof OperationalError && error.code.startsWith('SPOOL_BODY_')) return undefined;
+    throw error;
+  }
+}
+
+/** Rows that were deleted by an older agent lie in free pages, too. */
+function compact(sql: PreparedStatements): void {
+  let isWhole: boolean;
+  try {
+    isWhole = sql.compact();
+  } catch (cause) {
+    throw storageError(cause);
+  }
+  if (isWhole) return;
+  const message = 'another process reads the index: what is to be erased is still in its log';
+  throw new OperationalError('SPOOL_BUSY', message, { retryable: true });
 }
 
 function extentOf({ log, firstSeq, count }: Span): Extent {
   return { first: placeOf(log, firstSeq), last: placeOf(log, firstSeq + count - 1) };
 }
 
-/** @throws UserError ERASURE_HELD, ERASURE_ROOTS, ERASURE_RANGE */
-export function assertErasable(
-  { stored, index }: KeyRowsParts,
-  { spans, heldToo, roots }: Erasure,
-): void {
-  const extents = spans.map(extentOf);
+/**
+ * @returns `committed`: its transaction is durable, and what is behind it may be missing
+ * @throws UserError ERASURE_HELD, ERASURE_ROOTS, ERASURE_RANGE: nothing of it may be carried out
+ */
+export function erasureState(parts: KeyRowsParts, erasure: Erasure): 'new' | 'committed' {
+  // Nothing else ever writes these very bytes: sealing is not deterministic, and a later order has other ones.
+  if (isCommitted(parts, erasure)) return 'committed';
+  assertRange(parts, erasure);
+  assertNotHeld(parts, erasure);
+  assertRoots(parts, erasure);
+  return 'new';
+}
+
+/** Roots of streams that came later have rows of their own, and those were never sealed with what is erased. */
+function isCommitted({ index }: KeyRowsParts, { roots }: Erasure): boolean {
+  const now = sealedNow(index.sql);
+  return (
+    roots.size > 0 &&
+    [...roots].every(([place, { sealed }]) => equalBytes(now.get(place) ?? NOTHING, sealed))
+  );
+}
+
+function assertRange({ stored }: KeyRowsParts, { spans }: Erasure): void {
   for (const { log, firstSeq, count } of spans) {
     const end = stored.lastChunk(log)?.seq ?? -1;
     if (firstSeq + count - 1 <= end) continue;
     const message = `log ${log} has chunks up to ${end}: what is still to come cannot be erased`;
     throw new UserError('ERASURE_RANGE', message);
   }
+}
+
+function assertNotHeld({ stored }: KeyRowsParts, { spans, heldToo }: Erasure): void {
   const isHeld = stored.holds().some(({ log, fromSeq, toSeq }) => {
     const [first, last] = [placeOf(log, fromSeq), placeOf(log, toSeq)];
-    return extents.some((extent) => extent.first <= last && first <= extent.last);
+    return spans.map(extentOf).some((extent) => extent.first <= last && first <= extent.last);
   });
-  if (isHeld && !heldToo) {
-    const message =
-      'some of these chunks are held for an event: the order must say that they go too';
-    throw new UserError('ERASURE_HELD', message);
-  }
+  if (!isHeld || heldToo) return;
+  const message = 'some of these chunks are held for an event: the order must say that they go too';
+  throw new UserError('ERASURE_HELD', message);
+}
+
+function assertRoots({ index }: KeyRowsParts, { spans, roots }: Erasure): void {
   const logs = new Set(spans.map(({ log }) => log));
-  const ofLogs = index.sql
-    .all('SELECT place, sealed FROM sealed_roots', [])
-    .filter((row) => logs.has(logOf(integer(row, 'place'))));
-  const isAll = ofLogs.every((row) => {
-    const replacement = roots.get(integer(row, 'place'));
-    const now = blob(row, 'sealed');
-    // The second: a kill came behind the transaction, and the same order again.
-    return (
-      replacement !== undefined &&
-      (equalBytes(sha256(now), replacement.replaces) || equalBytes(now, replacement.sealed))
-    );
+  const ofLogs = [...sealedNow(index.sql)].filter(([place]) => logs.has(logOf(place)));
+  const isAll = ofLogs.every(([place, sealed]) => {
+    const replacement = roots.get(place);
+    return replacement !== undefined && equalBytes(sha256(sealed), replacement.replaces);
   });
   if (isAll && ofLogs.length === roots.size) return;
   // Else what stays sealed to the owner would still open what is to be erased.
@@ -116,6 +164,12 @@ export function assertErasable(
   throw new UserError('ERASURE_ROOTS', message);
 }
 
+function sealedNow(sql: PreparedStatements): ReadonlyMap<number, Uint8Array> {
+  const rows = sql.all('SELECT place, sealed FROM sealed_roots', []);
+  return new Map(rows.map((row) => [integer(row, 'place'), blob(row, 'sealed')]));
+}
+
+/** Those of custody streams stay whole: what the others hold of these chunks does not follow from them. */
 function withoutSpans(
   streams: readonly StoredStream[],
   log: number,
@@ -125,7 +179,9 @@ function withoutSpans(
   const outside = seqsOutside(spans, log);
   return streams.map(({ name, nodes }) => ({
     name,
-    nodes: outside.flatMap(({ first, last }) => nodesWithin(nodes, first, last, sha512)),
+    nodes: isCustodyStream(name)
+      ? nodes
+      : outside.flatMap(({ first, last }) => nodesWithin(nodes, first, last, sha512)),
   }));
 }
 

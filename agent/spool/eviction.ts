@@ -6,6 +6,7 @@ import { readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AtCommitPoint } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
+import { dropCustodyLeaves } from './custody-leaves.ts';
 import { forgetHistory } from './history.ts';
 import type { PreparedStatements } from './prepared-statements.ts';
 import { type KeptSegment, type RetentionLimits, retentionOf } from './retention.ts';
@@ -108,6 +109,7 @@ export class Eviction {
   #settle(segment: number): void {
     this.#sql.transaction(() => {
       this.#sql.run('UPDATE segment SET evicted = 1 WHERE number = ?', segment);
+      dropCustodyLeaves(this.#sql, segment);
     });
     this.#atCommitPoint('segment-evicted');
     removeGivenUp(this.#segments, segment);

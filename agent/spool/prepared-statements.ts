@@ -1,6 +1,6 @@
 /** SQL that is compiled once: compiling costs more than most of these statements take to run. */
 import type Database from 'better-sqlite3';
-import { asRow, type Row } from './rows.ts';
+import { asRow, integer, type Row } from './rows.ts';
 
 type Parameter = number | string | Uint8Array | null;
 
@@ -25,9 +25,11 @@ export class PreparedStatements {
     return Number(this.#prepared(sql).run(...parameters).lastInsertRowid);
   }
 
-  /** @param setting one of the few texts of this folder */
-  pragma(setting: string): void {
-    this.#database.pragma(setting);
+  /** The whole file anew, without free pages, and SQLite's log emptied into it. @returns whether all of the log could be */
+  compact(): boolean {
+    this.#database.exec('VACUUM');
+    const [result] = this.#database.pragma('wal_checkpoint(TRUNCATE)') as readonly unknown[];
+    return integer(asRow(result), 'busy') === 0;
   }
 
   /** All or nothing, and durable when it returns. */

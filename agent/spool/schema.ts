@@ -5,6 +5,7 @@
 import type Database from 'better-sqlite3';
 import { OperationalError } from '../../core/errors.ts';
 import { ASIDE_SCHEMA } from './aside.ts';
+import { CUSTODY_LEAVES_SCHEMA } from './custody-leaves.ts';
 import { CUSTODY_SCHEMA } from './custody-rows.ts';
 import { ERASED_SCHEMA } from './erased-chunks.ts';
 import { KEYS_SCHEMA } from './keys-schema.ts';
@@ -12,7 +13,7 @@ import { migrateFrom1, migrateFrom2, migrateFrom3 } from './migration.ts';
 import { PROMISES_SCHEMA } from './promises.ts';
 
 /** `user_version` of the index. A newer one is refused: an older agent must not write what it does not know. */
-const SCHEMA_VERSION = 8;
+const SCHEMA_VERSION = 9;
 /** `application_id` of the index, "wmkI": what tells it from another program's database. */
 const APPLICATION_ID = 0x776d6b49;
 
@@ -156,6 +157,7 @@ const OLD_VERSIONS = [
   'version 5',
   'version 6',
   'version 7',
+  'version 8',
 ] as const;
 type OldVersion = (typeof OLD_VERSIONS)[number];
 export type IndexState = 'empty' | OldVersion | 'current';
@@ -194,6 +196,7 @@ export function createSchema(database: Database.Database): void {
     database.exec(KEYS_SCHEMA);
     database.exec(CUSTODY_SCHEMA);
     database.exec(ERASED_SCHEMA);
+    database.exec(CUSTODY_LEAVES_SCHEMA);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -217,7 +220,8 @@ export function migrateSchema(database: Database.Database, from: OldVersion): vo
     // Rows of roots are rows of keys of which nothing was forgotten.
     if (isBefore(from, 'version 6')) database.exec(KEYS_SCHEMA);
     if (isBefore(from, 'version 7')) database.exec(CUSTODY_SCHEMA);
-    database.exec(ERASED_SCHEMA);
+    if (isBefore(from, 'version 8')) database.exec(ERASED_SCHEMA);
+    database.exec(CUSTODY_LEAVES_SCHEMA);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
 }

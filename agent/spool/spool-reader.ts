@@ -8,6 +8,7 @@ import type { SealedRoots } from '../../core/sealed-roots.ts';
 import { MAX_SEQ } from '../../core/vehicle-log.ts';
 import type {
   CustodyEnd,
+  CustodyOfErased,
   NamedBlock,
   StampableWindow,
   StatementPlace,
@@ -21,6 +22,7 @@ import type {
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { asideCounts, behind, NOT_ASIDE } from './aside.ts';
+import { custodyOfErased } from './custody-leaves.ts';
 import { toCustodyEnd, toCustodyFile } from './custody-rows.ts';
 import { isErased } from './erased-chunks.ts';
 import {
@@ -366,6 +368,11 @@ export class SpoolReader {
         reason: text(row, 'reason'),
       };
     });
+  }
+
+  /** What is left of a chunk that was erased and holds custody records; undefined of every other chunk. */
+  custodyOfErased(log: number, seq: number): CustodyOfErased | undefined {
+    return this.#read(() => custodyOfErased(this.sql, placeOf(log, seq)));
   }
 
   /** @throws OperationalError SPOOL_BODY_ERASED, SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */

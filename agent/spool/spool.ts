@@ -25,7 +25,7 @@ import type {
 } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { type ChunkToCommit, ChunkWriter } from './chunk-writer.ts';
-import { assertErasable, type Erasure, eraseChunks } from './erase-chunks.ts';
+import { type Erasure, eraseChunks, erasureState } from './erase-chunks.ts';
 import { Eviction, type SpoolRoom } from './eviction.ts';
 import { lockSpool, openIndexForReading, openIndexForWriting } from './index-database.ts';
 import { IndexWriter } from './index-writer.ts';
@@ -255,9 +255,9 @@ export class Spool extends SpoolReader implements Outbox, LinkShelf {
     eraseChunks(this.#folder, this.#keyRows(), erasure, this.#opening.primitives.random);
   }
 
-  /** @throws UserError ERASURE_HELD, ERASURE_ROOTS, ERASURE_RANGE */
+  /** @throws as `erasureState` */
   assertErasable(erasure: Erasure): void {
-    assertErasable(this.#keyRows(), erasure);
+    erasureState(this.#keyRows(), erasure);
   }
 
   #keyRows(): KeyRowsParts {

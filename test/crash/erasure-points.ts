@@ -5,4 +5,5 @@ export const ERASURE_POINTS: readonly CommitPoint[] = [
   'erasure-kept',
   'erasure-committed',
   'bodies-overwritten',
+  'erasure-done',
 ];

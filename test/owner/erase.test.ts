@@ -23,6 +23,7 @@ const at = (name: string) => join(folder.path, name);
 const WISH = {
   spans: [{ log: 0, firstSeq: 2, count: 2 }],
   held: 'kept',
+  copies: [],
   reason: 'the claim is settled',
   orderedAtS: 1_800_000_000,
 } as const;

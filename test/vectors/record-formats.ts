@@ -40,9 +40,13 @@ import {
   pairingCode,
 } from '../../core/enrolment-request.ts';
 import {
+  decodeErasureNotice,
   decodeErasureOrder,
+  encodeErasureNotice,
   encodeErasureOrder,
   erasureDigest,
+  erasureNoticeDigest,
+  verifyErasureNotice,
   verifyErasureOrder,
 } from '../../core/erasure-order.ts';
 import { FormatError } from '../../core/errors.ts';
@@ -207,6 +211,7 @@ export const RECORD_FORMATS: Readonly<Record<string, FormatRunner>> = {
   'enrolment-payload': codec(decodeEnrolment, encodeEnrolment),
   'evm-anchor': runEvmAnchor,
   'fork-proof': runForkProof,
+  'erasure-notice': runErasureNotice,
   'erasure-order': runErasureOrder,
   grant: runGrant,
   'grant-request': runGrantRequest,
@@ -365,6 +370,12 @@ function runRegistrationProof(input: VectorInput): object {
   });
   const block = verifyRegistration(bytes, { id, enrolment }, services, verifyDigest);
   return plainObject({ enrolmentId: id, blockNumber: block.number });
+}
+
+function runErasureNotice(input: VectorInput): object {
+  const notice = decodedAgain(hex(input, 'bytes'), decodeErasureNotice, encodeErasureNotice);
+  const digest = erasureNoticeDigest(notice);
+  return plainObject({ ...notice, digest, owner: verifyErasureNotice(notice) });
 }
 
 function runErasureOrder(input: VectorInput): object {

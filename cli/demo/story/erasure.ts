@@ -13,6 +13,7 @@ export async function erase(stage: Stage, chunks: number): Promise<void> {
   const wish = {
     spans: [{ log: 0, firstSeq: 0, count: chunks }],
     held: 'kept' as const,
+    copies: [],
     reason: 'the vehicle is sold',
     orderedAtS: Math.floor(Date.now() / 1000),
   };

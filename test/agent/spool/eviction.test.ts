@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, renameSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { exportEvidence } from '../../../agent/disclose/export-evidence.ts';
 import type { CommitPoint } from '../../../agent/ports.ts';
@@ -110,6 +111,25 @@ describe('a spool that has reached its bounds', () => {
     expect(after).toMatchObject({ isFullOfHolds: false, heldBytes: 0 });
     expect(segments()).toEqual(['00000004.seg']);
     expect(spool.hold(0, 0, 1, 'another'), 'a number is given once').not.toBe(hold);
+  });
+
+  test('lets go of what it kept for the custody records of a chunk, and of nothing that is left', () => {
+    fill(1);
+    const custodyEntries = Uint8Array.of(1, 2, 3);
+    spool.commitChunks(0, [chunkRow(2, { custodyEntries })]);
+    const kept = () => {
+      const database = new Database(join(folder.path, 'spool/index.db'), { readonly: true });
+      const rows = database.prepare('SELECT place FROM custody_chunk').pluck().all();
+      database.close();
+      return rows;
+    };
+    fill(1, 3);
+    spool.commitChunks(0, [chunkRow(5, { custodyEntries })]);
+    expect(kept()).toEqual([2, 5]);
+    fill(1, 6);
+    spool.retain({ ...NO_AGE, maxBytes: 17 * MIB }, undefined);
+    expect(codes([2, 5])).toEqual(['SPOOL_BODY_EVICTED', KEPT]);
+    expect(kept()).toEqual([5]);
   });
 
   test('keeps a hold that began before its last chunk was there', () => {

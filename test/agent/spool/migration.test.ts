@@ -41,8 +41,10 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-/** What version 8 added. */
-const WITHOUT_ERASED = 'DROP TABLE erased;';
+/** What version 9 added. */
+const WITHOUT_CUSTODY_LEAVES = 'DROP TABLE custody_chunk;';
+/** What version 8 added, and those behind it. */
+const WITHOUT_ERASED = `${WITHOUT_CUSTODY_LEAVES} DROP TABLE erased;`;
 /** What version 7 added, and those behind it. */
 const WITHOUT_CUSTODY = `${WITHOUT_ERASED} DROP TABLE custody_sealed; DROP TABLE custody_end;`;
 /** What version 6 added, and those behind it. */
@@ -101,7 +103,7 @@ test('a spool of version 1 is migrated with all that it holds, and recording goe
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
   expect(pragma(copy, 'foreign_key_check')).toEqual([]);
   const again = openSpool(copy);
@@ -153,7 +155,7 @@ test('a spool of version 2 gets the tables of promises, links and stamps, and ke
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
 });
 
 test('a spool of version 3 learns of which chain its windows, hops and unlinked blocks are', () => {
@@ -185,7 +187,7 @@ test('a spool of version 3 learns of which chain its windows, hops and unlinked 
   expect(spool.outboxOf(1).isAwaited()).toBe(false);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
   expect(pragma(copy, 'integrity_check')).toEqual([{ integrity_check: 'ok' }]);
 });
 
@@ -201,7 +203,7 @@ test('a spool of version 4 gets its table of what a service refuses', () => {
   spool.putAside(waiting?.id ?? idOf(''), 'STATEMENT_PRUNED');
   expect(spool.asideCount()).toBe(1);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
 });
 
 test('a spool of version 5 has forgotten nothing, and goes on under the key that it has', () => {
@@ -215,7 +217,7 @@ test('a spool of version 5 has forgotten nothing, and goes on under the key that
   expect(spool.sealedRoots()).toEqual([]);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
 });
 
 test('a spool of version 6 gets its tables of custody records', () => {
@@ -229,7 +231,7 @@ test('a spool of version 6 gets its tables of custody records', () => {
   expect(spool.custodyEnds(0).size).toBe(0);
   expect(spool.custodyChunks()).toEqual([]);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
 });
 
 test('a spool of version 7 gets its table of erased chunks', () => {
@@ -242,7 +244,20 @@ test('a spool of version 7 gets its table of erased chunks', () => {
   expect(contentOf(spool)).toEqual(expected);
   recordOn(spool);
   spool.close();
-  expect(pragma(copy, 'user_version')).toBe(8);
+  expect(pragma(copy, 'user_version')).toBe(9);
+});
+
+test('a spool of version 8 gets its table of custody leaves', () => {
+  const copy = oldCopy();
+  openSpool(copy).close();
+  const database = new Database(join(copy, 'spool/index.db'));
+  database.exec(`${WITHOUT_CUSTODY_LEAVES} PRAGMA user_version = 8`);
+  database.close();
+  const spool = openSpool(copy);
+  expect(contentOf(spool)).toEqual(expected);
+  recordOn(spool);
+  spool.close();
+  expect(pragma(copy, 'user_version')).toBe(9);
 });
 
 test('killed while it migrates, a spool is of the old version or of the new, and whole', {
@@ -265,5 +280,5 @@ test('killed while it migrates, a spool is of the old version or of the new, and
     spool.close();
   }
   // The last of the steps is behind the commit.
-  expect(new Set(versions)).toEqual(new Set([1, 8]));
+  expect(new Set(versions)).toEqual(new Set([1, 9]));
 });

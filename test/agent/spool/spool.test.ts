@@ -414,3 +414,15 @@ describe('a new log', () => {
     expect(rolledBack().beginLog(before)).toMatchObject({ log, predecessor: before });
   });
 });
+
+test('what a row said is in no page of the index when the row is gone', () => {
+  const spool = kept(newSpool(folder.path));
+  const reason = 'nobody is to read this once it is released';
+  const hold = spool.hold(0, 0, 5, reason);
+  closed(spool);
+  expect(readFileSync(index()).includes(reason)).toBe(true);
+  const again = kept(openSpool(folder.path));
+  again.release(hold);
+  closed(again);
+  expect(readFileSync(index()).includes(reason)).toBe(false);
+});

@@ -84,6 +84,7 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     stampOf: () => undefined,
     promises: () => [],
     body: () => chunk.body,
+    custodyOfErased: () => undefined,
   };
   const stored: StoredChunk = {
     ...{ log: 0, seq: chunk.seq, session: 0, header: chunk.header, signature: chunk.signature },
