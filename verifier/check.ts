@@ -48,7 +48,7 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 /** A list among the values has at most so many rows: a bundle must not make a report of any size. */
-export const MAX_ROWS = 10_000;
+const MAX_ROWS = 10_000;
 
 /** The first rows under `name`, and under `cut` how many are left out, where some are. */
 export function listedRows(name: string, rows: readonly Json[]): Values {
