@@ -956,10 +956,10 @@ def verify_header_link(link: HeaderLink) -> ShownBlocks:
     before: int | None = None
     for hop in link.hops:
         header = decode_header(hop.header)
-        require(before is None or header.number < before, "HEADER_LINK_ORDER")
-        before = header.number
         require(header.number in hashes, "HEADER_LINK_UNKNOWN")
         require(hashes[header.number] == header.hash, "HEADER_LINK_MISMATCH")
+        require(before is None or header.number < before, "HEADER_LINK_ORDER")
+        before = header.number
         times[header.number] = header.timestamp
         if hop.numbers is None:
             require(header.number > 0, "HEADER_LINK_RANGE")
@@ -976,14 +976,14 @@ def verify_header_link(link: HeaderLink) -> ShownBlocks:
 def history_hashes(header: Header, numbers: list[int], nodes: Nodes) -> list[tuple[int, bytes]]:
     """A history hop: block hashes out of the EIP-2935 contract's storage."""
     require(len(numbers) > 0, "HEADER_LINK_NUMBERS_EMPTY")
-    require(all(a > b for a, b in zip(numbers, numbers[1:])), "HEADER_LINK_ORDER")
-    require(all(header.number - HISTORY_RING <= n < header.number for n in numbers), "HEADER_LINK_RANGE")
     account = prove_account(header.state_root, HISTORY_CONTRACT, nodes)
     if account is None:
         raise Fault("HEADER_LINK_HISTORY_ABSENT")
     require(account.code_hash == HISTORY_CODE, "HEADER_LINK_HISTORY_CODE")
-    shown = []
+    shown: list[tuple[int, bytes]] = []
     for number in numbers:
+        require(not shown or number < shown[-1][0], "HEADER_LINK_ORDER")
+        require(header.number - HISTORY_RING <= number < header.number, "HEADER_LINK_RANGE")
         word = prove_slot(account.storage_root, (number % HISTORY_RING).to_bytes(32, "big"), nodes)
         require(word != 0, "HEADER_LINK_HASH_ABSENT")
         shown.append((number, word.to_bytes(32, "big")))
@@ -1988,9 +1988,9 @@ def read_key(fields: Fields) -> Key:
     return Key(algorithm, point)
 
 
-def read_span(fields: Fields) -> tuple[int, int, int]:
+def read_span(fields: Fields, most: int) -> tuple[int, int, int]:
     """[log, first seq, count]"""
-    return fields.uint(), fields.uint(MAX_SEQ), fields.uint()
+    return fields.uint(), fields.uint(MAX_SEQ), fields.uint(most)
 
 
 def require_buses(names: list[str], may_be_empty: bool = False) -> None:
@@ -2197,7 +2197,7 @@ def decode_statement(data: bytes) -> Statement:
     def read(f: Fields) -> Statement:
         statement = Statement(
             f.bytes(16), f.uint(), f.uint(), f.uint(MAX_SEQ), f.bytes(32), f.bytes(32), f.bytes_or_none(32),
-            f.list(64, read_span), f.bytes(32),
+            f.list(64, lambda span: read_span(span, 65_536)), f.bytes(32),
         )  # fmt: skip
         f.optional(read_beacon)
         return statement
@@ -2521,7 +2521,8 @@ def decode_custody(data: bytes) -> CustodyRecord:
     def read(f: Fields) -> CustodyRecord:
         return CustodyRecord(
             f.uint(), f.bytes_or_none(32), f.int64(), f.word(CLOCK_SOURCES), f.text(120), f.word(CUSTODY_ROLES),
-            f.word(CUSTODY_ACTIONS), f.bytes_or_none(32), f.bytes_or_none(32), f.list(64, read_span), f.uint(),
+            f.word(CUSTODY_ACTIONS), f.bytes_or_none(32), f.bytes_or_none(32),
+            f.list(64, lambda span: read_span(span, MAX_SEQ)), f.uint(),
             f.uint(), f.text(500), f.text(500), f.text(80), f.bytes_or_none(32),
             f.optional(lambda s: (s.bytes(20), s.one(read_owner_signature))),
         )  # fmt: skip
@@ -2607,8 +2608,8 @@ def decode_broken_promise(data: bytes) -> BrokenPromise:
 
     def read(f: Fields) -> BrokenPromise:
         return BrokenPromise(
-            f.bytes_up_to(16 * 1024), f.one(read_key), f.bytes_up_to(1024), f.uint(), f.bytes_list(20, 32),
-            f.optional(late),
+            f.bytes_up_to(16 * 1024), f.one(read_key), f.bytes_up_to(1024), f.uint(2**20 - 1),
+            f.bytes_list(20, 32), f.optional(late),
         )  # fmt: skip
 
     return decode_record(data, 14, MIB, read)
@@ -4650,15 +4651,18 @@ def check_promise(c: Context) -> Outcome:
     return passed(f"{len(promises)} promises of a service are broken")
 
 
-def service_key_of(c_policy: Policy, kind: str, cose: bytes) -> Key | None:
-    """The service key of the policy whose protected header a COSE_Sign1 has."""
-    protected = read_cose(cose).protected
-    return next((key for key in c_policy.service_keys if cose_protected(kind, key) == protected), None)
+def service_key_of(policy: Policy, acceptance: bytes) -> Key | None:
+    """The service key of the policy whose protected header an acceptance has."""
+    try:
+        protected = read_cose(acceptance).protected
+    except Fault:
+        return None
+    return next((key for key in policy.service_keys if cose_protected("acceptance", key) == protected), None)
 
 
 def promise_reason(c: Context, promise: BrokenPromise) -> tuple[str, str] | None:
     """"PROMISE": None once it is proven broken."""
-    service_key = service_key_of(c.policy, "acceptance", promise.acceptance)
+    service_key = service_key_of(c.policy, promise.acceptance)
     if service_key is None:
         return "service_not_in_policy", "the policy does not name the service that promised"
     statement = decode_statement(verify_cose("statement", promise.session_key, promise.statement))
@@ -4758,7 +4762,7 @@ def read_acceptance(
     is_unknown = position is None and any(batch.id is None for batch in trail.batches)
     key, accepted_at, fault = None, None, None
     try:
-        key = service_key_of(policy, "acceptance", accepted.acceptance)
+        key = service_key_of(policy, accepted.acceptance)
         if key is not None:
             acceptance = decode_acceptance(verify_cose("acceptance", key, accepted.acceptance))
             verify_merkle(
