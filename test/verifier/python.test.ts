@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeBundle, encodeBundle } from '../../core/bundle.ts';
+import { decodeHeaderItem, encodeHeaderItem } from '../../core/bundle-items.ts';
 import { asciiBytes } from '../../core/bytes.ts';
 import { encodeCbor } from '../../core/cbor.ts';
+import { decodeChunkHeader, encodeChunkHeader } from '../../core/chunk-header.ts';
 import { decodeAcceptedMessage, encodeAcceptedMessage } from '../../core/wire.ts';
 import { seededBytes } from '../../fixtures/generate/seeded-bytes.ts';
 import { CHECK_CODES } from '../../verifier/check.ts';
@@ -58,6 +60,31 @@ describe('the verifier in Python', () => {
       json.split('\n').filter((line) => !/^ {6}"detail": /.test(line));
     const [report = ''] = pythonReports([vector]);
     expect(lines(report)).toEqual(lines(referenceReport(vector)));
+  });
+
+  it('lists as many rows as the reference of gaps and losses, and says how many more there are', () => {
+    const { sections } = decodeBundle(vectorNamed('valid-complete').bundle);
+    const [session = new Uint8Array(0)] = sections.sessions;
+    const [item = new Uint8Array(0)] = sections.headers;
+    const header = decodeChunkHeader(decodeHeaderItem(item).payload);
+    const gap = { bus: '', fromNs: 0n, toNs: 1n, cause: 'suspended' } as const;
+    const headers = Array.from({ length: 160 }, (_, seq) => {
+      const payload = encodeChunkHeader({
+        ...header,
+        ...{ seq, previousId: seq === 0 ? undefined : seededBytes(`${seq}`, 32) },
+        buses: Array.from({ length: 64 }, (__, i) => ({
+          ...{ bus: `can${i}`, kernelDrops: 1, controllerOverruns: i, busOffs: 0 },
+        })),
+        gaps: Array.from({ length: 64 }, () => gap),
+      });
+      return encodeHeaderItem({ payload, signature: undefined });
+    });
+    const bundle = encodeBundle({ sessions: [session], headers });
+    const one = { ...caseOf(vectorNamed('valid-complete')), bundle };
+    const [report = ''] = pythonReports([one]);
+    expect(comparable(report)).toBe(comparable(referenceReport(one)));
+    const checks = (JSON.parse(report) as { checks: { values?: { cut?: number } }[] }).checks;
+    expect(checks.flatMap(({ values }) => values?.cut ?? [])).toEqual([240, 240]);
   });
 
   it('gives the report of the reference on bundles with faults at random', {

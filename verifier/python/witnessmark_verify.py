@@ -32,6 +32,7 @@ import os
 import re
 import sys
 import threading
+import traceback
 import zlib
 from array import array
 from calendar import timegm
@@ -493,11 +494,9 @@ def key_point(key: Key) -> Point:
 @lru_cache(maxsize=4096)
 def key_id(key: Key) -> bytes:
     """COSE Key Thumbprint ("Key identifier")."""
-    x, y = key_point(key)
-    curve = CURVES[key.algorithm][1]
-    return sha256(
-        b"\xa4\x01\x02\x20", bytes([curve]), b"\x21\x58\x20", x.to_bytes(32, "big"), b"\x22\x58\x20", y.to_bytes(32, "big")
-    )
+    x, y = (coordinate.to_bytes(32, "big") for coordinate in key_point(key))
+    curve = bytes([CURVES[key.algorithm][1]])
+    return sha256(b"\xa4\x01\x02\x20", curve, b"\x21\x58\x20", x, b"\x22\x58\x20", y)
 
 
 def cose_typ(kind: str) -> bytes:
@@ -506,9 +505,8 @@ def cose_typ(kind: str) -> bytes:
 
 def cose_protected(kind: str, key: Key) -> bytes:
     typ = cose_typ(kind)
-    return (
-        b"\xa3\x01" + encode_cbor(key.algorithm) + b"\x04\x58\x20" + key_id(key) + b"\x10" + cbor_head(3, len(typ)) + typ
-    )
+    named = cbor_head(3, len(typ)) + typ
+    return b"\xa3\x01" + encode_cbor(key.algorithm) + b"\x04\x58\x20" + key_id(key) + b"\x10" + named
 
 
 def sig_structure(kind: str, key: Key, payload: bytes) -> bytes:
@@ -956,10 +954,10 @@ def verify_header_link(link: HeaderLink) -> ShownBlocks:
     before: int | None = None
     for hop in link.hops:
         header = decode_header(hop.header)
-        require(before is None or header.number < before, "HEADER_LINK_ORDER")
-        before = header.number
         require(header.number in hashes, "HEADER_LINK_UNKNOWN")
         require(hashes[header.number] == header.hash, "HEADER_LINK_MISMATCH")
+        require(before is None or header.number < before, "HEADER_LINK_ORDER")
+        before = header.number
         times[header.number] = header.timestamp
         if hop.numbers is None:
             require(header.number > 0, "HEADER_LINK_RANGE")
@@ -976,14 +974,14 @@ def verify_header_link(link: HeaderLink) -> ShownBlocks:
 def history_hashes(header: Header, numbers: list[int], nodes: Nodes) -> list[tuple[int, bytes]]:
     """A history hop: block hashes out of the EIP-2935 contract's storage."""
     require(len(numbers) > 0, "HEADER_LINK_NUMBERS_EMPTY")
-    require(all(a > b for a, b in zip(numbers, numbers[1:])), "HEADER_LINK_ORDER")
-    require(all(header.number - HISTORY_RING <= n < header.number for n in numbers), "HEADER_LINK_RANGE")
     account = prove_account(header.state_root, HISTORY_CONTRACT, nodes)
     if account is None:
         raise Fault("HEADER_LINK_HISTORY_ABSENT")
     require(account.code_hash == HISTORY_CODE, "HEADER_LINK_HISTORY_CODE")
-    shown = []
+    shown: list[tuple[int, bytes]] = []
     for number in numbers:
+        require(not shown or number < shown[-1][0], "HEADER_LINK_ORDER")
+        require(header.number - HISTORY_RING <= number < header.number, "HEADER_LINK_RANGE")
         word = prove_slot(account.storage_root, (number % HISTORY_RING).to_bytes(32, "big"), nodes)
         require(word != 0, "HEADER_LINK_HASH_ABSENT")
         shown.append((number, word.to_bytes(32, "big")))
@@ -1368,7 +1366,8 @@ def x509_signature_holds(
 KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_USAGE = "2.5.29.15", "2.5.29.19", "2.5.29.37"
 SUBJECT_KEY, DISTRIBUTION_POINTS = "2.5.29.14", "2.5.29.31"
 KNOWN_EXTENSIONS = {  # the last: authority key identifier, subject alternative names, certificate policies
-    KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_USAGE, SUBJECT_KEY, DISTRIBUTION_POINTS, "2.5.29.35", "2.5.29.17", "2.5.29.32",
+    KEY_USAGE, BASIC_CONSTRAINTS, EXTENDED_USAGE, SUBJECT_KEY, DISTRIBUTION_POINTS,
+    "2.5.29.35", "2.5.29.17", "2.5.29.32",
 }  # fmt: skip
 TIME_STAMPING, OCSP_SIGNING = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"
 DIGITAL_SIGNATURE, NON_REPUDIATION, SIGNS_CERTIFICATES, SIGNS_LISTS = 0, 1, 5, 6  # bits of a key usage
@@ -1851,10 +1850,11 @@ def word_of_ocsp(data: bytes, certificate: Certificate, issuer: Certificate, bud
         return None
     scheme = scheme_of(algorithm)
     responders = [issuer]
-    for one in [] if beside is None else [read_certificate(c.encoded) for c in DerParts(beside).rest()][:MAX_RESPONDERS]:
-        may_sign = has_key_usage(one, DIGITAL_SIGNATURE, NON_REPUDIATION) if OCSP_SIGNING in extended_usages(one) else False
-        if may_sign and one.not_before <= made <= one.not_after and issued(issuer, one, budget):
-            responders.append(one)
+    carried = [] if beside is None else [read_certificate(c.encoded) for c in DerParts(beside).rest()]
+    for one in carried[:MAX_RESPONDERS]:
+        if OCSP_SIGNING in extended_usages(one) and has_key_usage(one, DIGITAL_SIGNATURE, NON_REPUDIATION):
+            if one.not_before <= made <= one.not_after and issued(issuer, one, budget):
+                responders.append(one)
     for one in responders:
         if x509_signature_holds(one.key, scheme, signed.encoded, signature, budget):
             return word
@@ -1988,9 +1988,9 @@ def read_key(fields: Fields) -> Key:
     return Key(algorithm, point)
 
 
-def read_span(fields: Fields) -> tuple[int, int, int]:
+def read_span(fields: Fields, most: int) -> tuple[int, int, int]:
     """[log, first seq, count]"""
-    return fields.uint(), fields.uint(MAX_SEQ), fields.uint()
+    return fields.uint(), fields.uint(MAX_SEQ), fields.uint(most)
 
 
 def require_buses(names: list[str], may_be_empty: bool = False) -> None:
@@ -2197,7 +2197,7 @@ def decode_statement(data: bytes) -> Statement:
     def read(f: Fields) -> Statement:
         statement = Statement(
             f.bytes(16), f.uint(), f.uint(), f.uint(MAX_SEQ), f.bytes(32), f.bytes(32), f.bytes_or_none(32),
-            f.list(64, read_span), f.bytes(32),
+            f.list(64, lambda span: read_span(span, 65_536)), f.bytes(32),
         )  # fmt: skip
         f.optional(read_beacon)
         return statement
@@ -2521,7 +2521,8 @@ def decode_custody(data: bytes) -> CustodyRecord:
     def read(f: Fields) -> CustodyRecord:
         return CustodyRecord(
             f.uint(), f.bytes_or_none(32), f.int64(), f.word(CLOCK_SOURCES), f.text(120), f.word(CUSTODY_ROLES),
-            f.word(CUSTODY_ACTIONS), f.bytes_or_none(32), f.bytes_or_none(32), f.list(64, read_span), f.uint(),
+            f.word(CUSTODY_ACTIONS), f.bytes_or_none(32), f.bytes_or_none(32),
+            f.list(64, lambda span: read_span(span, MAX_SEQ)), f.uint(),
             f.uint(), f.text(500), f.text(500), f.text(80), f.bytes_or_none(32),
             f.optional(lambda s: (s.bytes(20), s.one(read_owner_signature))),
         )  # fmt: skip
@@ -2607,8 +2608,8 @@ def decode_broken_promise(data: bytes) -> BrokenPromise:
 
     def read(f: Fields) -> BrokenPromise:
         return BrokenPromise(
-            f.bytes_up_to(16 * 1024), f.one(read_key), f.bytes_up_to(1024), f.uint(), f.bytes_list(20, 32),
-            f.optional(late),
+            f.bytes_up_to(16 * 1024), f.one(read_key), f.bytes_up_to(1024), f.uint(2**20 - 1),
+            f.bytes_list(20, 32), f.optional(late),
         )  # fmt: skip
 
     return decode_record(data, 14, MIB, read)
@@ -4650,15 +4651,18 @@ def check_promise(c: Context) -> Outcome:
     return passed(f"{len(promises)} promises of a service are broken")
 
 
-def service_key_of(c_policy: Policy, kind: str, cose: bytes) -> Key | None:
-    """The service key of the policy whose protected header a COSE_Sign1 has."""
-    protected = read_cose(cose).protected
-    return next((key for key in c_policy.service_keys if cose_protected(kind, key) == protected), None)
+def service_key_of(policy: Policy, acceptance: bytes) -> Key | None:
+    """The service key of the policy whose protected header an acceptance has."""
+    try:
+        protected = read_cose(acceptance).protected
+    except Fault:
+        return None
+    return next((key for key in policy.service_keys if cose_protected("acceptance", key) == protected), None)
 
 
 def promise_reason(c: Context, promise: BrokenPromise) -> tuple[str, str] | None:
     """"PROMISE": None once it is proven broken."""
-    service_key = service_key_of(c.policy, "acceptance", promise.acceptance)
+    service_key = service_key_of(c.policy, promise.acceptance)
     if service_key is None:
         return "service_not_in_policy", "the policy does not name the service that promised"
     statement = decode_statement(verify_cose("statement", promise.session_key, promise.statement))
@@ -4758,7 +4762,7 @@ def read_acceptance(
     is_unknown = position is None and any(batch.id is None for batch in trail.batches)
     key, accepted_at, fault = None, None, None
     try:
-        key = service_key_of(policy, "acceptance", accepted.acceptance)
+        key = service_key_of(policy, accepted.acceptance)
         if key is not None:
             acceptance = decode_acceptance(verify_cose("acceptance", key, accepted.acceptance))
             verify_merkle(
@@ -5289,7 +5293,7 @@ def check_not_after(c: Context) -> Outcome:
         "stampedSeconds": str(max(stamped)) if stamped else None,
     }
     note = f"; {len(stamped)} also by time stamp" if stamped else ""
-    return passed(f"all {len(c.trail.chunks)} chunks sealed before {latest.seconds} s since 1970{note}", values)
+    return passed(f"all {len(c.trail.chunks)} chunks sealed before {utc_millis(latest.seconds * SECOND)}{note}", values)
 
 
 def check_not_before(c: Context) -> Outcome:
@@ -6161,16 +6165,13 @@ def verify(data: bytes, policy: Policy) -> dict[str, Any]:
         context = read_context(bundle, policy)
         outcomes = {code: CHECKS[code](context) for code in CHECK_CODES}
         facts = facts_of(context, outcomes)
-    accepted = all(
-        outcome.verdict == "PASSED" or (outcome.verdict == "INDETERMINATE" and code not in policy.required)
-        for code, outcome in outcomes.items()
-    )
+    rows = [check_row(code, outcome, policy) for code, outcome in outcomes.items()]
     return {
         "witnessmark-report": 0,
         "warnings": warnings_of(policy),
         "policy": policy.shown,
-        "accepted": accepted,
-        "checks": [check_row(code, outcome, policy) for code, outcome in outcomes.items()],
+        "accepted": not any(refuses(row) for row in rows),
+        "checks": rows,
         "facts": facts,
         "notProven": [{"code": code, "text": text} for code, text in NOT_PROVEN],
     }
@@ -6214,18 +6215,27 @@ def escaped(text: str) -> str:
 
 
 def report_text(report: dict[str, Any]) -> Iterator[str]:
-    """For people: warnings, who supplied the policy, the checks, what is not proven. The facts are in the JSON."""
+    """"Text": the same for people."""
     lines = [f"WARNING: {warning}" for warning in report["warnings"]]
     lines.append(f"policy supplied by: {report['policy']['suppliedBy']}")
     for row in report["checks"]:
         mark = "*" if row["required"] else " "
         reason = f"{row['reason']}: " if "reason" in row else ""
         lines.append(f"{row['verdict']:<13} {mark} {row['code']:<16} {reason}{row['detail']}")
+    refusing = [row["code"] for row in report["checks"] if refuses(row)]
     lines.append("(* the policy requires it)")
-    lines.append("ACCEPTED" if report["accepted"] else "NOT ACCEPTED")
+    lines.append(f"Refused by: {', '.join(refusing)}" if refusing else "No check failed, and each required one passed.")
+    if report["facts"] is None:
+        lines.append("Facts: none; they would rest on checks that did not pass.")
+    else:
+        lines += ["Facts:", *json.dumps(report["facts"], ensure_ascii=False, indent=2).split("\n")]
     lines.append("Not proven, whatever the verdicts:")
     lines += [f"  {item['text']}" for item in report["notProven"]]
     return (escaped(line) + "\n" for line in lines)
+
+
+def refuses(row: dict[str, Any]) -> bool:
+    return row["verdict"] == "FAILED" or (row["required"] and row["verdict"] != "PASSED")
 
 
 def report_json(report: dict[str, Any]) -> Iterator[str]:
@@ -6239,7 +6249,7 @@ def report_json(report: dict[str, Any]) -> Iterator[str]:
 # 15  Command line
 # ==================================================================================================================
 
-ACCEPTED, NOT_ACCEPTED, UNUSABLE, OUT_OF_TIME = 0, 1, 2, 3
+ACCEPTED, NOT_ACCEPTED, UNUSABLE, NO_VERDICT = 0, 1, 2, 3
 
 
 def read_file(path: str, most: int) -> bytes:
@@ -6255,7 +6265,7 @@ def stop_after(seconds: float) -> None:
     def stop() -> None:
         sys.stderr.write(f"TIME_LIMIT: no verdict within {seconds:g} s\n")
         sys.stderr.flush()
-        os._exit(OUT_OF_TIME)
+        os._exit(NO_VERDICT)
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
@@ -6268,7 +6278,7 @@ def main(arguments: Sequence[str]) -> int:
         description="Checks an evidence bundle (.wmk) against a trust policy. Uses no network.",
         epilog="Ends with 0 when no check failed and every required one passed; 1 when a check failed, a required one "
         "is indeterminate, or the file is no well-formed bundle; 2 when file, policy or arguments cannot be used; "
-        "3 when there is no verdict within the time limit, or not enough memory.",
+        "3 when there is no verdict, since the time limit is over or the verification broke off.",
     )
     parser.add_argument("bundle", metavar="BUNDLE")
     parser.add_argument("--policy", required=True, metavar="POLICY", help="what to believe (spec/trust-policy.md)")
@@ -6277,6 +6287,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if not options.time_limit > 0:
         parser.error("--time-limit wants a number of seconds above 0")
+    stop_after(options.time_limit)
     try:
         policy = read_policy(read_file(options.policy, MAX_POLICY))
         data = read_file(options.bundle, MAX_BUNDLE)
@@ -6286,12 +6297,11 @@ def main(arguments: Sequence[str]) -> int:
     except Fault as fault:
         sys.stderr.write(f"{fault}\n")
         return UNUSABLE
-    stop_after(options.time_limit)
     try:
         report = verify(data, policy)
-    except MemoryError:
-        sys.stderr.write("MEMORY_LIMIT: no verdict\n")
-        return OUT_OF_TIME
+    except Exception:  # a mistake in this file, or no memory: it must not pass for a verdict, as Python's own 1 would
+        sys.stderr.write("NO_VERDICT: the verification broke off\n" + traceback.format_exc())
+        return NO_VERDICT
     for part in report_json(report) if options.json else report_text(report):
         sys.stdout.buffer.write(part.encode("utf-8"))
     sys.stdout.buffer.flush()
