@@ -19,6 +19,7 @@ import {
 } from './grants/custody-contents.ts';
 import { isAnswered, isRevoked, keepRevocation, markAnswered } from './grants/grant-store.ts';
 import { type JudgedRequest, judgeRequest } from './grants/judge-request.ts';
+import { latestTimeS } from './grants/latest-time.ts';
 import type { LeaveCustody, UnitView } from './grants/ports.ts';
 import type { Machine } from './machine.ts';
 import type { Archive } from './ports.ts';
@@ -146,11 +147,11 @@ function viewOf(parts: DisclosureParts, enrolment: KeptEnrolment | undefined): U
     throw new UserError('DISCLOSE_OFF', message);
   }
   const log = archive.identity();
-  const nowNs = machine.readClock().wallNs;
+  const clockNs = machine.readClock().wallNs;
   const maxStateAgeS = settings.maxStateAgeHours * 3600;
   let known: readonly BeaconBlock[] | undefined;
   return {
-    nowS: Number(nowNs / SECOND_NS),
+    nowS: latestTimeS(archive, clockNs, enrolment?.enrolment.chainId),
     enrolment: enrolment?.enrolment,
     tag: log?.tag ?? new Uint8Array(0),
     epoch: log?.epoch ?? 0,
