@@ -4,6 +4,7 @@
  */
 import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
+import { custodyStreamOf } from '../core/custody-record.ts';
 import { FormatError, UserError, VerificationError } from '../core/errors.ts';
 import { decodeNote, verifyNote } from '../core/grant-notes.ts';
 import { encodePackage, packageInfo } from '../core/package.ts';
@@ -114,6 +115,7 @@ function decide(
     toNs: BigInt(judged.request.toS) * SECOND_NS,
     grant: judged.request.grant,
     streams: grant.streams,
+    custody: custodyStreamOf(judged.grantHash),
     enrolment,
   };
   const { contents, ...made } = makePackage(archive, order, machine.primitives, onChunk);

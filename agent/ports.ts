@@ -443,6 +443,8 @@ export type Archive = {
   /** Encoded time stamp that covers the window. */
   stampOf(windowHash: Uint8Array): Uint8Array | undefined;
   promises(): readonly StoredPromise[];
+  /** That hold custody records, ascending. */
+  custodyChunks(): readonly StoredChunk[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
 };

@@ -29,10 +29,7 @@ export type KeptCustody = {
 };
 
 /** @throws OperationalError SPOOL_DAMAGED, STORAGE_* */
-export function keptCustody(
-  archive: Archive & { custodyChunks(): readonly StoredChunk[] },
-  primitives: Primitives,
-): KeptCustody {
+export function keptCustody(archive: Archive, primitives: Primitives): KeptCustody {
   const records: KeptCustodyRecord[] = [];
   const unread: { log: number; seq: number; code: string }[] = [];
   for (const chunk of archive.custodyChunks()) {
