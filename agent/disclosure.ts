@@ -50,8 +50,15 @@ export type Answer = Omit<MadePackage, 'contents'> & {
   readonly bytes: Uint8Array;
 };
 
+/** How a package gets to its grantee. */
+export type PackageHand = {
+  /** Before the record: durable, and where nobody takes it for a package that was given out. */
+  hold?(bytes: Uint8Array): void;
+  /** Where the grantee finds it: the last thing that happens. */
+  giveName(bytes: Uint8Array): void;
+};
+
 /**
- * @param giveName puts the package where the grantee finds it: the last thing that happens
  * @throws UserError DISCLOSE_OFF, DISCLOSE_TOO_LARGE; OperationalError STORAGE_*, SPOOL_*
  * @throws FormatError and VerificationError of judgeRequest; VerificationError GRANT_RANGE_EMPTY, GRANT_STREAM_UNKNOWN,
  *   LEAVES_GONE. Each is a refusal, and recorded
@@ -59,7 +66,7 @@ export type Answer = Omit<MadePackage, 'contents'> & {
 export function answerRequest(
   request: Uint8Array,
   parts: DisclosureParts,
-  giveName: (bytes: Uint8Array) => void,
+  hand: PackageHand,
 ): Answer {
   const { dataDir, machine, leaveCustody } = parts;
   const { sha256 } = machine.primitives;
@@ -75,6 +82,8 @@ export function answerRequest(
     throw error;
   }
   const { grant, grantHash, request: asked } = answer.request;
+  hand.hold?.(answer.bytes);
+  machine.atCommitPoint('package-held');
   leaveCustody(
     disclosedContent(teller, grant.grant, grantHash, {
       spans: answer.spans,
@@ -87,7 +96,7 @@ export function answerRequest(
   machine.atCommitPoint('disclosure-recorded');
   markAnswered(dataDir, grantHash, asked.nonce);
   machine.atCommitPoint('request-answered');
-  giveName(answer.bytes);
+  hand.giveName(answer.bytes);
   return answer;
 }
 

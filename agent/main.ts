@@ -45,6 +45,7 @@ import { readEnrolment } from './enrol/kept-enrolment.ts';
 import { acceptEnrolment, type Enrolled, requestEnrolment } from './enrolment.ts';
 import { type Erased, finishErasures, takeErasure } from './erasure.ts';
 import type { LeaveCustody } from './grants/ports.ts';
+import { isInboxEmpty } from './grants/request-folder.ts';
 import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
@@ -54,6 +55,8 @@ import type { CaptureSource, DeviceKeyConfig, Pause, Primitives } from './ports.
 import { JournalFile } from './record/journal-file.ts';
 import { endPause, writePause } from './record/pause-file.ts';
 import { startReplay } from './replay-agent.ts';
+import { answeringRequests } from './request-inbox.ts';
+import { answerWaiting, type RequestOutcome } from './request-round.ts';
 import type { AgentEvents, RunningAgent } from './running-agent.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading } from './spool/spool.ts';
@@ -125,7 +128,7 @@ export async function startAgent(
       capture.driver === 'replay'
         ? await startReplay(config, capture, events, machine)
         : await startLive(config, capture, events, machine);
-    return endingAtHandOver(agent, ended, config, machine);
+    return endingAtHandOver(answeringRequests(agent, config, events), ended, config, machine);
   } catch (error) {
     await ended.stop();
     throw error;
@@ -272,7 +275,25 @@ export function answerForUnit(
   using archive = openUnitForReading(dataDir);
   const leaveCustody = custodyOf(dataDir);
   const ofUnit = { dataDir, archive, machine: MACHINE, settings, leaveCustody };
-  return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, giveName);
+  return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, { giveName });
+}
+
+/**
+ * Goes once through the unit's inbox of requests, beside a running agent.
+ * @param seen kept from round to round
+ * @returns whether the inbox is empty now. @throws UserError SPOOL_MISSING, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
+ */
+export function answerInboxOfUnit(
+  { dataDir, disclose }: Pick<AgentConfig, 'dataDir' | 'disclose'>,
+  seen: Map<string, string>,
+  onOutcome: (outcome: RequestOutcome) => void,
+): boolean {
+  if (isInboxEmpty(dataDir)) return true;
+  using archive = openUnitForReading(dataDir);
+  const leaveCustody = custodyOf(dataDir);
+  const ofUnit = { dataDir, archive, machine: MACHINE, settings: disclose, leaveCustody };
+  answerWaiting({ ...ofUnit, sealTo: hpkeSeal, seen, onOutcome });
+  return isInboxEmpty(dataDir);
 }
 
 /** Takes an owner's word that a grant is revoked. @returns the grant's hash. @throws as `takeRevocation` */
