@@ -4,6 +4,7 @@
  */
 import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
+import { custodyStreamOf } from '../core/custody-record.ts';
 import { FormatError, UserError, VerificationError } from '../core/errors.ts';
 import { decodeNote, verifyNote } from '../core/grant-notes.ts';
 import { encodePackage, packageInfo } from '../core/package.ts';
@@ -19,6 +20,7 @@ import {
 } from './grants/custody-contents.ts';
 import { isAnswered, isRevoked, keepRevocation, markAnswered } from './grants/grant-store.ts';
 import { type JudgedRequest, judgeRequest } from './grants/judge-request.ts';
+import { latestTimeS } from './grants/latest-time.ts';
 import type { LeaveCustody, UnitView } from './grants/ports.ts';
 import type { Machine } from './machine.ts';
 import type { Archive } from './ports.ts';
@@ -48,8 +50,15 @@ export type Answer = Omit<MadePackage, 'contents'> & {
   readonly bytes: Uint8Array;
 };
 
+/** How a package gets to its grantee. */
+export type PackageHand = {
+  /** Before the record: durable, and where nobody takes it for a package that was given out. */
+  hold?(bytes: Uint8Array): void;
+  /** Where the grantee finds it: the last thing that happens. */
+  giveName(bytes: Uint8Array): void;
+};
+
 /**
- * @param giveName puts the package where the grantee finds it: the last thing that happens
  * @throws UserError DISCLOSE_OFF, DISCLOSE_TOO_LARGE; OperationalError STORAGE_*, SPOOL_*
  * @throws FormatError and VerificationError of judgeRequest; VerificationError GRANT_RANGE_EMPTY, GRANT_STREAM_UNKNOWN,
  *   LEAVES_GONE. Each is a refusal, and recorded
@@ -57,7 +66,7 @@ export type Answer = Omit<MadePackage, 'contents'> & {
 export function answerRequest(
   request: Uint8Array,
   parts: DisclosureParts,
-  giveName: (bytes: Uint8Array) => void,
+  hand: PackageHand,
 ): Answer {
   const { dataDir, machine, leaveCustody } = parts;
   const { sha256 } = machine.primitives;
@@ -73,6 +82,8 @@ export function answerRequest(
     throw error;
   }
   const { grant, grantHash, request: asked } = answer.request;
+  hand.hold?.(answer.bytes);
+  machine.atCommitPoint('package-held');
   leaveCustody(
     disclosedContent(teller, grant.grant, grantHash, {
       spans: answer.spans,
@@ -85,7 +96,7 @@ export function answerRequest(
   machine.atCommitPoint('disclosure-recorded');
   markAnswered(dataDir, grantHash, asked.nonce);
   machine.atCommitPoint('request-answered');
-  giveName(answer.bytes);
+  hand.giveName(answer.bytes);
   return answer;
 }
 
@@ -113,6 +124,7 @@ function decide(
     toNs: BigInt(judged.request.toS) * SECOND_NS,
     grant: judged.request.grant,
     streams: grant.streams,
+    custody: custodyStreamOf(judged.grantHash),
     enrolment,
   };
   const { contents, ...made } = makePackage(archive, order, machine.primitives, onChunk);
@@ -146,11 +158,11 @@ function viewOf(parts: DisclosureParts, enrolment: KeptEnrolment | undefined): U
     throw new UserError('DISCLOSE_OFF', message);
   }
   const log = archive.identity();
-  const nowNs = machine.readClock().wallNs;
+  const clockNs = machine.readClock().wallNs;
   const maxStateAgeS = settings.maxStateAgeHours * 3600;
   let known: readonly BeaconBlock[] | undefined;
   return {
-    nowS: Number(nowNs / SECOND_NS),
+    nowS: latestTimeS(archive, clockNs, enrolment?.enrolment.chainId),
     enrolment: enrolment?.enrolment,
     tag: log?.tag ?? new Uint8Array(0),
     epoch: log?.epoch ?? 0,

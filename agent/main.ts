@@ -57,6 +57,7 @@ import {
 } from './enrolment.ts';
 import { type Erased, finishErasures, takeErasure } from './erasure.ts';
 import type { LeaveCustody } from './grants/ports.ts';
+import { isInboxEmpty } from './grants/request-folder.ts';
 import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
@@ -66,6 +67,8 @@ import { JournalFile } from './record/journal-file.ts';
 import { endPause, writePause } from './record/pause-file.ts';
 import { type ReleasedCopies, releasedCopies } from './released-copies.ts';
 import { startReplay } from './replay-agent.ts';
+import { answeringRequests } from './request-inbox.ts';
+import { answerWaiting, type RequestOutcome } from './request-round.ts';
 import type { AgentEvents, RecordingAgent, RunningAgent } from './running-agent.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading } from './spool/spool.ts';
@@ -141,7 +144,12 @@ export async function startAgent(
   try {
     const agent = isBetweenOwners(dataDir)
       ? waitForOwner(config, ended, machine)
-      : endingAtHandOver(await startRecording(config, events, machine), ended, config, machine);
+      : endingAtHandOver(
+          answeringRequests(await startRecording(config, events, machine), config, events),
+          ended,
+          config,
+          machine,
+        );
     if (unfinished !== undefined) {
       const { code, message } = unfinished;
       agent.status.failed('ERASURE_UNFINISHED', `${code}: ${message}`, Date.now());
@@ -325,7 +333,25 @@ export function answerForUnit(
   using archive = openUnitForReading(dataDir);
   const leaveCustody = custodyOf(dataDir);
   const ofUnit = { dataDir, archive, machine: MACHINE, settings, leaveCustody };
-  return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, giveName);
+  return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, { giveName });
+}
+
+/**
+ * Goes once through the unit's inbox of requests, beside a running agent.
+ * @param seen kept from round to round
+ * @returns whether the inbox is empty now. @throws UserError SPOOL_MISSING, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
+ */
+export function answerInboxOfUnit(
+  { dataDir, disclose }: Pick<AgentConfig, 'dataDir' | 'disclose'>,
+  seen: Map<string, string>,
+  onOutcome: (outcome: RequestOutcome) => void,
+): boolean {
+  if (isInboxEmpty(dataDir)) return true;
+  using archive = openUnitForReading(dataDir);
+  const leaveCustody = custodyOf(dataDir);
+  const ofUnit = { dataDir, archive, machine: MACHINE, settings: disclose, leaveCustody };
+  answerWaiting({ ...ofUnit, sealTo: hpkeSeal, seen, onOutcome });
+  return isInboxEmpty(dataDir);
 }
 
 /** Takes an owner's word that a grant is revoked. @returns the grant's hash. @throws as `takeRevocation` */

@@ -213,8 +213,10 @@ export const COMMIT_POINTS = [
   'epoch-keys-destroyed',
   'epoch-moved',
   'epoch-ended',
+  'package-held',
   'disclosure-recorded',
   'request-answered',
+  'package-named',
   'erasure-kept',
   'erasure-committed',
   'bodies-overwritten',
@@ -451,6 +453,8 @@ export type Archive = {
   /** Encoded time stamp that covers the window. */
   stampOf(windowHash: Uint8Array): Uint8Array | undefined;
   promises(): readonly StoredPromise[];
+  /** That hold custody records, ascending. */
+  custodyChunks(): readonly StoredChunk[];
   /** @throws OperationalError SPOOL_BODY_EVICTED, SPOOL_BODY_MISSING */
   body(log: number, seq: number): Uint8Array;
   /** What is left of a chunk that was erased and holds custody records; undefined of every other chunk. */

@@ -28,6 +28,7 @@ const KEYS: readonly Key[] = [
   },
   { name: 'keys.root_holder', read: ({ keys }) => keys.rootHolder },
   { name: 'privacy', read: ({ privacy }) => privacy },
+  { name: 'disclose', read: ({ disclose }) => disclose },
   { name: 'clock.gpsd', read: ({ clock }) => clock.gpsd, isReloadable: true },
   { name: 'metrics.listen', read: ({ metrics }) => metrics, isReloadable: true },
   { name: 'overdue_after_ms', read: ({ overdueAfterMs }) => overdueAfterMs },

@@ -14,6 +14,7 @@ import { CustodyQueue } from './custody/custody-queue.ts';
 import type { Watermark } from './live-pipeline.ts';
 import type { Machine } from './machine.ts';
 import type { ClockQuality, CustodySource, LogSurvey } from './ports.ts';
+import type { RequestOutcome } from './request-round.ts';
 import type { KeyKeeping } from './spool/key-forgetting.ts';
 import type { Spool } from './spool/spool.ts';
 import { AgentStatus } from './status.ts';
@@ -27,6 +28,8 @@ export type AgentEvents = UplinkEvents & {
   onDurable?(watermark: Watermark): void;
   /** A service let the promised time pass without a receipt: the statement is with the next one now. */
   onPromiseMissed?(statementId: Uint8Array): void;
+  /** A request of the inbox was answered or refused, or a revocation taken. */
+  onRequest?(outcome: RequestOutcome): void;
 };
 
 /** One that records, whoever owns the unit. */

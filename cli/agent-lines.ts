@@ -36,6 +36,8 @@ function jsonLines(io: Io): AgentLines {
       onRolledBack: ({ log, statementSeq }) =>
         tell('rolled-back', { log, statement: statementSeq }),
       onConnection: (isConnected) => tell('connection', { isConnected }),
+      onRequest: ({ name, package: made, code }) =>
+        tell('request', { name, package: made ?? null, code: code ?? null }),
     },
     expect: () => undefined,
     started: ({ driver, metrics }) => tell('started', { driver, metrics: metrics ?? null }),
@@ -66,6 +68,11 @@ function sentences(io: Io): AgentLines {
         say(`the disk was set back: it does not know statement ${statementSeq} of log ${log}`);
       },
       onBadAnswer: (topic, code) => say(`an answer on ${topic} does not hold (${code})`),
+      onRequest: ({ name, package: made, code }) => {
+        if (code !== undefined) say(`request ${name} is refused (${code})`);
+        else if (made === undefined) say(`${name}: a grant is revoked`);
+        else say(`request ${name} is answered: packages/${made}`);
+      },
     },
     expect: (frames) => {
       total = frames;

@@ -5,6 +5,7 @@
 import { type Anchoring, type LinkReading, linkedAs, linkOf } from './anchoring.ts';
 import type { InclusionReading } from './inclusions.ts';
 import type { StampReading } from './stamps.ts';
+import { beginsStretch } from './stretches.ts';
 import type { HeaderTrail } from './trail.ts';
 
 export type NotAfter = {
@@ -152,16 +153,15 @@ function keepEarlier(map: Map<number, Stamped>, at: number, stamped: Stamped): v
   if (known === undefined || stamped.seconds < known.seconds) map.set(at, stamped);
 }
 
-/** A header contains the one before it, so it is younger than every beacon of its log up to its own. */
+/** A header contains the one before it, so it is younger than every beacon of its stretch up to its own. */
 function latestBeacons(
   headers: readonly HeaderTrail[],
   links: ReadonlyMap<bigint, LinkReading>,
 ): readonly (NotBefore | undefined)[] {
-  let log: number | undefined;
   let latest: NotBefore | undefined;
-  return headers.map(({ header }) => {
-    if (header.log !== log) latest = undefined;
-    log = header.log;
+  return headers.map(({ header }, at) => {
+    // What a hole hides, nothing ties to what is before it.
+    if (beginsStretch(headers[at - 1]?.header, header)) latest = undefined;
     const { beacon } = header;
     if (beacon === undefined) return latest;
     const link = links.get(beacon.chainId);

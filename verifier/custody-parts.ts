@@ -9,8 +9,6 @@ export type CustodyPart = {
   readonly stream: string;
   readonly log: number;
   readonly seq: number;
-  /** Position of the chunk's header. */
-  readonly at: number;
   /** Those that are not silent. */
   readonly leaves: readonly Leaf[];
 };
@@ -22,7 +20,6 @@ export function isCustodyStream(stream: string): boolean {
 /** The one kind of content that is kept: there is little of it, and a check reads it as a whole. */
 export function custodyParts(
   { log, seq }: OpenedChunk,
-  at: number,
   { parts, presence }: ProvenChunk,
 ): readonly CustodyPart[] {
   const byStream = new Map<string, Leaf[]>();
@@ -37,6 +34,6 @@ export function custodyParts(
   return [...byStream].flatMap(([stream, leaves]) => {
     const isWhole = presence === undefined || marked.get(stream) === leaves.length;
     if (!isCustodyStream(stream) || !isWhole) return [];
-    return [{ stream, log, seq, at, leaves: leaves.filter(({ count }) => count > 0) }];
+    return [{ stream, log, seq, leaves: leaves.filter(({ count }) => count > 0) }];
   });
 }

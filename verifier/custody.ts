@@ -88,8 +88,8 @@ export function readCustody(
  */
 export function custodyIn(evidence: Evidence, hash: Hash): CustodyReading {
   const custody: CustodyPart[] = [];
-  for (const { chunk, at, proven } of provenChunks(evidence, budgetFor(evidence.bytes), hash)) {
-    custody.push(...custodyParts(chunk, at, proven));
+  for (const { chunk, proven } of provenChunks(evidence, budgetFor(evidence.bytes), hash)) {
+    custody.push(...custodyParts(chunk, proven));
   }
   return readCustody(evidence.custody, { custody }, undefined, () => true);
 }
@@ -134,8 +134,7 @@ class Reader {
     const mayMiss = new Set<number>();
     let before: CustodyPart | undefined;
     for (const part of parts) {
-      // Headers stand without a hole, so neighbours are neighbours.
-      if (before !== undefined && part.at > before.at + 1) mayMiss.add(encoded.length);
+      if (before !== undefined && part.seq > before.seq + 1) mayMiss.add(encoded.length);
       before = part;
       for (const { payload, count } of part.leaves) {
         for (const bytes of decodeRecordsPayload(payload, count)) {

@@ -10,6 +10,7 @@ import { actValues, type ShownAct } from './custody-words.ts';
 import type { TrustPolicy } from './policy.ts';
 import type { AuthorityClass } from './policy-file.ts';
 import { streamsOf } from './readings.ts';
+import { beginsStretch } from './stretches.ts';
 
 export type SeqRange = {
   readonly log: number;
@@ -146,11 +147,13 @@ export function factsOf(context: Context, checks: readonly CheckResult[]): Facts
 
 function rangesOf(headers: readonly { readonly log: number; readonly seq: number }[]): SeqRange[] {
   const ranges: { log: number; firstSeq: number; lastSeq: number }[] = [];
-  for (const { log, seq } of headers) {
+  headers.forEach((header, i) => {
+    const { log, seq } = header;
     const range = ranges.at(-1);
-    if (range?.log === log) range.lastSeq = seq;
-    else ranges.push({ log, firstSeq: seq, lastSeq: seq });
-  }
+    if (range === undefined || beginsStretch(headers[i - 1], header)) {
+      ranges.push({ log, firstSeq: seq, lastSeq: seq });
+    } else range.lastSeq = seq;
+  });
   return ranges;
 }
 
@@ -221,7 +224,9 @@ function timesOf({ trail, bounds, policy }: Context): TimeBounds[] {
     const [before, after] = [bounds.notBefore[i], bounds.notAfter[i]];
     const stamped = bounds.stamped[i];
     const row = rows.at(-1);
-    if (row?.log === log && sameBounds(previous, [before, after, stamped], classOf)) {
+    const isNext = !beginsStretch(trail.headers[i - 1]?.header, { log, seq });
+    const bound: Bound = [before, after, stamped];
+    if (row !== undefined && isNext && sameBounds(previous, bound, classOf)) {
       rows[rows.length - 1] = { ...row, lastSeq: seq };
     } else {
       rows.push({

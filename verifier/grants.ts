@@ -3,6 +3,7 @@
  * Implements spec/verification.md, "GRANT".
  */
 import { equalBytes, toHex } from '../core/bytes.ts';
+import { custodyStreamOf } from '../core/custody-record.ts';
 import { type Grant, grantHash, type SignedGrant, verifyGrant } from '../core/grant.ts';
 import type { TrustPolicy } from './policy.ts';
 import { attempt, type Problem } from './readings.ts';
@@ -29,6 +30,11 @@ export function readGrants(
       isContract && !walletAccepts(policy, grant.chainId, grant.owner, hash);
     return { grant, hash, problem, isContractUnknown };
   });
+}
+
+/** What was done under a grant, its grantee may see: the custody streams that need no grant of their own. */
+export function custodyOfGrants(grants: readonly GrantReading[]): ReadonlySet<string> {
+  return new Set(grants.map(({ hash }) => custodyStreamOf(hash)));
 }
 
 /** Whether whoever wrote the policy has asked the wallet about exactly this digest. */

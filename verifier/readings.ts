@@ -110,7 +110,7 @@ export function readOpenedChunks(
     }
     const { proven, at } = result.value;
     count(readings, chunk, at, proven);
-    readings.custody.push(...custodyParts(chunk, at, proven));
+    readings.custody.push(...custodyParts(chunk, proven));
     readContents(readings, chunk, proven, budget);
   }
   if (trail.strayBlocks > 0) {

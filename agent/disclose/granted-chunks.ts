@@ -5,7 +5,6 @@
 import { equalBytes } from '../../core/bytes.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../core/chunk-header.ts';
 import type { Archive } from '../ports.ts';
-import type { ChosenLog } from './sealed-sections.ts';
 
 /** Headers that are looked at in one go. */
 const PAGE = 4096;
@@ -18,9 +17,10 @@ export type GrantedRange = {
   readonly toNs: bigint;
 };
 
-/** Of one log: the chunks from the first in range to the last, since no header between may be missing. */
-export type GrantedLog = ChosenLog & {
-  /** Seqs of those in range, ascending. A clock that was set leaves others between. */
+/** Of one log with chunks in range. */
+export type GrantedLog = {
+  readonly log: number;
+  /** Seqs of those in range, ascending, at least one. A clock that was set leaves others between. */
   readonly inRange: readonly number[];
   /** Those among them in which the clock was set. */
   readonly stepped: readonly number[];
@@ -32,12 +32,7 @@ export function grantedLogs(archive: Archive, range: GrantedRange): readonly Gra
   const logs = Array.from({ length: current + 1 }, (_, log) => log);
   return logs.flatMap((log) => {
     const { inRange, stepped } = seqsInRange(archive, log, range);
-    const [first, last] = [inRange[0], inRange.at(-1)];
-    if (first === undefined || last === undefined) return [];
-    const chunks = archive.chunks(log, first, last);
-    // Not those that were first seen later.
-    const streams = archive.streams(log).slice(0, chunks.at(-1)?.announced);
-    return [{ chunks, streams, inRange, stepped }];
+    return inRange.length === 0 ? [] : [{ log, inRange, stepped }];
   });
 }
 

@@ -88,16 +88,21 @@ function widest(
   return others.reduce((best, each) => (count(each) > count(best) ? each : best), first);
 }
 
-/** In each log the first that is linked, one for every ten minutes, and the last. */
+/** In each stretch of headers the first that is linked, one for every ten minutes, and the last. */
 function chosenBeacons(headers: readonly ChunkHeader[], reach: Reach): readonly LinkedBlock[] {
   const chosen: LinkedBlock[] = [];
   let last: ChunkHeader | undefined;
   let since: ChunkHeader | undefined;
-  for (const header of headers) {
+  for (const [i, header] of headers.entries()) {
+    const before = headers[i - 1];
+    // Nothing ties a header to what is before a hole, so it has no bound of there.
+    if (before?.log !== header.log || before.seq + 1 !== header.seq) {
+      if (last?.beacon !== undefined) chosen.push(last.beacon);
+      last = undefined;
+      since = undefined;
+    }
     if (header.beacon === undefined || !reaches(reach, header.beacon)) continue;
-    const isDue =
-      since?.log !== header.log || header.wallStartNs - since.wallStartNs >= BEACON_EVERY_NS;
-    if (last?.beacon !== undefined && last.log !== header.log) chosen.push(last.beacon);
+    const isDue = since === undefined || header.wallStartNs - since.wallStartNs >= BEACON_EVERY_NS;
     if (isDue) {
       chosen.push(header.beacon);
       since = header;

@@ -1,28 +1,34 @@
 /**
  * What a grant releases, as a package holds it before it is sealed: exactly the granted streams in exactly the chunks of
- * the range, as far as they exist. Implements spec/package.md, "Items".
+ * the range, as far as they exist, and the records of the grant's own custody. Implements spec/package.md, "Items".
  */
 import { asciiBytes } from '../../core/bytes.ts';
-import { UserError } from '../../core/errors.ts';
 import {
   encodeKeyNodesItem,
   encodePackageContents,
   MAX_PACKAGE_BYTES,
 } from '../../core/package.ts';
-import { MAX_ITEMS } from '../../core/sections.ts';
 import { runsOf } from '../../core/seq-runs.ts';
 import type { Span } from '../../core/statement.ts';
 import type { Archive, Primitives } from '../ports.ts';
-import { type GrantedLog, type GrantedRange, grantedLogs } from './granted-chunks.ts';
+import { chosenParts, tooLarge, type WantedNames, wantedNames } from './chosen-parts.ts';
+import { type GrantedRange, grantedLogs } from './granted-chunks.ts';
 import { keyedStream, openShown } from './open-shown.ts';
 import { keyNodesOf } from './released-keys.ts';
 import { type ReleasedLeaves, releasedLeaves, sealedChunkItem } from './sealed-leaves.ts';
-import { type KnownEnrolment, type ShownChunk, sealedSections } from './sealed-sections.ts';
+import {
+  type ChosenLog,
+  type KnownEnrolment,
+  type ShownChunk,
+  sealedSections,
+} from './sealed-sections.ts';
 
 export type PackageOrder = GrantedRange & {
   /** Encoded, for the section of grants. */
   readonly grant: Uint8Array;
   readonly streams: readonly string[];
+  /** Name of the grant's custody stream. */
+  readonly custody: string;
   readonly enrolment: KnownEnrolment | undefined;
 };
 
@@ -37,6 +43,8 @@ export type MadePackage = {
   /** Of which leaves are released. */
   readonly spans: readonly Span[];
   readonly leaves: number;
+  /** Chunks with records of the grant's custody stream: their leaves are released too, and not counted above. */
+  readonly custodyChunks: number;
   readonly keyNodes: number;
   /** In range, with nothing released: their leaves are gone, or no granted stream was seen yet. */
   readonly chunksWithout: number;
@@ -52,39 +60,45 @@ export function makePackage(
   onChunk: (done: number, total: number) => void,
 ): MadePackage {
   const logs = grantedLogs(archive, order);
-  const total = logs.reduce((sum, { chunks }) => sum + chunks.length, 0);
-  if (total > MAX_ITEMS) throw tooLarge(`${total} chunks`);
   const chunksInRange = logs.reduce((sum, { inRange }) => sum + inRange.length, 0);
+  const chosen = chosenParts(archive, order, logs);
+  const wanted = wantedNames(order, logs, chosen.custody);
   const released: Released[] = [];
-  for (const log of logs) {
-    for (const row of releasedOf(archive, log, new Set(order.streams), primitives)) {
+  for (const part of chosen.parts) {
+    for (const row of releasedOf(archive, part, wanted, primitives)) {
       released.push(row);
-      onChunk(released.length, chunksInRange);
+      onChunk(released.length, chunksInRange + chosen.custody.length);
     }
   }
+  const isOfGrant = ({ stream }: { readonly stream: string }) => stream !== order.custody;
+  const ofGrant = released.filter(({ leaves }) => leaves.some(isOfGrant));
   const seen = new Set(released.flatMap(({ leaves }) => leaves.map(({ stream }) => stream)));
-  const shown = order.streams.filter((name) => seen.has(name));
-  const places = new Map(shown.map((name, place) => [name, place]));
-  const nodes = logs.flatMap(({ chunks: [first], streams }) => {
-    const log = first?.log ?? 0;
-    return keyNodesOf(log, streams, released, places, primitives.sha512);
-  });
+  // ASCII, so that texts sort as their bytes do.
+  const names = [...order.streams, order.custody].filter((name) => seen.has(name)).sort();
+  const places = new Map(names.map((name, place) => [name, place]));
+  const nodes = [...new Set(chosen.parts.map(({ log }) => log))].flatMap((log) =>
+    keyNodesOf(log, archive.streams(log), released, places, primitives.sha512),
+  );
   const counts = {
     chunksInRange,
-    shown,
-    absent: order.streams.filter((name) => !places.has(name)),
-    spans: spansOf(released),
-    leaves: released.reduce((sum, { leaves }) => sum + leaves.length, 0),
+    shown: order.streams.filter((name) => seen.has(name)),
+    absent: order.streams.filter((name) => !seen.has(name)),
+    spans: spansOf(ofGrant),
+    leaves: ofGrant.reduce((sum, { leaves }) => sum + leaves.filter(isOfGrant).length, 0),
+    custodyChunks: released.filter(({ leaves }) => !leaves.every(isOfGrant)).length,
     keyNodes: nodes.reduce((sum, item) => sum + item.nodes.length, 0),
-    chunksWithout: chunksInRange - released.length,
-    stepped: logs.flatMap(({ stepped, chunks }) =>
-      stepped.map((seq) => ({ log: chunks[0]?.log ?? 0, seq })),
-    ),
+    chunksWithout: chunksInRange - ofGrant.length,
+    stepped: logs.flatMap(({ log, stepped }) => stepped.map((seq) => ({ log, seq }))),
   };
-  if (released.length === 0) return { ...counts, contents: undefined };
+  // Custody alone is nothing that was granted.
+  if (ofGrant.length === 0) return { ...counts, contents: undefined };
   const contents = encodePackageContents({
-    ...sealedSections(archive, { logs, opened: released, enrolment: order.enrolment }, primitives),
-    streams: shown.map(asciiBytes),
+    ...sealedSections(
+      archive,
+      { logs: chosen.parts, opened: released, enrolment: order.enrolment },
+      primitives,
+    ),
+    streams: names.map(asciiBytes),
     grants: [order.grant],
     keyNodes: nodes.map(encodeKeyNodesItem),
     sealedChunks: released.map((row) => sealedChunkItem(row, places)),
@@ -93,25 +107,21 @@ export function makePackage(
   return { ...counts, contents };
 }
 
-function tooLarge(size: string): UserError {
-  return new UserError('DISCLOSE_TOO_LARGE', `ask for a shorter range, this one has ${size}`);
-}
-
 type Released = ShownChunk & ReleasedLeaves;
 
 function* releasedOf(
   archive: Archive,
-  { chunks, streams, inRange }: GrantedLog,
-  granted: ReadonlySet<string>,
+  { chunks, streams }: ChosenLog,
+  wanted: WantedNames,
   primitives: Primitives,
 ): Iterable<Released> {
   const keyed = streams.map((stream) => keyedStream(stream, primitives));
-  const wanted = new Set(inRange);
   for (const stored of chunks) {
-    if (!wanted.has(stored.seq)) continue;
+    const names = wanted(stored.log, stored.seq);
+    if (names.size === 0) continue;
     const shown = openShown(archive, stored, keyed, primitives);
     if (typeof shown === 'string') continue;
-    const leaves = releasedLeaves(shown.chunk, granted);
+    const leaves = releasedLeaves(shown.chunk, names);
     if (leaves !== undefined) yield { ...leaves, stored, dead: shown.dead };
   }
 }

@@ -8,7 +8,7 @@ export type LeaveCustody = (content: CustodyContent) => void;
 
 /** What the unit knows when a request comes. */
 export type UnitView = {
-  /** Unix seconds, by the unit's clock. */
+  /** Unix seconds, by the unit's clock; later where what it sealed or what it knows of the chain says so. */
   readonly nowS: number;
   /** None: nobody can grant anything. */
   readonly enrolment:

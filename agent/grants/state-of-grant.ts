@@ -82,12 +82,15 @@ function assertByFacts(read: ReadRequest, hash: Uint8Array, unit: UnitView): voi
   }
 }
 
-/** Whether a block of this number and hash is one that the unit knows, or a link leads to it from such a one. */
-function trustedBlocks(
-  { link }: ReadRequest,
-  chainId: bigint,
-  unit: UnitView,
-): (block: BlockHeader) => boolean {
+type TrustedBlocks = {
+  /** Whether a block of this number and hash is one that the unit knows, or a link leads to it from such a one. */
+  isTrusted(block: BlockHeader): boolean;
+  /** Unix seconds: what time it is at least, since the block that the link leads from exists. */
+  readonly leastNowS: number;
+};
+
+function trustedBlocks({ link }: ReadRequest, chainId: bigint, unit: UnitView): TrustedBlocks {
+  const { nowS } = unit;
   const isNamed = ({ number, hash }: BlockHeader): boolean => {
     for (const beacon of unit.beacons()) {
       if (beacon.chainId === chainId && beacon.number === number && equalBytes(beacon.hash, hash)) {
@@ -96,26 +99,30 @@ function trustedBlocks(
     }
     return false;
   };
-  if (link === undefined) return isNamed;
+  const named: TrustedBlocks = { isTrusted: isNamed, leastNowS: nowS };
+  if (link === undefined) return named;
   const linked = verifyHeaderLink(link);
-  if (linked.chainId !== chainId || !isNamed(linked.newest)) return isNamed;
-  return (block) => {
-    const hash = linked.known.get(block.number);
-    return (hash !== undefined && equalBytes(hash, block.hash)) || isNamed(block);
+  if (linked.chainId !== chainId || !isNamed(linked.newest)) return named;
+  return {
+    isTrusted: (block) => {
+      const hash = linked.known.get(block.number);
+      return (hash !== undefined && equalBytes(hash, block.hash)) || isNamed(block);
+    },
+    leastNowS: Math.max(nowS, Number(linked.newest.timestamp)),
   };
 }
 
 function freshBlock(
   facts: RegistryFacts,
-  isTrusted: (block: BlockHeader) => boolean,
-  { nowS, maxStateAgeS }: UnitView,
+  { isTrusted, leastNowS }: TrustedBlocks,
+  { maxStateAgeS }: UnitView,
 ): BlockHeader {
   const { block } = proveRegistryFacts(facts);
   if (!isTrusted(block)) {
     throw stale(`block ${block.number} is none that this unit had as a beacon of late`);
   }
   // The block's own time: a service that sends old beacons gains nothing by it.
-  if (block.timestamp < BigInt(nowS - maxStateAgeS)) {
+  if (block.timestamp < BigInt(leastNowS - maxStateAgeS)) {
     throw stale(`block ${block.number} is older than ${Math.floor(maxStateAgeS / 3600)} h`);
   }
   return block;

@@ -6,6 +6,7 @@ import { answerForUnit, beaconsOfUnit, revokeForUnit } from '../../agent/main.ts
 import { toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
 import { readAddress } from '../../owner/identity/did.ts';
+import { counted } from '../../verifier/sentence.ts';
 import { toCount } from '../grant-options.ts';
 import { type Io, print } from '../io.ts';
 import { assertNew, need, readGiven, writeNewWhole } from '../new-file.ts';
@@ -98,10 +99,14 @@ function unitOf(values: Values): Pick<AgentConfig, 'dataDir' | 'disclose'> {
 
 function answerLines(out: string, answer: Answer): readonly string[] {
   const { bytes, leaves, shown, absent, chunksInRange, chunksWithout, keyNodes, stepped } = answer;
+  const { custodyChunks } = answer;
   const { granteeName } = answer.request.grant.grant;
   const [first] = stepped;
   return [
     `${out}: ${bytes.length} bytes for ${JSON.stringify(granteeName)}: ${leaves} leaves of ${shown.length} streams in ${chunksInRange - chunksWithout} chunks, ${keyNodes} key nodes`,
+    ...(custodyChunks === 0
+      ? []
+      : [`and the custody of the grant, of ${counted(custodyChunks, 'chunk')}`]),
     ...(absent.length === 0 ? [] : [`not seen by then: ${absent.join(', ')}`]),
     ...(chunksWithout === 0
       ? []

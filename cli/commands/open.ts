@@ -4,6 +4,10 @@ import { hpkeOpen } from '../../hw/crypto/hpke.ts';
 import { nativeAead } from '../../hw/crypto/native-aead.ts';
 import { nativeSha256, nativeSha512 } from '../../hw/crypto/native-hash.ts';
 import { openFor } from '../../owner/grantee.ts';
+import { custodyIn } from '../../verifier/custody.ts';
+import { actSentence, actValues } from '../../verifier/custody-words.ts';
+import { readEvidence } from '../../verifier/evidence.ts';
+import { printable } from '../../verifier/report-text.ts';
 import { theFile } from '../grant-options.ts';
 import { type Io, print } from '../io.ts';
 import { need, readGiven, writeNew } from '../new-file.ts';
@@ -12,7 +16,8 @@ import { readPassword } from '../password.ts';
 const HELP = `usage: witnessmark open PACKAGE --grantee DIR --out FILE [--password-file FILE]
 
 Opens a sealed package (.wmks) and writes the evidence bundle (.wmk) that is in it, with the grant. The keys that came with it
-are in no bundle. What the bundle proves, witnessmark verify says.
+are in no bundle. Lists what is in it of the custody of the grant: what was disclosed and refused before under it, as far as the
+unit can read it. What the bundle proves, witnessmark verify says.
 
   --grantee DIR  whose address and key the grant names
   --out FILE     is not written over`;
@@ -41,5 +46,14 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const { bundle, chunks, leaves } = await openFor(folder, file, password, hpkeOpen, PRIMITIVES);
   writeNew(out, bundle);
   print(io.stdout, `${out}: ${bundle.length} bytes, ${leaves} leaves of ${chunks} chunks`);
+  for (const line of custodyLines(bundle)) print(io.stdout, printable(line));
   return 0;
+}
+
+/** Unverified, as the leaves are. @throws FormatError, VerificationError when the bundle is none */
+function custodyLines(bundle: Uint8Array): readonly string[] {
+  const { acts } = custodyIn(readEvidence(bundle, nativeSha256), nativeSha256);
+  return acts.length === 0
+    ? ['custody: no record of this grant is in it yet']
+    : acts.map((act) => `custody: ${actSentence(actValues(act))}`);
 }

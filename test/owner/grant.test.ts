@@ -6,17 +6,23 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEther, toBeHex, Wallet } from 'ethers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AgentConfig } from '../../agent/config.ts';
 import {
   acceptUnitEnrolment,
   exportFromUnit,
   prepareUnit,
   requestUnitEnrolment,
+  startAgent,
 } from '../../agent/main.ts';
 import type { RunningAnchorService } from '../../anchor-service/main.ts';
 import { decodeBundle, encodeBundle } from '../../core/bundle.ts';
 import { decodeOpenedChunk, encodeOpenedChunk } from '../../core/bundle-items.ts';
 import { asciiBytes, toHex } from '../../core/bytes.ts';
-import { type CustodyRecord, decodeCustodyRecord } from '../../core/custody-record.ts';
+import {
+  type CustodyRecord,
+  custodyStreamOf,
+  decodeCustodyRecord,
+} from '../../core/custody-record.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
 import { decodeGrant, grantHash } from '../../core/grant.ts';
 import {
@@ -42,7 +48,8 @@ import { addressOfOwner, createOwner } from '../../owner/main.ts';
 import { WORTHLESS } from '../../owner/password-cost.ts';
 import type { TrustPolicyFile } from '../../verifier/policy-file.ts';
 import type { Report } from '../../verifier/report.ts';
-import { configFor, NO_SERVICE, start } from '../agent/support/run-agent.ts';
+import { MemoryCapture } from '../agent/support/memory-capture.ts';
+import { configFor, NO_SERVICE, SILENT, start } from '../agent/support/run-agent.ts';
 import { type TemporaryFolder, temporaryFolder } from '../agent/support/temporary-folder.ts';
 import { until } from '../agent/support/until.ts';
 import { serviceOptions, startTestService } from '../anchor-service/support/service.ts';
@@ -149,6 +156,12 @@ function verdictOf({ checks }: Report, code: string): string | undefined {
   return check?.reason ?? check?.verdict;
 }
 
+const uplink = (): AgentConfig['service'] => ({
+  ...NO_SERVICE,
+  ...{ mqttUrl: service.mqttUrl, key: service.servicePublicKey, chainId: service.chainId },
+  ...{ contract: service.contract, publishers: [service.publisher], resendEveryMs: 200 },
+});
+
 beforeAll(async () => {
   folder = temporaryFolder();
   writeFileSync(path('password'), 'secret\n');
@@ -175,11 +188,7 @@ beforeAll(async () => {
   const agent = await start(
     configFor(path('unit'), fixturePath(RAV4_LOG), {
       capture: { driver: 'replay', path: fixturePath(RAV4_LOG), speed: 12 },
-      service: {
-        ...NO_SERVICE,
-        ...{ mqttUrl: service.mqttUrl, key: service.servicePublicKey, chainId: service.chainId },
-        ...{ contract: service.contract, publishers: [service.publisher], resendEveryMs: 200 },
-      },
+      service: uplink(),
     }),
   );
   startS = Number((agent.replay?.survey.firstNs ?? 0n) / 1_000_000_000n);
@@ -219,6 +228,54 @@ test('the insurer gets speed and brake of half a minute, and can show it', async
     leafCount: 60,
   });
   expect(record?.grantHash).toEqual(grantHash(decodeGrant(readFileSync(path('claim.wmg'))).grant));
+}, 120_000);
+
+/** Seals what waits in the unit's inbox, and waits for the receipts: the car is on, and nothing is on its bus. */
+async function sealCustody(): Promise<void> {
+  const capture = new MemoryCapture();
+  const interfaces = capture.buses.map(({ bus }) => ({ name: bus, filters: [] }));
+  const config = configFor(path('unit'), '', {
+    capture: { driver: 'native', interfaces, receiveBufferBytes: 1 << 20, ringBytes: 1 << 20 },
+    chunkMs: 300,
+    batchMs: 1000,
+    service: uplink(),
+  });
+  let receipts = 0;
+  const onReceipt = (): void => {
+    receipts += 1;
+  };
+  const openCapture = () => Promise.resolve(capture);
+  const agent = await startAgent(config, { ...SILENT, onReceipt }, { openCapture });
+  try {
+    // What waits at the start is in the first chunk, and so in the first statement.
+    await until(() => custody().length === 0);
+    await until(() => receipts > 0);
+  } finally {
+    await agent.stop();
+  }
+}
+
+test('the second package shows the insurer the record of the first, behind a hole, and it verifies', async () => {
+  await sealCustody();
+  await request('claim.wmg', 'again.wmq', await newestBeacon());
+  const said = await run(...disclosing('--request', 'again.wmq', '--out', 'custody.wmks'));
+  expect(said).toMatch(/60 leaves of 2 streams in 30 chunks/);
+  expect(said).toContain('the custody of the grant, of 1 chunk');
+  const opened = await run(
+    ...['open', 'custody.wmks', '--grantee', 'insurer', '--out', 'custody.wmk', ...PASSWORD],
+  );
+  expect(opened).toMatch(/custody: disclosed by .* 30 chunks, 2 streams, 60 leaves, under grant/);
+  await run('registry', 'custody.wmk', '--rpc', rpc(), '--out', 'custody-proven.wmk');
+  const bundle = readFileSync(path('custody-proven.wmk'));
+  const found = report(bundle);
+  expect(found.accepted, JSON.stringify(found.checks)).toBe(true);
+  const codes = ['GRANT', 'CUSTODY', 'STREAMS', 'HEADER_CHAIN', 'NOT_BEFORE', 'NOT_AFTER'];
+  expect(codes.map((code) => verdictOf(found, code))).toEqual(codes.map(() => 'PASSED'));
+  const { grant: own } = decodeGrant(readFileSync(path('claim.wmg')));
+  const { sections } = decodeBundle(bundle);
+  expect(sections.streams.map((name) => Buffer.from(name).toString('latin1'))).toEqual(
+    [SPEED, BRAKE, custodyStreamOf(grantHash(own))].sort(),
+  );
 }, 120_000);
 
 test('nothing that the insurer holds names a stream that was withheld', async () => {

@@ -5,6 +5,7 @@ import type { LogPredecessor } from '../../core/session-record.ts';
 import { indeterminate, type Json, listedRows, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { chunkName, counted } from '../sentence.ts';
+import { beginsStretch } from '../stretches.ts';
 import { type HeaderTrail, sessionOfContents, type Trail } from '../trail.ts';
 
 export function checkGaps({ trail }: Context): Outcome {
@@ -24,7 +25,7 @@ export function checkGaps({ trail }: Context): Outcome {
   };
   const named = restartsNamed(headers);
   for (const [i, entry] of headers.entries()) {
-    const reason = unexplained(headers[i - 1], entry, named[i] ?? false);
+    const reason = unexplained(shownBefore(headers, i), entry, named[i] ?? false);
     if (reason !== undefined) {
       return indeterminate(
         reason,
@@ -59,6 +60,16 @@ const SENTENCE = {
 } as const;
 
 type Unexplained = keyof typeof SENTENCE;
+
+/** The chunk before, also of an earlier log; none where a hole hides it. */
+function shownBefore(headers: readonly HeaderTrail[], at: number): HeaderTrail | undefined {
+  const [before, entry] = [headers[at - 1], headers[at]];
+  const isHidden =
+    before !== undefined &&
+    before.header.log === entry?.header.log &&
+    beginsStretch(before.header, entry.header);
+  return isHidden ? undefined : before;
+}
 
 /** @param isNamed whether the gap of a restart at `after` is named */
 function unexplained(
@@ -121,7 +132,8 @@ function restartsNamed(headers: readonly HeaderTrail[]): readonly boolean[] {
   for (let i = headers.length - 1; i >= 0; i--) {
     const [header, next] = [headers[i]?.header, headers[i + 1]?.header];
     if (header === undefined) continue;
-    const isOpen = header.recovered !== undefined && next?.log !== header.log;
+    const isOpen =
+      header.recovered !== undefined && (next === undefined || beginsStretch(header, next));
     const isLater = header.recovered !== undefined && named[i + 1] === true;
     named[i] = namesRestart(headers[i - 1]?.header, header) || isOpen || isLater;
   }

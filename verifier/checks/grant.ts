@@ -3,11 +3,10 @@
  */
 import { equalBytes, toHex } from '../../core/bytes.ts';
 import { type BlockTime, readRevocationWord, revocationSlot } from '../../core/registry-words.ts';
-import { RECORDS } from '../../core/stream.ts';
 import type { NotBefore } from '../bounds.ts';
 import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
-import type { GrantReading } from '../grants.ts';
+import { custodyOfGrants, type GrantReading } from '../grants.ts';
 import { attempt } from '../readings.ts';
 import { isUsable, RegistryWords } from '../registry.ts';
 import { chunkName, counted, utc } from '../sentence.ts';
@@ -77,7 +76,7 @@ function scopeOf(context: Context): Scope | Outcome {
       return failed('GRANT_VEHICLE', `the grant ${name} is for another vehicle or epoch`);
     }
   }
-  const own = new Set([...hashes].map((name) => `${RECORDS.custody}/${name}`));
+  const own = custodyOfGrants(grants);
   const uses = grants.map(nothingYet);
   const granted = grants.map(({ grant }) => new Set(grant.streams));
   let leaves = 0;
@@ -92,7 +91,6 @@ function scopeOf(context: Context): Scope | Outcome {
     const notBefore = bounds.notBefore[found.at];
     for (const { stream: place } of chunk.leaves) {
       const stream = evidence.streams[place]?.id ?? '';
-      // What was done under a grant, its grantee may see.
       if (own.has(stream)) continue;
       const covering = inRange.filter((g) => granted[g]?.has(stream) === true);
       if (covering.length === 0) {

@@ -1,30 +1,35 @@
-/** HEADER_CHAIN: in each log no header is missing, and each names the one before it (spec/verification.md, "HEADER_CHAIN"). */
+/** HEADER_CHAIN: in each stretch no header is missing, and each names the one before it (spec/verification.md, "HEADER_CHAIN"). */
 import { recordId } from '../../core/cose.ts';
 import { isNextBlock } from '../../core/recovered.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
+import { custodyOfGrants } from '../grants.ts';
 import { chunkName, counted } from '../sentence.ts';
+import { opensCustodyAlone, type Stretch, stretchesOf } from '../stretches.ts';
 import { type HeaderTrail, sameId, sessionOfContents } from '../trail.ts';
 
-export function checkHeaderChain({ trail }: Context): Outcome {
+export function checkHeaderChain({ trail, evidence, grants }: Context): Outcome {
   const { headers } = trail;
   if (headers.length === 0) return indeterminate('absent', 'the bundle has no chunk header');
-  const ranges: { log: number; firstSeq: number; lastSeq: number }[] = [];
-  let before: HeaderTrail | undefined;
+  const stretches = stretchesOf(headers);
+  const hole = holeIn(headers, stretches, opensCustodyAlone(evidence, custodyOfGrants(grants)));
+  if (hole !== undefined) return hole;
   let doubt: Outcome | undefined;
-  for (const entry of headers) {
-    const { log, seq } = entry.header;
-    if (before?.header.log === log) {
-      const outcome = checkStep(before, entry);
+  for (const { first, last } of stretches) {
+    for (const [i, entry] of headers.slice(first + 1, last + 1).entries()) {
+      const before = headers[first + i];
+      const outcome = before && checkStep(before, entry);
       if (outcome?.verdict === 'FAILED') return outcome;
       doubt ??= outcome;
     }
-    const range = ranges.at(-1);
-    if (range?.log === log) range.lastSeq = seq;
-    else ranges.push({ log, firstSeq: seq, lastSeq: seq });
-    before = entry;
   }
   if (doubt !== undefined) return doubt;
+  const ranges = stretches.flatMap(({ first, last }) => {
+    const [from, to] = [headers[first]?.header, headers[last]?.header];
+    return from === undefined || to === undefined
+      ? []
+      : { log: from.log, firstSeq: from.seq, lastSeq: to.seq };
+  });
   const spans = ranges.map(
     ({ log, firstSeq, lastSeq }) => `${log}/${firstSeq} to ${log}/${lastSeq}`,
   );
@@ -33,17 +38,32 @@ export function checkHeaderChain({ trail }: Context): Outcome {
   });
 }
 
+/** A log has one stretch, but for those that open nothing but custody of the bundle's grants. */
+function holeIn(
+  headers: readonly HeaderTrail[],
+  stretches: readonly Stretch[],
+  isCustodyAlone: (stretch: Stretch) => boolean,
+): Outcome | undefined {
+  let open: number | undefined;
+  for (const stretch of stretches) {
+    const [before, after] = [headers[stretch.first - 1]?.header, headers[stretch.first]?.header];
+    if (after === undefined || isCustodyAlone(stretch)) continue;
+    if (open === after.log && before !== undefined) {
+      return failed(
+        'HEADER_MISSING',
+        `${counted(after.seq - before.seq - 1, 'header')} missing between ${chunkName(before)} and ${chunkName(after)}`,
+      );
+    }
+    open = after.log;
+  }
+  return undefined;
+}
+
 function checkStep(before: HeaderTrail, entry: HeaderTrail): Outcome | undefined {
   const { header, session } = entry;
   const { seq } = before.header;
   if (header.seq === seq)
     return failed('HEADER_TWICE', `the bundle has two headers of ${chunkName(header)}`);
-  if (header.seq !== seq + 1) {
-    return failed(
-      'HEADER_MISSING',
-      `${counted(header.seq - seq - 1, 'header')} missing between ${chunkName(before.header)} and ${chunkName(header)}`,
-    );
-  }
   const { signed } = before;
   if (signed === undefined) {
     return indeterminate('not_reached', `the session of ${chunkName(before.header)} is not known`);

@@ -3,6 +3,7 @@
 import { failed, indeterminate, type Json, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import { chunkName, counted, utc, utcMillis } from '../sentence.ts';
+import { beginsStretch } from '../stretches.ts';
 import type { HeaderTrail, SessionTrail } from '../trail.ts';
 
 type Header = HeaderTrail['header'];
@@ -89,13 +90,17 @@ function openEnds({ trail, bounds, acceptances }: Context): readonly OpenEnd[] {
       if (atMs !== undefined) accepted = { header, atMs };
     }
     const next = headers[at + 1];
-    const nextSession = contentsOf(next, session);
+    const isHidden = next?.header.log === header.log && beginsStretch(header, next.header);
+    const nextSession = contentsOf(next, isHidden ? undefined : session);
     const isEnd = next?.header.log !== header.log || nextSession !== session;
     const isOrderly =
-      header.state === 'shutdown' && header.recovered === undefined && !skips(session, nextSession);
+      header.state === 'shutdown' &&
+      header.recovered === undefined &&
+      (isHidden || !skips(session, nextSession));
     session = nextSession;
     if (!isEnd || isOrderly) return;
-    const isFollowed = next !== undefined || header.recovered !== undefined;
+    // Where a hole hides the end, what came after is not shown.
+    const isFollowed = (next !== undefined && !isHidden) || header.recovered !== undefined;
     ends.push({ header, outside, accepted, isFollowed });
   });
   return ends;

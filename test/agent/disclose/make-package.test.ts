@@ -6,6 +6,7 @@ import type { Archive } from '../../../agent/ports.ts';
 import { decodeBundle, encodeBundle } from '../../../core/bundle.ts';
 import { toHex } from '../../../core/bytes.ts';
 import { decodeChunkHeader } from '../../../core/chunk-header.ts';
+import { custodyStreamOf } from '../../../core/custody-record.ts';
 import { OperationalError } from '../../../core/errors.ts';
 import { encodeGrant, type Grant, grantHash } from '../../../core/grant.ts';
 import { KeyTreeWalk } from '../../../core/key-tree.ts';
@@ -58,6 +59,7 @@ function made(
   const { hash, bytes } = grantOf(streams);
   const order: PackageOrder = {
     ...{ tag, epoch, grant: bytes, streams: [...streams].sort(), enrolment: undefined },
+    custody: custodyStreamOf(hash),
     ...{ fromNs: -(2n ** 62n), toNs: 2n ** 62n },
     ...range,
   };

@@ -1,19 +1,26 @@
 /**
  * What a grantee can derive from the secrets of packages: the keys, salts and handles of the granted streams in the granted
- * chunks, all of them, and of nothing else, also from two packages together.
+ * chunks and of the grant's own custody stream where it has records, all of them, and of nothing else, also from two
+ * packages together.
  */
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { wantedNames } from '../../../agent/disclose/chosen-parts.ts';
 import { type GrantedRange, isInRange } from '../../../agent/disclose/granted-chunks.ts';
 import { type KeptStream, keyNodesOf } from '../../../agent/disclose/released-keys.ts';
 import { toHex } from '../../../core/bytes.ts';
+import { custodyStreamOf } from '../../../core/custody-record.ts';
 import type { Hash } from '../../../core/hash.ts';
 import { type KeyNode, KeyTreeWalk, leafSecrets, nodesForRange } from '../../../core/key-tree.ts';
 import { decodeKeyNodesItem, encodeKeyNodesItem } from '../../../core/package.ts';
+import { RECORDS } from '../../../core/stream.ts';
 import { seededBytes } from '../../../fixtures/generate/seeded-bytes.ts';
 
-const STREAMS = ['gnss/position', 'raw/can0/0B4', 'raw/can0/224', 'raw/can0/3F1'];
+const GRANTABLE = ['gnss/position', 'raw/can0/0B4', 'raw/can0/224', 'raw/can0/3F1'];
+/** Of two grants. The owner's own stream, which tells of both, is in no package. */
+const CUSTODY = [0, 1].map((grant) => custodyStreamOf(seededBytes(`grant ${grant}`, 32)));
+const STREAMS = [...GRANTABLE, RECORDS.custody, ...CUSTODY];
 /** Where the log is by then: the nodes of a range differ with it. */
 const FIRST_SEQ = 1_000;
 const CHUNKS = 40;
@@ -44,12 +51,15 @@ type World = {
   readonly chunks: readonly Chunk[];
   readonly gone: ReadonlySet<number>;
   readonly firstSeq: ReadonlyMap<string, number>;
+  /** Of each grant: chunks with records. Its custody stream has a leaf in every chunk from the first of them on. */
+  readonly records: readonly ReadonlySet<number>[];
 };
 
 function worldOf(
   steps: readonly number[],
   gone: readonly number[],
   first: readonly number[],
+  records: readonly (readonly number[])[],
 ): World {
   let wallS = 1_000;
   const chunks = steps.map((step, i): Chunk => {
@@ -60,7 +70,8 @@ function worldOf(
   return {
     chunks,
     gone: new Set(gone.map((i) => FIRST_SEQ + i)),
-    firstSeq: new Map(STREAMS.map((name, s) => [name, FIRST_SEQ + (first[s] ?? 0)])),
+    firstSeq: new Map(GRANTABLE.map((name, s) => [name, FIRST_SEQ + (first[s] ?? 0)])),
+    records: records.map((own) => new Set(own.map((i) => FIRST_SEQ + i))),
   };
 }
 
@@ -68,13 +79,13 @@ const NONCES = Array.from({ length: CHUNKS }, (_, i) => seededBytes(`nonce ${i}`
 const ROOTS = new Map(STREAMS.map((name) => [name, seededBytes(`root ${name}`, 32)]));
 
 type Wanted = {
+  readonly grant: number;
   readonly streams: readonly string[];
   readonly fromS: number;
   readonly lengthS: number;
 };
 
-/** Secrets as text: key, salt and handle in one. */
-function pairsOf(world: World, { streams, fromS, lengthS }: Wanted) {
+function seqsInRange(world: World, { fromS, lengthS }: Wanted): readonly number[] {
   const range: GrantedRange = {
     tag: TAG,
     epoch: 0,
@@ -83,11 +94,36 @@ function pairsOf(world: World, { streams, fromS, lengthS }: Wanted) {
   };
   return world.chunks
     .filter((chunk) => isInRange({ tag: TAG, epoch: 0, ...chunk }, range))
+    .map(({ seq }) => seq);
+}
+
+/** As the unit releases them: of each chunk the leaves that it has of what the grant wants there. */
+function releasedOf(world: World, wanted: Wanted) {
+  const custody = CUSTODY[wanted.grant] ?? '';
+  const places = [...(world.records[wanted.grant] ?? [])].map((seq) => ({ log: 0, seq }));
+  const logs = [{ log: 0, inRange: seqsInRange(world, wanted) }];
+  const names = wantedNames({ streams: wanted.streams, custody }, logs, places);
+  const firstRecord = Math.min(...(world.records[wanted.grant] ?? []));
+  return world.chunks
     .filter(({ seq }) => !world.gone.has(seq))
     .flatMap(({ seq }) => {
-      const seen = streams.filter((name) => seq >= (world.firstSeq.get(name) ?? 0));
+      const seen = [...names(0, seq)].filter(
+        (name) => seq >= (name === custody ? firstRecord : (world.firstSeq.get(name) ?? 0)),
+      );
       return seen.length === 0 ? [] : [{ log: 0, seq, leaves: seen.map((stream) => ({ stream })) }];
     });
+}
+
+/** As the grant says: the granted streams in its chunks, and its custody stream where that has records. */
+function pairsOf(world: World, wanted: Wanted): readonly (readonly [string, number])[] {
+  const granted = seqsInRange(world, wanted).flatMap((seq) =>
+    wanted.streams
+      .filter((name) => seq >= (world.firstSeq.get(name) ?? 0))
+      .map((name) => [name, seq] as const),
+  );
+  const records = [...(world.records[wanted.grant] ?? [])];
+  const custody = records.map((seq) => [CUSTODY[wanted.grant] ?? '', seq] as const);
+  return [...granted, ...custody].filter(([, seq]) => !world.gone.has(seq));
 }
 
 /** A unit keeps nodes and not roots; these give more than the drive. */
@@ -106,10 +142,11 @@ function keptOf(hash: Hash): readonly KeptStream[] {
 /** As its items are read again by the grantee. */
 function packageOf(world: World, wanted: Wanted, hash: Hash) {
   const kept = keptOf(hash);
-  const places = new Map(wanted.streams.map((name, place) => [name, place]));
-  return keyNodesOf(0, kept, pairsOf(world, wanted), places, hash).map((item) => {
+  const names = [...wanted.streams, CUSTODY[wanted.grant] ?? ''];
+  const places = new Map(names.map((name, place) => [name, place]));
+  return keyNodesOf(0, kept, releasedOf(world, wanted), places, hash).map((item) => {
     const read = decodeKeyNodesItem(encodeKeyNodesItem(item));
-    return { stream: wanted.streams[read.stream] ?? '', nodes: read.nodes };
+    return { stream: names[read.stream] ?? '', nodes: read.nodes };
   });
 }
 
@@ -149,14 +186,13 @@ function granted(world: World, wanted: readonly Wanted[], hash: Hash): ReadonlyS
       return [name, new KeyTreeWalk(top, hash)];
     }),
   );
-  const rows = wanted.flatMap((one) => pairsOf(world, one));
   return new Set(
-    rows.flatMap(({ seq, leaves }) =>
-      leaves.map(({ stream }) => {
+    wanted
+      .flatMap((one) => pairsOf(world, one))
+      .map(([stream, seq]) => {
         const nonce = world.chunks[seq - FIRST_SEQ]?.nonce ?? TAG;
         return secretsText(walks.get(stream)?.nodeOf(seq) ?? TAG, nonce, hash);
       }),
-    ),
   );
 }
 
@@ -171,11 +207,13 @@ const worlds = fc
     ),
     fc.array(fc.nat(CHUNKS - 1), { maxLength: 3 }),
     fc.array(fc.oneof(fc.constant(0), fc.nat(CHUNKS)), { minLength: 4, maxLength: 4 }),
+    fc.array(fc.array(fc.nat(CHUNKS - 1), { maxLength: 4 }), { minLength: 2, maxLength: 2 }),
   )
   .map((parts) => worldOf(...parts));
 
 const grants: fc.Arbitrary<Wanted> = fc.record({
-  streams: fc.subarray(STREAMS, { minLength: 1 }),
+  grant: fc.nat(CUSTODY.length - 1),
+  streams: fc.subarray(GRANTABLE, { minLength: 1 }),
   fromS: fc.integer({ min: 990, max: 1_050 }),
   lengthS: fc.integer({ min: 1, max: 60 }),
 });
@@ -222,10 +260,11 @@ test('a derived node under the nonce of another chunk names no leaf of the drive
     Array.from({ length: CHUNKS }, () => 1),
     [],
     [],
+    [[3], [9, 20]],
   );
-  const everything = { streams: STREAMS, fromS: 0, lengthS: 10_000 };
+  const everything = { grant: 0, streams: STREAMS, fromS: 0, lengthS: 10_000 };
   const all = granted(world, [everything], realHash);
-  const wanted = { streams: ['raw/can0/0B4'], fromS: 1_005, lengthS: 8 };
+  const wanted = { grant: 1, streams: ['raw/can0/0B4'], fromS: 1_005, lengthS: 8 };
   const own = granted(world, [wanted], realHash);
   const found = new Set<string>();
   for (const { nodes } of packageOf(world, wanted, realHash)) {
@@ -239,6 +278,6 @@ test('a derived node under the nonce of another chunk names no leaf of the drive
       }
     }
   }
-  expect(own.size).toBe(8);
+  expect(own.size).toBe(8 + 2);
   expect(found).toEqual(own);
 });

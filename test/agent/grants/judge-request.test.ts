@@ -277,6 +277,11 @@ const REFUSALS: readonly (readonly [string, string, Change])[] = [
     { state: { block: 3_000n, linkedFrom: BEACON }, unit: { maxStateAgeS: 3600 } },
   ],
   [
+    'proven under a block of more than a day before the one that it is linked to, by a clock that was set back',
+    'REVOCATION_STATE_STALE',
+    { state: { linkedFrom: BEACON + 7_201n } },
+  ],
+  [
     'with the owner’s word of more than a day ago',
     'REVOCATION_STATE_STALE',
     { request: noted({ atS: NOW_S - DAY_S - 1 }) },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { AgentConfig } from '../../../agent/config.ts';
 import type { Machine } from '../../../agent/machine.ts';
 import { exportFromUnit, startAgent } from '../../../agent/main.ts';
-import type { RunningAgent } from '../../../agent/running-agent.ts';
+import type { AgentEvents, RunningAgent } from '../../../agent/running-agent.ts';
 import { openSpoolForReading } from '../../../agent/spool/spool.ts';
 import { type ChunkHeader, decodeChunkHeader } from '../../../core/chunk-header.ts';
 import { framesText } from './evidence.ts';
@@ -31,7 +31,11 @@ export class LiveUnit implements AsyncDisposable {
     return this.#agent;
   }
 
-  async start(change: Partial<AgentConfig> = {}, adapters: Partial<Machine> = {}): Promise<void> {
+  async start(
+    change: Partial<AgentConfig> = {},
+    adapters: Partial<Machine> = {},
+    more: Partial<AgentEvents> = {},
+  ): Promise<void> {
     this.receipts = 0;
     const interfaces = this.source.buses.map(({ bus }) => ({ name: bus, filters: [] }));
     const config = configFor(this.dataDir, '', {
@@ -46,6 +50,7 @@ export class LiveUnit implements AsyncDisposable {
         this.receipts += 1;
       },
       onDurable: ({ frames }: { readonly frames: readonly number[] }) => this.durable.push(frames),
+      ...more,
     };
     const openCapture = () => Promise.resolve(this.source);
     this.#agent = await startAgent(config, events, { openCapture, ...adapters });

@@ -83,6 +83,7 @@ export function open(chunk: SealedChunk, roots: readonly StoredStream[]): Disclo
     linksFrom: () => [],
     stampOf: () => undefined,
     promises: () => [],
+    custodyChunks: () => [],
     body: () => chunk.body,
     custodyOfErased: () => undefined,
   };

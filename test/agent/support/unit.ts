@@ -4,6 +4,7 @@ import { ChunkSealer } from '../../../agent/chunk/chunk-sealer.ts';
 import { Chunker } from '../../../agent/chunk/chunker.ts';
 import { PortableSealing } from '../../../agent/chunk/portable-sealing.ts';
 import { StreamTable } from '../../../agent/chunk/stream-table.ts';
+import { CustodyQueue } from '../../../agent/custody/custody-queue.ts';
 import { newSession } from '../../../agent/new-session.ts';
 import type { StoredChunk, StoredLog, StoredSession } from '../../../agent/ports.ts';
 import type { Spool } from '../../../agent/spool/spool.ts';
@@ -27,6 +28,7 @@ type Running = {
 export class TestUnit {
   readonly device: DigestSigner;
   readonly spool: Spool;
+  readonly #folder: string;
   identity: StoredLog;
   /** Of the chunks and statements to come. */
   beacon: BeaconBlock | undefined;
@@ -44,6 +46,7 @@ export class TestUnit {
     startS = 0,
   ) {
     this.device = device;
+    this.#folder = folder;
     this.spool = openOwn(folder);
     this.identity = this.spool.identity() ?? {
       ...{ tag: PRIMITIVES.random(16), epoch: 0, log: 0, deviceKeyId: keyId(device.key) },
@@ -63,14 +66,17 @@ export class TestUnit {
   }
 
   /**
-   * Of one frame; it waits for the next statement.
+   * Of one frame, and with the custody records that wait in the inbox; it waits for the next statement.
    * @param ends whether the agent was stopped behind it; else it had begun the next chunk, and never sealed it
    */
   addChunk(ends = true): void {
     const { session, signer, sealer, batcher } = this.#running;
     const chunker = new Chunker(1000, ['can0'], (slice) => {
-      const chunk = sealer.seal(slice, ['can0']);
+      const custody = this.#custody();
+      const seq = (this.spool.lastChunk(this.identity.log)?.seq ?? -1) + 1;
+      const chunk = sealer.seal(slice, ['can0'], custody.take(seq));
       this.spool.commitChunks(session.number, [chunk]);
+      custody.committed();
       const statement = batcher.add({ ...chunk, sessionKey: signer.key });
       if (statement !== undefined) this.#commit(statement);
     });
@@ -92,6 +98,18 @@ export class TestUnit {
     if (statement === undefined) throw new Error('no statement');
     this.#commit(statement);
     return statement.seq;
+  }
+
+  #custody(): CustodyQueue {
+    const nothing = (): void => undefined;
+    return new CustodyQueue({
+      dataDir: this.#folder,
+      log: this.identity.log,
+      ledger: this.spool,
+      sha256: PRIMITIVES.sha256,
+      atCommitPoint: nothing,
+      events: { onSealed: nothing, onRefused: nothing, onTrouble: nothing },
+    });
   }
 
   #commit(statement: SignedStatement): void {

@@ -1,0 +1,183 @@
+/**
+ * Requests that somebody laid down for the unit, and the packages that it laid down for them.
+ * Implements spec/grant-request.md, "Inbox".
+ */
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { equalBytes, toHex } from '../../core/bytes.ts';
+import { makeFolder, syncFolder } from '../folder.ts';
+import { keepFile, readIfThere } from '../kept-file.ts';
+import { storageError } from '../storage-error.ts';
+
+/** Of a request, and of an owner's note that a grant is revoked. */
+const ENDINGS = ['.wmq', '.wmr'] as const;
+const HELD_ENDING = '.held';
+/** As long as a request may be. */
+const MAX_BYTES = 8 << 20;
+
+export type WaitingFile = {
+  readonly name: string;
+  readonly kind: 'request' | 'revocation';
+  /** Another when it was written to since: whoever copies it may not be done. */
+  readonly version: string;
+};
+
+function requestsFolder(dataDir: string): string {
+  return join(dataDir, 'requests');
+}
+
+function packagesFolder(dataDir: string): string {
+  return join(dataDir, 'packages');
+}
+
+/** In the order of their names. A folder that is not there has none. @throws OperationalError STORAGE_* */
+export function waitingRequests(dataDir: string): readonly WaitingFile[] {
+  const folder = requestsFolder(dataDir);
+  return filesIn(folder).flatMap((name) => {
+    const ending = ENDINGS.find((each) => name.endsWith(each));
+    const version = ending && versionOf(join(folder, name));
+    if (version === undefined) return [];
+    return [{ name, kind: ending === '.wmq' ? 'request' : 'revocation', version }];
+  });
+}
+
+/** None when it is gone. */
+function versionOf(path: string): string | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found && `${found.size} ${found.mtimeMs} ${found.ino}`;
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/** One byte more than a request may have where the file is longer. @throws OperationalError STORAGE_* */
+export function readRequest(dataDir: string, name: string): Uint8Array {
+  const path = join(requestsFolder(dataDir), name);
+  try {
+    return statSync(path).size > MAX_BYTES ? new Uint8Array(MAX_BYTES + 1) : readFileSync(path);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/** Done with. Durable when it returns. @throws OperationalError STORAGE_* */
+export function removeRequest(dataDir: string, name: string): void {
+  const folder = requestsFolder(dataDir);
+  try {
+    rmSync(join(folder, name), { force: true });
+    syncFolder(folder);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/**
+ * Out of the way, and kept, with the reason beside it. The reason comes first: a kill in between leaves the file where
+ * it was, and it is refused once more.
+ * @throws OperationalError STORAGE_*
+ */
+export function refuseRequest(dataDir: string, name: string, code: string, message: string): void {
+  const refused = join(requestsFolder(dataDir), 'refused');
+  makeFolder(refused);
+  keepFile(refused, `${name}.code`, `${code}: ${message}\n`);
+  try {
+    renameSync(join(requestsFolder(dataDir), name), join(refused, name));
+    syncFolder(refused);
+    syncFolder(requestsFolder(dataDir));
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/** The package of a request `NAME.wmq` is `NAME.wmks`. */
+export function packageName(requestName: string): string {
+  return `${requestName.replace(/\.wmq$/, '')}.wmks`;
+}
+
+/** The whole package, durable, under a name that nobody takes for one. @throws OperationalError STORAGE_* */
+export function holdPackage(dataDir: string, requestHash: Uint8Array, bytes: Uint8Array): void {
+  keepFile(packagesFolder(dataDir), heldName(requestHash), bytes);
+}
+
+export function isHeld(dataDir: string, requestHash: Uint8Array): boolean {
+  return existsSync(join(packagesFolder(dataDir), heldName(requestHash)));
+}
+
+/** Whether a package of that name is there already. */
+export function isNamed(dataDir: string, name: string): boolean {
+  return existsSync(join(packagesFolder(dataDir), name));
+}
+
+/** Under its name beside the one it is held under; may be repeated. @throws OperationalError STORAGE_* */
+export function namePackage(dataDir: string, requestHash: Uint8Array, name: string): void {
+  const folder = packagesFolder(dataDir);
+  const [held, named] = [join(folder, heldName(requestHash)), join(folder, name)];
+  try {
+    if (!isSameFile(held, named)) linkSync(held, named);
+    syncFolder(folder);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+/** Whether something is left to do. @throws OperationalError STORAGE_* */
+export function isInboxEmpty(dataDir: string): boolean {
+  return waitingRequests(dataDir).length === 0 && heldFiles(dataDir).length === 0;
+}
+
+/** When its request is done with. @throws OperationalError STORAGE_* */
+export function dropHeld(dataDir: string, requestHash: Uint8Array): void {
+  drop(dataDir, [heldName(requestHash)]);
+}
+
+/** When no request waits: then what a kill left held is of requests that are done with. @throws OperationalError STORAGE_* */
+export function dropAllHeld(dataDir: string): void {
+  drop(dataDir, heldFiles(dataDir));
+}
+
+function drop(dataDir: string, left: readonly string[]): void {
+  const folder = packagesFolder(dataDir);
+  if (left.length === 0) return;
+  try {
+    for (const name of left) rmSync(join(folder, name), { force: true });
+    syncFolder(folder);
+  } catch (cause) {
+    throw storageError(cause);
+  }
+}
+
+function heldFiles(dataDir: string): readonly string[] {
+  return filesIn(packagesFolder(dataDir)).filter((name) => name.endsWith(HELD_ENDING));
+}
+
+function heldName(requestHash: Uint8Array): string {
+  return `${toHex(requestHash)}${HELD_ENDING}`;
+}
+
+/** Also where links are copies. */
+function isSameFile(held: string, named: string): boolean {
+  const [a, b] = [readIfThere(held), readIfThere(named)];
+  return a !== undefined && b !== undefined && equalBytes(a, b);
+}
+
+function filesIn(folder: string): readonly string[] {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => name)
+      .sort();
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ENOENT') return [];
+    throw storageError(cause);
+  }
+}
