@@ -3,8 +3,8 @@
 
     python3 witnessmark_verify.py BUNDLE --policy POLICY [--json] [--time-limit SECONDS]
 
-A second implementation of spec/verification.md, written from the pages in spec/ and not from the
-TypeScript in verifier/. One file, Python 3.11 or later, nothing but its standard library. It opens the two files
+A second implementation of spec/verification.md, written by the pages in spec/; it shares no code with
+the TypeScript in verifier/. One file, Python 3.11 or later, nothing but its standard library. It opens the two files
 that it is given, no other file and no connection, and runs nothing that they hold.
 
 How to read it: the parts come in the order in which spec/verification.md needs them. Each function names the
