@@ -1,4 +1,4 @@
-/** Two verifiers, one finding: the reference and verifier/python, which was written from spec/ alone. */
+/** Two verifiers, one finding: the reference and verifier/python, which was written by spec/ and shares no code with it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -3,8 +3,8 @@
 
     python3 witnessmark_verify.py BUNDLE --policy POLICY [--json] [--time-limit SECONDS]
 
-A second implementation of spec/verification.md, written from the pages in spec/ and not from the
-TypeScript in verifier/. One file, Python 3.11 or later, nothing but its standard library. It opens the two files
+A second implementation of spec/verification.md, written by the pages in spec/; it shares no code with
+the TypeScript in verifier/. One file, Python 3.11 or later, nothing but its standard library. It opens the two files
 that it is given, no other file and no connection, and runs nothing that they hold.
 
 How to read it: the parts come in the order in which spec/verification.md needs them. Each function names the
@@ -2683,19 +2683,21 @@ def leaf_hash(salt: bytes, stream: str, seq: int, content: Content) -> bytes:
 
 
 class Presence(NamedTuple):
-    """In which blocks a stream is: one flag for each."""
+    """In which blocks a stream is, as the leaf's map has it; empty where it is in none."""
 
-    blocks: list[bool]
+    map: bytes
+
+    def marks(self, block: int) -> bool:
+        return bool(self.map) and bool(self.map[block // 8] & 0x80 >> block % 8)
 
 
 def presence_of(content: Content, blocks: int) -> Presence:
     """The map fits the number of blocks and the count."""
-    if content.count == 0:
-        return Presence([False] * blocks)
-    require(len(content.payload) == (blocks + 7) // 8, "PRESENCE_MAP")
-    flags = [bool(byte & 0x80 >> bit) for byte in content.payload for bit in range(8)]
-    require(not any(flags[blocks:]) and sum(flags) == content.count, "PRESENCE_MAP")
-    return Presence(flags[:blocks])
+    if content.count > 0:
+        require(len(content.payload) == (blocks + 7) // 8, "PRESENCE_MAP")
+        bits, unused = int.from_bytes(content.payload, "big"), -blocks % 8
+        require(bits & ((1 << unused) - 1) == 0 and bits.bit_count() == content.count, "PRESENCE_MAP")
+    return Presence(content.payload)
 
 
 def presence_hash(salt: bytes, stream: str, seq: int, content: Content) -> bytes:
@@ -4122,11 +4124,11 @@ def presence_withheld(chunk: Chunk, blocks: list[BlockItem], parts: list[LeafPar
         leaves = [entries[index] for index in item.in_chunk]
         if leaves:
             verify_merkle(item.block.entry_count, list(item.in_block), leaves, item.proof, item.block.root)
-    in_blocks = {(part.leaf.stream, part.block) for part in parts if part.block is not None}
     presences = [part for part in parts if part.presence is not None]
-    for part in presences:
-        for number, is_marked in enumerate(part.presence.blocks):
-            require(is_marked or (part.leaf.stream, number) not in in_blocks, "PRESENCE_MAP", name)
+    presence_by_stream = {part.leaf.stream: part.presence for part in presences}
+    for part in parts:
+        if part.block is not None and part.leaf.stream in presence_by_stream:
+            require(presence_by_stream[part.leaf.stream].marks(part.block), "PRESENCE_MAP", name)
     of_blocks = sum(item.block.entry_count for item in blocks)
     withheld = chunk.header.entry_count - of_blocks - len(presences)
     require(withheld >= 0, "PRESENCE_SUM", name)
@@ -4231,7 +4233,8 @@ def is_claimed_silent(reading: ChunkReading) -> bool:
     """Whether presence leaves are closed, and one that is opened leaves a block out."""
     if reading.chunk.header.recovered is None or reading.withheld == 0:
         return False
-    return any(part.presence is not None and not all(part.presence.blocks) for part in reading.parts)
+    blocks = len(reading.chunk.blocks or [])
+    return any(part.presence is not None and part.count < blocks for part in reading.parts)
 
 
 def opened_wholly(reading: ChunkReading) -> set[int]:
