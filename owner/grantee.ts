@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { encodeBundle } from '../core/bundle.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { UserError } from '../core/errors.ts';
+import { encodeHeaderLink } from '../core/evm/header-link-record.ts';
 import { decodeGrant, type Grant, grantHash } from '../core/grant.ts';
 import { encodeGrantRequest, type GrantRequest, requestDigest } from '../core/grant-request.ts';
 import { type OpenedPackage, type OpeningPrimitives, openPackage } from '../core/open-package.ts';
@@ -13,6 +14,7 @@ import { decodePackage, packageInfo } from '../core/package.ts';
 import { encodeRegistryFacts } from '../core/registry-facts.ts';
 import { epochSlot, revocationSlot } from '../core/registry-words.ts';
 import { openEndpointOf } from './chain/ethereum-endpoint.ts';
+import { historyLink } from './chain/history-link.ts';
 import { wordProver } from './chain/prove-words.ts';
 import { decryptWallet } from './chain/wallet-file.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
@@ -25,6 +27,8 @@ export type StateOfGrant =
       readonly rpc: string;
       /** A block that the unit named as a beacon of late. */
       readonly beacon: bigint;
+      /** An older block under which the proofs are made, which a link from the beacon shows; the beacon itself when absent. */
+      readonly at?: bigint | undefined;
       readonly vehicleRegistry: Uint8Array;
       readonly vehicleNumber: Uint8Array;
     }
@@ -39,7 +43,7 @@ export type RequestOrder = {
 };
 
 /**
- * @throws UserError OWNER_FOLDER, WALLET_*, GRANT_NOT_FOR_YOU, CHAIN_OTHER; OperationalError CHAIN_*, REGISTRY_ABSENT;
+ * @throws UserError OWNER_FOLDER, WALLET_*, GRANT_NOT_FOR_YOU, CHAIN_OTHER, HEADER_LINK_FAR; OperationalError CHAIN_*, REGISTRY_ABSENT;
  *   FormatError of the grant
  */
 export async function requestAccess(
@@ -70,26 +74,35 @@ async function unsignedRequest(grant: Grant, order: RequestOrder): Promise<Grant
     toS: order.toS ?? grant.dataToS,
     requestedAtS: Math.floor(Date.now() / 1000),
     nonce: randomBytes(32),
-    facts: typeof state === 'object' && 'rpc' in state ? await factsOf(grant, state) : [],
-    link: undefined,
+    ...(typeof state === 'object' && 'rpc' in state
+      ? await provenState(grant, state)
+      : { facts: [], link: undefined }),
     note: typeof state === 'object' && 'note' in state ? state.note : undefined,
   };
 }
 
 /** Who owns the epoch, that it has not ended, and that the grant is not revoked, at one block. */
-async function factsOf(
+async function provenState(
   grant: Grant,
-  { rpc, beacon, vehicleRegistry, vehicleNumber }: Extract<StateOfGrant, { rpc: string }>,
-): Promise<readonly Uint8Array[]> {
+  {
+    rpc,
+    beacon,
+    at = beacon,
+    vehicleRegistry,
+    vehicleNumber,
+  }: Extract<StateOfGrant, { rpc: string }>,
+): Promise<Pick<GrantRequest, 'facts' | 'link'>> {
   const endpoint = await openEndpointOf(grant.chainId, rpc);
   try {
     const prove = wordProver(endpoint);
     const epochs = [grant.epoch, grant.epoch + 1].map((epoch) => epochSlot(vehicleNumber, epoch));
     const revocation = revocationSlot(grant.owner, grantHash(grant));
-    return [
-      encodeRegistryFacts(await prove(vehicleRegistry, epochs, beacon)),
-      encodeRegistryFacts(await prove(grant.contract, [revocation], beacon)),
+    const facts = [
+      encodeRegistryFacts(await prove(vehicleRegistry, epochs, at)),
+      encodeRegistryFacts(await prove(grant.contract, [revocation], at)),
     ];
+    const link = at === beacon ? undefined : await historyLink(endpoint, beacon, at);
+    return { facts, link: link && encodeHeaderLink(link) };
   } finally {
     endpoint.close();
   }

@@ -9,7 +9,7 @@ import { need, readGiven, writeNew } from '../new-file.ts';
 import { readPassword } from '../password.ts';
 
 const HELP = `usage: witnessmark request GRANT --grantee DIR --out FILE [--from TIME] [--to TIME] [--password-file FILE]
-                           (--note NOTE | --rpc URL --beacon BLOCK --vehicle HEX --vehicle-registry ADDRESS)
+                           (--note NOTE | --rpc URL --beacon BLOCK [--at BLOCK] --vehicle HEX --vehicle-registry ADDRESS)
 
 Signs a request (.wmq) for the unit, with what shows that the grant still stands: the owner's word, or proofs from the chain
 under a block that the unit has heard of: witnessmark disclose --beacons shows which.
@@ -18,6 +18,8 @@ under a block that the unit has heard of: witnessmark disclose --beacons shows w
   --from, --to TIME          a part of the range that was granted; by default all of it
   --note NOTE                of witnessmark grant --confirm
   --rpc URL                  an endpoint of the grant's chain
+  --beacon BLOCK             that the unit has heard of
+  --at BLOCK                 an older one that the proofs are made under: a header link from the beacon goes with them
   --vehicle HEX              the vehicle's number in the registry, as enrol printed it: 32 bytes
   --vehicle-registry ADDRESS VehicleRegistry
   --out FILE                 is not written over`;
@@ -30,6 +32,7 @@ const OPTIONS = {
   note: { type: 'string' },
   rpc: { type: 'string' },
   beacon: { type: 'string' },
+  at: { type: 'string' },
   vehicle: { type: 'string' },
   'vehicle-registry': { type: 'string' },
   'password-file': { type: 'string' },
@@ -69,14 +72,17 @@ function stateOf(values: Values): StateOfGrant {
     throw new UserError('ARGUMENTS', 'expected either --note NOTE or --rpc URL');
   }
   if (note !== undefined) return { note: readGiven(note) };
-  const beacon = need(values.beacon, '--beacon BLOCK');
-  if (!/^\d{1,18}$/.test(beacon)) {
-    throw new UserError('ARGUMENTS', `expected --beacon to be a block number, got "${beacon}"`);
-  }
+  const { at } = values;
   return {
     rpc: need(rpc, '--rpc URL'),
-    beacon: BigInt(beacon),
+    beacon: toBlock('--beacon', need(values.beacon, '--beacon BLOCK')),
+    at: at === undefined ? undefined : toBlock('--at', at),
     vehicleNumber: toBytes('--vehicle', need(values.vehicle, '--vehicle HEX'), 32),
     vehicleRegistry: readAddress(need(values['vehicle-registry'], '--vehicle-registry ADDRESS')),
   };
+}
+
+function toBlock(option: string, text: string): bigint {
+  if (/^\d{1,18}$/.test(text)) return BigInt(text);
+  throw new UserError('ARGUMENTS', `expected ${option} to be a block number, got "${text}"`);
 }

@@ -24,7 +24,9 @@ import {
   decodeCustodyRecord,
 } from '../../core/custody-record.ts';
 import { pairingCode } from '../../core/enrolment-request.ts';
+import { decodeBlockHeader } from '../../core/evm/block-header.ts';
 import { decodeGrant, grantHash } from '../../core/grant.ts';
+import { decodeGrantRequest } from '../../core/grant-request.ts';
 import {
   decodeKeyNodesItem,
   decodePackage,
@@ -118,11 +120,17 @@ async function newestBeacon(): Promise<string> {
   return /block (\d+)/.exec(lines)?.[1] ?? '';
 }
 
-async function request(file: string, out: string, beacon: string): Promise<string> {
+async function request(
+  file: string,
+  out: string,
+  beacon: string,
+  ...more: readonly string[]
+): Promise<string> {
   return await run(
     ...['request', file, '--grantee', 'insurer', '--out', out, '--rpc', rpc(), '--beacon', beacon],
     ...['--vehicle', vehicle, '--vehicle-registry', address(registries.vehicleRegistry)],
     ...PASSWORD,
+    ...more,
   );
 }
 
@@ -314,6 +322,27 @@ test('speed and brake of 30 s take less than 50 KB, the proof of time apart, and
   const nodes = sections.keyNodes.flatMap((item) => decodeKeyNodesItem(item).nodes);
   expect(nodes.length).toBeLessThanOrEqual(2 * 8);
 });
+
+test('proofs under an older block come with a link from a block that the unit has heard of', async () => {
+  await grant('linked.wmg', [SPEED]);
+  const beacon = await newestBeacon();
+  const at = `${BigInt(beacon) - 1n}`;
+  await request('linked.wmg', 'linked.wmq', beacon, '--at', at);
+  const { link, facts } = decodeGrantRequest(readFileSync(path('linked.wmq')));
+  expect(link?.hops).toMatchObject([{ kind: 'history', numbers: [BigInt(at)] }]);
+  expect(facts.map(({ header }) => decodeBlockHeader(header).number)).toEqual([
+    BigInt(at),
+    BigInt(at),
+  ]);
+  expect(await run(...disclosing('--request', 'linked.wmq', '--out', 'linked.wmks'))).toMatch(
+    /30 leaves of 1 streams? in 30 chunks/,
+  );
+  const far = ['request', 'linked.wmg', '--grantee', 'insurer', '--out', 'far.wmq', '--rpc', rpc()];
+  const known = ['--vehicle', vehicle, '--vehicle-registry', address(registries.vehicleRegistry)];
+  expect(await refusal(...far, ...known, '--beacon', at, '--at', beacon, ...PASSWORD)).toBe(
+    'HEADER_LINK_FAR',
+  );
+}, 60_000);
 
 describe('the insurer cannot', () => {
   test('ask twice with one request', async () => {

@@ -24,6 +24,19 @@ export function policySection({ policy: file }: Report, { policy: words }: Words
     [words.suppliedBy, h('strong', {}, file.suppliedBy)],
     ...(file.note === undefined ? [] : [[words.note, file.note] as const]),
     [words.deviceKeys, keys(file.deviceKeys)],
+    ...(file.owners === undefined
+      ? []
+      : [
+          [
+            words.owners,
+            list(
+              file.owners.map(({ address, note }) => [
+                code(address),
+                ...(note === undefined ? [] : [` ${note}`]),
+              ]),
+            ),
+          ] as const,
+        ]),
     ...(file.serviceKeys === undefined
       ? []
       : [[words.serviceKeys, keys(file.serviceKeys)] as const]),

@@ -31,6 +31,7 @@ export const EN: Words = {
     suppliedBy: 'Supplied by',
     note: 'Note',
     deviceKeys: 'Keys of devices',
+    owners: 'Owners whose enrolled devices are believed',
     serviceKeys: 'Keys of anchor services',
     chains: 'Blockchains',
     chain: (id, kind) => `chain ${id} (${kind})`,

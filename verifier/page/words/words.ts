@@ -40,6 +40,7 @@ export type Words = {
     readonly suppliedBy: string;
     readonly note: string;
     readonly deviceKeys: string;
+    readonly owners: string;
     readonly serviceKeys: string;
     readonly chains: string;
     readonly chain: (id: string, kind: string) => string;

@@ -31,6 +31,7 @@ export const ZH: Words = {
     suppliedBy: '提供者',
     note: '说明',
     deviceKeys: '设备密钥',
+    owners: '其登记的设备予以采信的车主',
     serviceKeys: '锚定服务密钥',
     chains: '区块链',
     chain: (id, kind) => `链 ${id}（${kind}）`,
