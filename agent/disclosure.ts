@@ -18,7 +18,13 @@ import {
   revokedContent,
   type Teller,
 } from './grants/custody-contents.ts';
-import { isAnswered, isRevoked, keepRevocation, markAnswered } from './grants/grant-store.ts';
+import {
+  isAnswered,
+  isRevoked,
+  keepGiven,
+  keepRevocation,
+  markAnswered,
+} from './grants/grant-store.ts';
 import { type JudgedRequest, judgeRequest } from './grants/judge-request.ts';
 import { latestTimeS } from './grants/latest-time.ts';
 import type { LeaveCustody, UnitView } from './grants/ports.ts';
@@ -94,6 +100,8 @@ export function answerRequest(
   );
   // A kill from here on leaves a record of something that nobody got: the grantee asks again, with a new request.
   machine.atCommitPoint('disclosure-recorded');
+  // Before it is given out, so that no receipt comes too early. A kill in between leaves a name that nobody asks for.
+  keepGiven(dataDir, sha256(answer.bytes), grantHash, grant.grant.grantee);
   markAnswered(dataDir, grantHash, asked.nonce);
   machine.atCommitPoint('request-answered');
   hand.giveName(answer.bytes);

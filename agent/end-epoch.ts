@@ -14,7 +14,16 @@ import { dropSecrets } from './spool/drop-secrets.ts';
 import { storageError } from './storage-error.ts';
 
 /** The hand-over is last: as long as it lies in the data folder, there is something left to move. */
-const MOVED = ['spool', 'enrolment', 'custody', 'grants', 'erasure', 'hand-over.wmh'];
+const MOVED = [
+  'spool',
+  'enrolment',
+  'custody',
+  'grants',
+  'requests',
+  'packages',
+  'erasure',
+  'hand-over.wmh',
+];
 
 /**
  * Whether the last steps were begun and a kill left the rest.

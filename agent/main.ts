@@ -2,6 +2,7 @@
  * The agent's composition root: the only file of the agent that knows the adapters of the machine.
  */
 import { fileURLToPath } from 'node:url';
+import type { CustodyRecord } from '../core/custody-record.ts';
 import { UserError } from '../core/errors.ts';
 import type { HandOver } from '../core/hand-over.ts';
 import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
@@ -70,6 +71,7 @@ import { startReplay } from './replay-agent.ts';
 import { answeringRequests } from './request-inbox.ts';
 import { answerWaiting, type RequestOutcome } from './request-round.ts';
 import type { AgentEvents, RecordingAgent, RunningAgent } from './running-agent.ts';
+import { type SignedRecordParts, takeSignedRecord } from './signed-record.ts';
 import { spoolExists } from './spool/index-database.ts';
 import { openSpoolForReading } from './spool/spool.ts';
 import { takeHandOver } from './take-hand-over.ts';
@@ -350,7 +352,8 @@ export function answerInboxOfUnit(
   using archive = openUnitForReading(dataDir);
   const leaveCustody = custodyOf(dataDir);
   const ofUnit = { dataDir, archive, machine: MACHINE, settings: disclose, leaveCustody };
-  answerWaiting({ ...ofUnit, sealTo: hpkeSeal, seen, onOutcome });
+  const leaveSigned = signedCustodyOf(dataDir);
+  answerWaiting({ ...ofUnit, sealTo: hpkeSeal, leaveSigned, seen, onOutcome });
   return isInboxEmpty(dataDir);
 }
 
@@ -370,6 +373,19 @@ export function beaconsOfUnit(dataDir: string, limit: number): readonly BeaconBl
     newest.push(beacon);
   }
   return newest;
+}
+
+/** Takes a record of the owner, or a grantee's receipt, to be sealed. @throws UserError SPOOL_MISSING; as `takeSignedRecord` */
+export function takeRecordForUnit(dataDir: string, record: Uint8Array): CustodyRecord {
+  requireUnit(dataDir);
+  return takeSignedRecord(record, { dataDir, leaveSigned: signedCustodyOf(dataDir) });
+}
+
+/** Named by what was signed, so that the same record has one name however often it comes (spec/custody.md, "Inbox"). */
+function signedCustodyOf(dataDir: string): SignedRecordParts['leaveSigned'] {
+  return (content, digest) => {
+    leaveCustodyRecord(dataDir, content, (length) => digest.slice(0, length));
+  };
 }
 
 /** A file of the inbox of custody records, durable when it returns (spec/custody.md). */

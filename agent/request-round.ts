@@ -1,5 +1,5 @@
 /**
- * Goes once through the requests that wait in the unit's inbox: answers, refuses, takes revocations.
+ * Goes once through what waits in the unit's inbox: answers requests or refuses them, takes revocations and records.
  * Implements spec/grant-request.md, "Inbox".
  */
 import { FormatError, UserError, VerificationError } from '../core/errors.ts';
@@ -21,21 +21,23 @@ import {
   type WaitingFile,
   waitingRequests,
 } from './grants/request-folder.ts';
+import { type SignedRecordParts, takeSignedRecord } from './signed-record.ts';
 
 /** What became of one file. */
 export type RequestOutcome = {
   readonly name: string;
-  /** The package's name; none where a grant was revoked, or the file was refused. */
+  /** The package's name; none where it was no request, or was refused. */
   readonly package: string | undefined;
   /** Why it was refused. */
   readonly code: string | undefined;
 };
 
-export type RoundParts = Omit<DisclosureParts, 'onChunk'> & {
-  /** What the rounds before saw, by name: a file that has changed since is still being written, and waits. */
-  readonly seen: Map<string, string>;
-  onOutcome(outcome: RequestOutcome): void;
-};
+export type RoundParts = Omit<DisclosureParts, 'onChunk'> &
+  SignedRecordParts & {
+    /** What the rounds before saw, by name: a file that has changed since is still being written, and waits. */
+    readonly seen: Map<string, string>;
+    onOutcome(outcome: RequestOutcome): void;
+  };
 
 /**
  * Each file is done with before the next; one that is refused holds up no other.
@@ -63,8 +65,9 @@ function outcomeOf(file: WaitingFile, parts: RoundParts): RequestOutcome {
     const bytes = readRequest(dataDir, name);
     if (file.kind === 'request')
       return { name, package: answered(name, bytes, parts), code: undefined };
-    takeRevocation(bytes, parts);
-    // A kill before this takes the note once more, which changes nothing.
+    if (file.kind === 'revocation') takeRevocation(bytes, parts);
+    else takeSignedRecord(bytes, parts);
+    // A kill before this takes the file once more, which changes nothing.
     removeRequest(dataDir, name);
     return { name, package: undefined, code: undefined };
   } catch (error) {

@@ -28,7 +28,7 @@ export type AgentEvents = UplinkEvents & {
   onDurable?(watermark: Watermark): void;
   /** A service let the promised time pass without a receipt: the statement is with the next one now. */
   onPromiseMissed?(statementId: Uint8Array): void;
-  /** A request of the inbox was answered or refused, or a revocation taken. */
+  /** A request of the inbox was answered or refused, or another file of it taken. */
   onRequest?(outcome: RequestOutcome): void;
 };
 

@@ -70,7 +70,7 @@ function sentences(io: Io): AgentLines {
       onBadAnswer: (topic, code) => say(`an answer on ${topic} does not hold (${code})`),
       onRequest: ({ name, package: made, code }) => {
         if (code !== undefined) say(`request ${name} is refused (${code})`);
-        else if (made === undefined) say(`${name}: a grant is revoked`);
+        else if (made === undefined) say(`${name} is taken`);
         else say(`request ${name} is answered: packages/${made}`);
       },
     },

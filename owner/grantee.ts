@@ -9,6 +9,7 @@ import { UserError } from '../core/errors.ts';
 import { encodeHeaderLink } from '../core/evm/header-link-record.ts';
 import { decodeGrant, type Grant, grantHash } from '../core/grant.ts';
 import { encodeGrantRequest, type GrantRequest, requestDigest } from '../core/grant-request.ts';
+import type { Hash } from '../core/hash.ts';
 import { type OpenedPackage, type OpeningPrimitives, openPackage } from '../core/open-package.ts';
 import { decodePackage, packageInfo } from '../core/package.ts';
 import { encodeRegistryFacts } from '../core/registry-facts.ts';
@@ -17,8 +18,11 @@ import { openEndpointOf } from './chain/ethereum-endpoint.ts';
 import { historyLink } from './chain/history-link.ts';
 import { wordProver } from './chain/prove-words.ts';
 import { decryptWallet } from './chain/wallet-file.ts';
+import { didEthr } from './identity/did.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import { decryptRecoveryKey } from './identity/recovery-key.ts';
+import { openWallet } from './owner-wallet.ts';
+import { signedReceived } from './signed-record.ts';
 
 /** What shows that the grant stands. */
 export type StateOfGrant =
@@ -108,9 +112,28 @@ async function provenState(
   }
 }
 
+/**
+ * The grantee's signed receipt of a package, as it was opened, for the unit to seal.
+ * @throws UserError OWNER_FOLDER, WALLET_*
+ */
+export async function receiptFor(
+  folder: string,
+  file: Uint8Array,
+  { grant: { grant }, leaves, streams }: Pick<OpenedFile, 'grant' | 'leaves' | 'streams'>,
+  password: string,
+  hash: Hash,
+): Promise<Uint8Array> {
+  const { key } = await openWallet(folder, password);
+  const actor = didEthr(grant.chainId, key.address);
+  const received = { hash: hash(file), streams, leaves };
+  return await signedReceived(grant, received, { key, actor, nowMs: Date.now() });
+}
+
 export type OpenedFile = Omit<OpenedPackage, 'sections'> & {
   /** The evidence bundle `.wmk`. */
   readonly bundle: Uint8Array;
+  /** Of which it opens a leaf. */
+  readonly streams: number;
 };
 
 /** Opens what was sealed to a person (spec/sealing.md). */
@@ -138,5 +161,5 @@ export async function openFor(
   }
   const bundle = encodeBundle(sections, primitives.sha256);
   contents.fill(0);
-  return { ...opened, bundle };
+  return { ...opened, bundle, streams: sections.streams?.length ?? 0 };
 }

@@ -33,8 +33,10 @@ import {
   readGrantDraft,
 } from './grant/grant-files.ts';
 import { type GrantTerms, makeGrant } from './grant/make-grant.ts';
+import { didEthr } from './identity/did.ts';
 import { openOwnerFolder } from './identity/owner-folder.ts';
 import { openWallet } from './owner-wallet.ts';
+import { signedGranted } from './signed-record.ts';
 
 export type GrantFile = {
   readonly bytes: Uint8Array;
@@ -51,6 +53,21 @@ export async function grantAccess(
   const grant = newGrant(folder, terms);
   const { key } = await openWallet(folder, password);
   return keepSigned(folder, grant, { kind: 'key', bytes: await key.signDigest(grantHash(grant)) });
+}
+
+/**
+ * The owner's signed custody record of a grant, for the unit to seal.
+ * @throws UserError OWNER_*, WALLET_*, GRANT_FOREIGN
+ */
+export async function grantedRecord(
+  folder: string,
+  grant: Uint8Array,
+  password: string,
+): Promise<Uint8Array> {
+  const own = ownGrant(folder, grant);
+  const { key } = await openWallet(folder, password);
+  const actor = didEthr(own.chainId, key.address);
+  return await signedGranted(own, { key, actor, nowMs: Date.now() });
 }
 
 /** For a wallet elsewhere: the second parameter of eth_signTypedData_v4. @throws as `grantAccess` */

@@ -1,11 +1,12 @@
 /**
- * What the unit remembers of grants, in its data folder: which are revoked, for ever, and which requests it answered.
+ * What the unit remembers of grants, in its data folder: which are revoked, for ever, which requests it answered, and
+ * which packages it gave out to whom.
  * Implements spec/grant-request.md, "What a unit keeps".
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { toHex } from '../../core/bytes.ts';
-import { keepFile } from '../kept-file.ts';
+import { concatBytes, toHex } from '../../core/bytes.ts';
+import { keepFile, readIfThere } from '../kept-file.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -15,6 +16,10 @@ function revokedFolder(dataDir: string): string {
 
 function answeredFolder(dataDir: string): string {
   return join(dataDir, 'grants', 'answered');
+}
+
+function givenFolder(dataDir: string): string {
+  return join(dataDir, 'grants', 'given');
 }
 
 function revokedName(grantHash: Uint8Array): string {
@@ -37,6 +42,32 @@ export function isRevoked(dataDir: string, grantHash: Uint8Array): boolean {
 /** @throws OperationalError STORAGE_* */
 export function markAnswered(dataDir: string, grantHash: Uint8Array, nonce: Uint8Array): void {
   keepFile(answeredFolder(dataDir), answeredName(grantHash, nonce), NOTHING);
+}
+
+const GRANT_HASH_BYTES = 32;
+const ADDRESS_BYTES = 20;
+
+/** Whose receipt of the package the unit will take. @throws OperationalError STORAGE_* */
+export function keepGiven(
+  dataDir: string,
+  packageHash: Uint8Array,
+  grantHash: Uint8Array,
+  grantee: Uint8Array,
+): void {
+  keepFile(givenFolder(dataDir), toHex(packageHash), concatBytes(grantHash, grantee));
+}
+
+/** None: no such package was given out. @throws OperationalError STORAGE_* */
+export function givenPackage(
+  dataDir: string,
+  packageHash: Uint8Array,
+): { readonly grantHash: Uint8Array; readonly grantee: Uint8Array } | undefined {
+  const given = readIfThere(join(givenFolder(dataDir), toHex(packageHash)));
+  if (given?.length !== GRANT_HASH_BYTES + ADDRESS_BYTES) return undefined;
+  return {
+    grantHash: given.subarray(0, GRANT_HASH_BYTES),
+    grantee: given.subarray(GRANT_HASH_BYTES),
+  };
 }
 
 export function isAnswered(dataDir: string, grantHash: Uint8Array, nonce: Uint8Array): boolean {

@@ -17,15 +17,15 @@ import { makeFolder, syncFolder } from '../folder.ts';
 import { keepFile, readIfThere } from '../kept-file.ts';
 import { storageError } from '../storage-error.ts';
 
-/** Of a request, and of an owner's note that a grant is revoked. */
-const ENDINGS = ['.wmq', '.wmr'] as const;
+/** Of a request, of an owner's note that a grant is revoked, and of a custody record that was signed elsewhere. */
+const KINDS = { '.wmq': 'request', '.wmr': 'revocation', '.wmc': 'record' } as const;
 const HELD_ENDING = '.held';
 /** As long as a request may be. */
 const MAX_BYTES = 8 << 20;
 
 export type WaitingFile = {
   readonly name: string;
-  readonly kind: 'request' | 'revocation';
+  readonly kind: (typeof KINDS)[keyof typeof KINDS];
   /** Another when it was written to since: whoever copies it may not be done. */
   readonly version: string;
 };
@@ -42,10 +42,9 @@ function packagesFolder(dataDir: string): string {
 export function waitingRequests(dataDir: string): readonly WaitingFile[] {
   const folder = requestsFolder(dataDir);
   return filesIn(folder).flatMap((name) => {
-    const ending = ENDINGS.find((each) => name.endsWith(each));
-    const version = ending && versionOf(join(folder, name));
-    if (version === undefined) return [];
-    return [{ name, kind: ending === '.wmq' ? 'request' : 'revocation', version }];
+    const kind = Object.entries(KINDS).find(([ending]) => name.endsWith(ending))?.[1];
+    const version = kind && versionOf(join(folder, name));
+    return kind === undefined || version === undefined ? [] : [{ name, kind, version }];
   });
 }
 

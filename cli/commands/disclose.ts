@@ -2,10 +2,16 @@
 import { parseArgs } from 'node:util';
 import { type AgentConfig, DEFAULTS, readAgentConfig } from '../../agent/config.ts';
 import type { Answer } from '../../agent/disclosure.ts';
-import { answerForUnit, beaconsOfUnit, revokeForUnit } from '../../agent/main.ts';
+import {
+  answerForUnit,
+  beaconsOfUnit,
+  revokeForUnit,
+  takeRecordForUnit,
+} from '../../agent/main.ts';
 import { toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
 import { readAddress } from '../../owner/identity/did.ts';
+import { printable } from '../../verifier/report-text.ts';
 import { counted } from '../../verifier/sentence.ts';
 import { toCount } from '../grant-options.ts';
 import { type Io, print } from '../io.ts';
@@ -13,7 +19,7 @@ import { assertNew, need, readGiven, writeNewWhole } from '../new-file.ts';
 import { bar, ProgressLine } from '../progress.ts';
 
 const HELP = `usage: witnessmark disclose (--config FILE | --data DIR --registry ADDRESS [--max-state-age HOURS])
-                            (--request FILE --out FILE | --revocation FILE | --beacons)
+                            (--request FILE --out FILE | --revocation FILE | --record FILE | --beacons)
 
 Answers a request (.wmq) with a sealed package (.wmks), or refuses it and says why; either is recorded in the custody streams.
 Works beside a running agent.
@@ -25,6 +31,7 @@ Works beside a running agent.
   --request FILE        of witnessmark request
   --out FILE            the package; is not written over
   --revocation FILE     of witnessmark revoke: the grant is revoked at once and for ever
+  --record FILE         a signed custody record (.wmc): of witnessmark grant --record, or open --receipt
   --beacons             the newest blocks that this unit has heard of: a request is proven under one of them`;
 
 const SHOWN_BEACONS = 10;
@@ -37,6 +44,7 @@ const OPTIONS = {
   request: { type: 'string' },
   out: { type: 'string' },
   revocation: { type: 'string' },
+  record: { type: 'string' },
   beacons: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -54,16 +62,21 @@ function runDisclose(args: readonly string[], io: Io): number {
     return 0;
   }
   const { dataDir, disclose } = unitOf(values);
-  const { request, revocation } = values;
+  const { request, revocation, record } = values;
   if (values.beacons === true) {
     for (const { chainId, number, hash } of beaconsOfUnit(dataDir, SHOWN_BEACONS)) {
       print(io.stdout, `chain ${chainId} block ${number} 0x${toHex(hash)}`);
     }
+  } else if (record !== undefined) {
+    const { action, actor } = takeRecordForUnit(dataDir, readGiven(record));
+    print(io.stdout, printable(`to be sealed: ${action} by ${actor}`));
   } else if (revocation !== undefined) {
     const hash = revokeForUnit(dataDir, readGiven(revocation));
     print(io.stdout, `revoked: ${toHex(hash)}`);
   } else {
-    const asked = readGiven(need(request, '--request FILE, --revocation FILE or --beacons'));
+    const asked = readGiven(
+      need(request, '--request FILE, --revocation FILE, --record FILE or --beacons'),
+    );
     const out = need(values.out, '--out FILE');
     assertNew(out);
     const line = new ProgressLine(io.stderr);

@@ -10,6 +10,7 @@ import {
   finishGrant,
   type GrantFile,
   grantAccess,
+  grantedRecord,
 } from '../../owner/grants.ts';
 import { readAddress } from '../../owner/identity/did.ts';
 import { toBytes, toCount, toSeconds } from '../grant-options.ts';
@@ -21,11 +22,12 @@ const HELP = `usage: witnessmark grant --owner DIR --registry ADDRESS --grantee 
                          --stream NAME… --from TIME --to TIME --purpose TEXT --expires TIME --out FILE
                          [--disclosures N] [--notice FILE] [--password-file FILE]
        witnessmark grant --owner DIR --registry … --typed-data FILE; then --owner DIR --signature HEX --out FILE
-       witnessmark grant --owner DIR --confirm GRANT --out FILE [--password-file FILE]
+       witnessmark grant --owner DIR (--confirm | --record) GRANT --out FILE [--password-file FILE]
 
 Signs a grant (.wmg) for the vehicle that the owner has enrolled: the grantee takes it to the unit. For a wallet elsewhere
 the second writes what it is to sign, as eth_signTypedData_v4 takes it, and then takes its signature. The third signs the
-owner's word that a grant stands now, for a grantee who has no chain to prove it by.
+owner's word that a grant stands now, for a grantee who has no chain to prove it by; with --record the custody record (.wmc)
+that it was granted, which the unit seals: into requests/ of its data folder, or witnessmark disclose --record.
 
   --owner DIR          the owner's folder, with the enrolment
   --registry ADDRESS   of GrantRegistry, on the chain of the enrolment: where the grant would be revoked
@@ -54,6 +56,7 @@ const OPTIONS = {
   notice: { type: 'string' },
   out: { type: 'string' },
   confirm: { type: 'string' },
+  record: { type: 'string' },
   'typed-data': { type: 'string' },
   signature: { type: 'string' },
   'contract-signature': { type: 'string' },
@@ -70,7 +73,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const folder = need(values.owner, '--owner DIR');
-  const { confirm, signature, 'contract-signature': contractSignature } = values;
+  const { confirm, record, signature, 'contract-signature': contractSignature } = values;
   const elsewhere = signature ?? contractSignature;
   if (confirm !== undefined) {
     const out = need(values.out, '--out FILE');
@@ -78,6 +81,12 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     const password = await readPassword(values['password-file'], io);
     writeNew(out, await confirmGrant(folder, grant, password));
     print(io.stdout, `${out}: the grant stands, says its owner`);
+  } else if (record !== undefined) {
+    const out = need(values.out, '--out FILE');
+    const grant = readGiven(record);
+    const password = await readPassword(values['password-file'], io);
+    writeNew(out, await grantedRecord(folder, grant, password));
+    print(io.stdout, `${out}: that it was granted, for the unit to seal`);
   } else if (elsewhere !== undefined) {
     const kind = signature === undefined ? 'contract' : 'key';
     answer(finishGrant(folder, { kind, bytes: fromHex(elsewhere) }), values.out, io);

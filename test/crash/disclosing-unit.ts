@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { answerRequest, type DisclosureParts } from '../../agent/disclosure.ts';
 import type { CommitPoint } from '../../agent/ports.ts';
 import { answerWaiting, type RequestOutcome } from '../../agent/request-round.ts';
+import type { SignedRecordParts } from '../../agent/signed-record.ts';
 import type { Spool } from '../../agent/spool/spool.ts';
 import { encodeCustodyRecord } from '../../core/custody-record.ts';
 import { hpkeSeal } from '../../hw/crypto/hpke.ts';
@@ -67,7 +68,11 @@ function answerFrom(archive: Spool, unit: string, killAt: CommitPoint | undefine
   answerRequest(bytes, partsOf(archive, unit, killAt), { giveName });
 }
 
-function partsOf(archive: Spool, unit: string, killAt: CommitPoint | undefined): DisclosureParts {
+function partsOf(
+  archive: Spool,
+  unit: string,
+  killAt: CommitPoint | undefined,
+): DisclosureParts & SignedRecordParts {
   let records = 0;
   return {
     dataDir: unit,
@@ -88,6 +93,7 @@ function partsOf(archive: Spool, unit: string, killAt: CommitPoint | undefined):
       writeFileSync(join(unit, `custody-${process.pid}-${records}`), record, { flush: true });
     },
     onChunk: () => undefined,
+    leaveSigned: () => undefined,
   };
 }
 

@@ -6,11 +6,20 @@ import { DEFAULTS } from '../../agent/config.ts';
 import type { RequestOutcome } from '../../agent/request-round.ts';
 import { sha256 } from '../../core/hash.ts';
 import { hpkeOpen } from '../../hw/crypto/hpke.ts';
-import { openFor, requestAccess } from '../../owner/grantee.ts';
-import { confirmGrant, type GrantFile, grantAccess, revokeGrant } from '../../owner/grants.ts';
+import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
+import { openFor, receiptFor, requestAccess } from '../../owner/grantee.ts';
+import {
+  confirmGrant,
+  type GrantFile,
+  grantAccess,
+  grantedRecord,
+  revokeGrant,
+} from '../../owner/grants.ts';
 import { openOwnerFolder } from '../../owner/identity/owner-folder.ts';
 import { createOwner } from '../../owner/main.ts';
 import { WORTHLESS } from '../../owner/password-cost.ts';
+import { custodyIn } from '../../verifier/custody.ts';
+import { readEvidence } from '../../verifier/evidence.ts';
 import { LiveUnit } from '../agent/support/live-unit.ts';
 import { MemoryCapture } from '../agent/support/memory-capture.ts';
 import { PRIMITIVES } from '../agent/support/primitives.ts';
@@ -92,13 +101,34 @@ test('a request is answered while the agent records, and again for the next peri
   const file = readFileSync(join(unit.dataDir, 'packages', 'first.wmks'));
   const opened = await openFor(path('insurer'), file, PASSWORD, hpkeOpen, PRIMITIVES);
   expect(opened.leaves).toBeGreaterThan(0);
-  // The record of the first is sealed, and comes with the second.
-  await until(() => unit.agent.status.custody.sealed === 1);
+  layDown('granted.wmc', await grantedRecord(path('owner'), grant.bytes, PASSWORD));
+  const receipt = await receiptFor(path('insurer'), file, opened, PASSWORD, nativeSha256);
+  layDown('receipt.wmc', receipt);
+  layDown('twice.wmc', receipt);
+  for (const name of ['granted.wmc', 'receipt.wmc', 'twice.wmc']) {
+    expect(await outcome(name)).toMatchObject({ package: undefined, code: undefined });
+  }
+  const forged = await receiptFor(path('owner'), file, opened, PASSWORD, nativeSha256);
+  layDown('forged.wmc', forged);
+  expect(await outcome('forged.wmc')).toMatchObject({ code: 'CUSTODY_SIGNER' });
+  const other = await receiptFor(path('insurer'), file.subarray(1), opened, PASSWORD, nativeSha256);
+  layDown('other.wmc', other);
+  expect(await outcome('other.wmc')).toMatchObject({ code: 'CUSTODY_UNKNOWN' });
+  // What was done under the grant is sealed, and comes with the second package.
+  await until(() => unit.agent.status.custody.sealed === 3);
   layDown('second.wmq', await asked(grant));
   expect(await outcome('second.wmq')).toMatchObject({ package: 'second.wmks' });
   const next = readFileSync(join(unit.dataDir, 'packages', 'second.wmks'));
   const again = await openFor(path('insurer'), next, PASSWORD, hpkeOpen, PRIMITIVES);
-  expect(again.leaves).toBeGreaterThan(opened.leaves);
+  const { acts } = custodyIn(readEvidence(again.bundle, nativeSha256), nativeSha256);
+  expect(
+    acts.map(({ record, signature }) => [record.action, record.role, signature]).sort(),
+  ).toEqual([
+    ['disclosed', 'agent', undefined],
+    ['granted', 'owner', 'verified'],
+    ['received', 'grantee', 'verified'],
+  ]);
+  expect(unit.agent.status.custody.refused).toBe(0);
   const late = await asked(grant);
   layDown('no.wmr', await revokeGrant(path('owner'), grant.bytes, PASSWORD));
   expect(await outcome('no.wmr')).toMatchObject({ package: undefined, code: undefined });

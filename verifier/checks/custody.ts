@@ -1,5 +1,5 @@
 /** CUSTODY: what the unit recorded of who did what with the evidence (spec/verification.md, "CUSTODY"). */
-import { toHex } from '../../core/bytes.ts';
+import { equalBytes, toHex } from '../../core/bytes.ts';
 import { failed, indeterminate, type Outcome, passed } from '../check.ts';
 import type { Context } from '../context.ts';
 import type { CustodyAct, CustodyReading } from '../custody.ts';
@@ -10,7 +10,8 @@ import { chunkName, counted } from '../sentence.ts';
 /** The newest so many are among the values. */
 const MOST_SHOWN = 1000;
 
-export function checkCustody({ custody, readings, enrolments, evidence }: Context): Outcome {
+export function checkCustody(context: Context): Outcome {
+  const { custody, readings, enrolments, evidence, grants } = context;
   const { acts, problem, missing } = custody;
   if (problem !== undefined) return failed(problem.code, problem.message);
   const isShown = evidence.streams.some(({ id }) => isCustodyStream(id));
@@ -59,7 +60,23 @@ export function checkCustody({ custody, readings, enrolments, evidence }: Contex
       values,
     );
   }
+  const pretender = acts.find((act) => isByOtherGrantee(act, grants));
+  if (pretender !== undefined) {
+    return indeterminate(
+      'signer_not_grantee',
+      `${what}; a receipt is signed by 0x${toHex(pretender.record.signature?.signer ?? new Uint8Array(0))}, to whom nothing was granted`,
+      values,
+    );
+  }
   return passed(what, values);
+}
+
+/** Where the bundle has the grant, its grantee's records are the grantee's. */
+function isByOtherGrantee({ record }: CustodyAct, grants: Context['grants']): boolean {
+  const { role, signature, grantHash } = record;
+  if (role !== 'grantee' || signature === undefined || grantHash === undefined) return false;
+  const own = grants.find(({ hash }) => equalBytes(hash, grantHash));
+  return own !== undefined && !equalBytes(own.grant.grantee, signature.signer);
 }
 
 /** Where the bundle shows who the owner is, the owner's records are his. */

@@ -320,6 +320,7 @@ export const EN: Words = {
       revoked:
         'The grant was revoked later; whether the data had been released before is not dated.',
       revocation_not_shown: 'Whether the grant had been revoked is not shown.',
+      signer_not_grantee: 'A receipt was signed by somebody other than the grantee.',
       signer_not_owner:
         'A record was signed by somebody of whom no enrolment says that he is the owner.',
     },

@@ -308,6 +308,7 @@ export const ZH: Words = {
       owner_unknown: '没有经核验的登记说明车主是谁。',
       revoked: '授权后来被撤销；数据是否在此之前提供，没有时间证明。',
       revocation_not_shown: '没有出示授权是否已被撤销。',
+      signer_not_grantee: '有一份收据的签名人不是被授权人。',
       signer_not_owner: '有一条记录的签名人，没有登记说明其为车主。',
     },
   },
