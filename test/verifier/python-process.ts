@@ -47,6 +47,7 @@ export function pythonVerify(...args: readonly string[]): Ran {
 
 function python(args: readonly string[], input = ''): Ran {
   const ran = spawnSync(PYTHON, ['-B', ...args], { input, encoding: 'utf8', maxBuffer: 1 << 30 });
-  if (ran.error !== undefined) throw ran.error;
+  // One that ends before it has read its input (EPIPE) says why itself.
+  if (ran.error !== undefined && ran.status === null) throw ran.error;
   return { status: ran.status, out: ran.stdout, err: ran.stderr };
 }

@@ -3241,7 +3241,8 @@ class Wallet(NamedTuple):
 
 
 class Policy(NamedTuple):
-    device_keys: dict[bytes, Key]  # by key id
+    device_keys: list[Key]
+    owners: set[tuple[int, bytes]]  # chain id and address of those whose enrolments are believed
     service_keys: list[Key]
     chains: list[Chain]
     registries: list[Registry]
@@ -3348,6 +3349,7 @@ def read_policy_object(root: PolicyObject) -> Policy:
     require(type(version) in (int, float) and version == 0, "POLICY_VERSION", 'expected "witnessmark-trust": 0')
     supplied_by, note = root.text("suppliedBy"), root.optional_text("note")
     device_keys = root.objects("deviceKeys", read_policy_key)
+    owners = root.optional_objects("owners", read_policy_owner)
     service_keys = root.optional_objects("serviceKeys", read_policy_key)
     chains = root.objects("chains", read_policy_chain)
     registries = root.optional_objects("registries", read_policy_registry)
@@ -3359,6 +3361,7 @@ def read_policy_object(root: PolicyObject) -> Policy:
     unknown = [key for key in root.value if key not in root.taken]
     require(not unknown, "POLICY_KEY", f"unknown key {unknown[:1]}")
     once("device key", (shown["key"] for _, shown in device_keys))
+    once("owner", (owner for owner, _ in owners))
     once("service key", (shown["key"] for _, shown in service_keys))
     once("chain and contract", ((chain.chain_id, chain.contract) for chain, _ in chains))
     once("registry", ((registry.chain_id, registry.contract) for registry, _ in registries))
@@ -3368,6 +3371,8 @@ def read_policy_object(root: PolicyObject) -> Policy:
     if note is not None:
         shown["note"] = note
     shown["deviceKeys"] = [item for _, item in device_keys]
+    if owners:
+        shown["owners"] = [item for _, item in owners]
     if service_keys:
         shown["serviceKeys"] = [item for _, item in service_keys]
     shown["chains"] = [item for _, item in chains]
@@ -3378,7 +3383,8 @@ def read_policy_object(root: PolicyObject) -> Policy:
     shown["timestampAuthorities"] = [item for _, item in authorities]
     shown["required"] = required
     return Policy(
-        device_keys={key_id(key): key for key, _ in device_keys},
+        device_keys=[key for key, _ in device_keys],
+        owners={owner for owner, _ in owners},
         service_keys=[key for key, _ in service_keys],
         chains=[chain for chain, _ in chains],
         registries=[registry for registry, _ in registries],
@@ -3397,6 +3403,12 @@ def read_policy_key(o: PolicyObject) -> tuple[Key, dict[str, Any]]:
     except Fault:
         raise Fault("POLICY_VALUE", "a key is no point of its curve") from None
     return key, {"algorithm": algorithm, "key": data.hex(), **({} if note is None else {"note": note})}
+
+
+def read_policy_owner(o: PolicyObject) -> tuple[tuple[int, bytes], dict[str, Any]]:
+    chain_id, address, note = o.number("chainId"), o.hex("address", 20), o.optional_text("note")
+    shown = {"chainId": str(chain_id), "address": hex0x(address), **({} if note is None else {"note": note})}
+    return (chain_id, address), shown
 
 
 def read_policy_chain(o: PolicyObject) -> tuple[Chain, dict[str, Any]]:
@@ -3459,11 +3471,42 @@ def hex0x(data: bytes) -> str:
 # ==================================================================================================================
 
 
+class Device(NamedTuple):
+    """A device key that is believed."""
+
+    key: Key
+    enrolment: Enrolment | None  # by which an owner whom the policy names took it; None where it names the key itself
+
+
+class Devices:
+    """Keys that the policy names, or that an owner whom it names has enrolled (spec/trust-policy.md, "Owners")."""
+
+    def __init__(self, policy: Policy, enrolments: list[EnrolmentReading]) -> None:
+        self.named = {key_id(key): Device(key, None) for key in policy.device_keys}
+        self.enrolled: dict[tuple[bytes, bytes, int], Device] = {}
+        for reading in enrolments:
+            e = reading.verified
+            if e is not None and (e.chain_id, e.owner) in policy.owners and is_by_owner(reading, policy):
+                self.enrolled.setdefault((key_id(e.device_key), e.tag, e.epoch), Device(e.device_key, e))
+
+    def of(self, record: SessionRecord) -> Device | None:
+        """An enrolment is for one tag and epoch: of what its key signs elsewhere it says nothing."""
+        named = self.named.get(record.device_key_id)
+        return named or self.enrolled.get((record.device_key_id, record.tag, record.epoch))
+
+    def keys(self) -> list[Key]:
+        return [device.key for device in (*self.named.values(), *self.enrolled.values())]
+
+
 @dataclass
 class Session:
     item: SessionItem
-    device_key: Key | None
+    device: Device | None
     id: bytes | None
+
+    @property
+    def device_key(self) -> Key | None:
+        return None if self.device is None else self.device.key
 
     @property
     def record(self) -> SessionRecord:
@@ -3515,11 +3558,12 @@ class Trail:
     orphans: list[OpenedChunk]  # opened, but their header is not in the bundle
 
 
-def read_trail(bundle: Bundle, policy: Policy) -> Trail:
+def read_trail(bundle: Bundle, devices: Devices) -> Trail:
     sessions = []
     for item in bundle.sessions:
-        key = policy.device_keys.get(item.record.device_key_id)
-        sessions.append(Session(item, key, None if key is None else record_id("session-record", key, item.payload)))
+        device = devices.of(item.record)
+        session_id = None if device is None else record_id("session-record", device.key, item.payload)
+        sessions.append(Session(item, device, session_id))
     by_id = {session.id: session for session in sessions if session.id is not None}
     chunks = []
     for header in bundle.headers:
@@ -3539,6 +3583,25 @@ def read_trail(bundle: Bundle, policy: Policy) -> Trail:
             at += len(chunk.blocks)
             chunk.blocks_session = by_id.get(chunk.blocks[0].block.session) if chunk.blocks else None
     return Trail(sessions, chunks, batches, len(bundle.blocks) - at, list(opened.values()))
+
+
+def is_behind_hole(before: Chunk | None, chunk: Chunk) -> bool:
+    """Whether headers of the same log are missing between two."""
+    return before is not None and before.header.log == chunk.header.log and chunk.header.seq > before.header.seq + 1
+
+
+def begins_stretch(before: Chunk | None, chunk: Chunk) -> bool:
+    """"HEADER_CHAIN": headers without a hole between them are a stretch."""
+    return before is None or before.header.log != chunk.header.log or is_behind_hole(before, chunk)
+
+
+def stretches_of(chunks: list[Chunk]) -> list[list[Chunk]]:
+    stretches: list[list[Chunk]] = []
+    for before, chunk in zip([None, *chunks], chunks):
+        if begins_stretch(before, chunk):
+            stretches.append([])
+        stretches[-1].append(chunk)
+    return stretches
 
 
 def id_under(session: Session | None, kind: str, payload: bytes) -> bytes | None:
@@ -3614,6 +3677,7 @@ class Context:
 
     bundle: Bundle
     policy: Policy
+    devices: Devices
     trail: Trail
     readings: Readings
     inclusions: list[InclusionReading]
@@ -3632,17 +3696,19 @@ class Context:
 
 
 def read_context(bundle: Bundle, policy: Policy) -> Context:
-    trail = read_trail(bundle, policy)
+    enrolments = [read_enrolment(item) for item in bundle.enrolments]
+    devices = Devices(policy, enrolments)
+    trail = read_trail(bundle, devices)
     readings = read_leaves(bundle, trail)
     windows = [read_window(item, policy) for item in bundle.windows]
     links = [read_link(link, windows, policy) for link in bundle.links]
     inclusions = read_inclusions(bundle, trail, windows)
     stamps = read_stamps(bundle, windows, policy)
     bounds = read_bounds(trail, inclusions, windows, links, stamps)
-    enrolments = [read_enrolment(item) for item in bundle.enrolments]
     return Context(
         bundle=bundle,
         policy=policy,
+        devices=devices,
         trail=trail,
         readings=readings,
         inclusions=inclusions,
@@ -3654,7 +3720,7 @@ def read_context(bundle: Bundle, policy: Policy) -> Context:
         registry=[read_registry(facts, links, policy) for facts in bundle.registry],
         grants=[read_grant(grant, policy) for grant in bundle.grants],
         bounds=bounds,
-        custody=read_custody(bundle, trail, readings, policy),
+        custody=read_custody(bundle, readings, devices),
     )
 
 
@@ -3695,8 +3761,14 @@ def check_device(c: Context) -> Outcome:
         if fault is not None:
             return failed(fault.code, f"session {session.record.log}/{session.record.number}", values)
     if any(session.device_key is None for session in sessions):
-        return unknown("device_not_in_policy", "the policy does not name the device key of a session", values)
-    return passed(f"{len(sessions)} session records signed by a device key that the policy names", values)
+        detail = "the policy names neither the device key of a session nor an owner who enrolled it in this bundle"
+        return unknown("device_not_in_policy", detail, values)
+    enrolments = [session.device.enrolment for session in sessions if session.device is not None]
+    owners = dict.fromkeys(hex0x(enrolment.owner) for enrolment in enrolments if enrolment is not None)
+    believed = "the policy names"
+    if owners:  # whoever enrolled a key has said which device it is in
+        believed = f"{' and '.join(owners)} has enrolled, whom the policy names: in which vehicle it is, is their word"
+    return passed(f"{len(sessions)} session records signed by a device key that {believed}", values)
 
 
 # ---- SESSION
@@ -3846,23 +3918,40 @@ def check_header_chain(c: Context) -> Outcome:
     chunks = c.trail.chunks
     if not chunks:
         return unknown("absent", "the bundle has no chunk header")
+    stretches = stretches_of(chunks)
+    hole = missing_before(c, stretches)
+    if hole is not None:
+        return failed("HEADER_MISSING", f"before {chunk_name(hole.place)}")
     not_reached = False
-    for before, chunk in zip(chunks, chunks[1:]):
-        if before.header.log != chunk.header.log:
-            continue
-        try:
-            not_reached |= not follows(before, chunk)
-        except Fault as fault:
-            return failed(fault.code, f"{chunk_name(chunk.place)} behind {chunk_name(before.place)}")
+    for stretch in stretches:
+        for before, chunk in zip(stretch, stretch[1:]):
+            try:
+                not_reached |= not follows(before, chunk)
+            except Fault as fault:
+                return failed(fault.code, f"{chunk_name(chunk.place)} behind {chunk_name(before.place)}")
     if not_reached:
         return unknown("not_reached", "a session is not known")
     return passed(f"{len(chunks)} headers, each names the one before it", {"ranges": ranges_of(chunks)})
 
 
+def missing_before(c: Context, stretches: list[list[Chunk]]) -> Chunk | None:
+    """A log has one stretch, but for those that open nothing but custody of the bundle's grants."""
+    custody = custody_of_grants(c)
+    opens_custody = {(o.log, o.seq): all(leaf.stream in custody for leaf in o.leaves) for o in c.bundle.leaves}
+    log: int | None = None  # of the last stretch that is not of custody alone
+    for stretch in stretches:
+        opened = [opens_custody[chunk.place] for chunk in stretch if chunk.place in opens_custody]
+        if opened and all(opened):
+            continue
+        if stretch[0].header.log == log:
+            return stretch[0]
+        log = stretch[0].header.log
+    return None
+
+
 def follows(before: Chunk, chunk: Chunk) -> bool:
-    """False where that cannot be told, since a session is not known."""
+    """In a stretch. False where that cannot be told, since a session is not known."""
     require(chunk.header.seq != before.header.seq, "HEADER_TWICE")
-    require(chunk.header.seq == before.header.seq + 1, "HEADER_MISSING")
     if before.id is None:
         return False
     require(chunk.header.previous == before.id, "HEADER_PREVIOUS_ID")
@@ -3898,12 +3987,9 @@ def blocks_follow(before: Chunk, chunk: Chunk, blocks: list[BlockItem]) -> None:
 
 def ranges_of(chunks: list[Chunk]) -> list[dict[str, int]]:
     ranges: list[dict[str, int]] = []
-    for chunk in chunks:
-        log, seq = chunk.place
-        if ranges and ranges[-1]["log"] == log:
-            ranges[-1]["lastSeq"] = seq
-        else:
-            ranges.append({"log": log, "firstSeq": seq, "lastSeq": seq})
+    for stretch in stretches_of(chunks):
+        log, first = stretch[0].place
+        ranges.append({"log": log, "firstSeq": first, "lastSeq": stretch[-1].header.seq})
     return ranges
 
 
@@ -4223,10 +4309,11 @@ def check_streams(c: Context) -> Outcome:
     if hole is not None:
         return unknown("not_disclosed", f"{hole} is not opened in a chunk of its range", {"withheld": withheld})
     claimed = [list(reading.chunk.place) for reading in readings.chunks if is_claimed_silent(reading)]
-    values: dict[str, Any] = {"streams": len(c.bundle.streams), "frames": readings.frames, "withheld": withheld}
+    streams = len(c.bundle.streams) - len(custody_of_grants(c))
+    values: dict[str, Any] = {"streams": streams, "frames": readings.frames, "withheld": withheld}
     if claimed:
         values["claimedSilent"] = claimed
-    return passed(f"{len(c.bundle.streams)} streams without a hole, {readings.frames} frames", values)
+    return passed(f"{streams} streams without a hole, {readings.frames} frames", values)
 
 
 def is_claimed_silent(reading: ChunkReading) -> bool:
@@ -4250,12 +4337,13 @@ def opened_wholly(reading: ChunkReading) -> set[int]:
 
 
 def first_hole(c: Context) -> str | None:
-    """"STREAMS", step 2."""
+    """"STREAMS", step 2. Of the custody of a grant only chunks with records are there, and CUSTODY counts."""
+    custody = custody_of_grants(c)
     position = {chunk.place: at for at, chunk in reversed(list(enumerate(c.trail.chunks)))}
     spans: dict[tuple[int, int], list[int]] = {}  # log and stream: first, last, chunks opened wholly
     for reading in c.readings.chunks:
         at, whole_streams = position[reading.chunk.place], opened_wholly(reading)
-        for stream in {part.leaf.stream for part in reading.parts}:
+        for stream in {part.leaf.stream for part in reading.parts} - custody:
             span = spans.setdefault((reading.chunk.header.log, stream), [at, at, 0])
             span[1] = at
             span[2] += stream in whole_streams
@@ -4351,7 +4439,8 @@ def check_gaps(c: Context) -> Outcome:
         values["rolledBack"] = rolled_back
     named = restarts_named(chunks)
     for at, chunk in enumerate(chunks):
-        reason = unexplained(chunks[at - 1] if at > 0 else None, chunk, named[at])
+        before = chunks[at - 1] if at > 0 else None
+        reason = unexplained(None if is_behind_hole(before, chunk) else before, chunk, named[at])
         if reason is not None:
             return unknown(reason, f"before or in {chunk_name(chunk.place)}", values)
     if rolled_back or "rolled_back" in causes:
@@ -4379,7 +4468,7 @@ def rolled_back_logs(trail: Trail) -> list[dict[str, Any]]:
 
 
 def unexplained(before: Chunk | None, chunk: Chunk, is_named: bool) -> str | None:
-    """`overlap`, `unrecorded_hole` or `unrecorded_restart` between a header and the one before it."""
+    """`overlap`, `unrecorded_hole` or `unrecorded_restart` between a header and the one before it, if that is shown."""
     if before is not None and not is_named:
         if before.header.log != chunk.header.log or before.session is not chunk.session:
             return "unrecorded_restart"
@@ -4426,7 +4515,7 @@ def restarts_named(chunks: list[Chunk]) -> list[bool]:
         chunk, after = chunks[at], chunks[at + 1] if at + 1 < len(chunks) else None
         named[at] = names_restart(chunks[at - 1] if at > 0 else None, chunk)
         if chunk.header.recovered is not None:
-            is_last = after is None or after.header.log != chunk.header.log
+            is_last = after is None or begins_stretch(chunk, after)
             named[at] |= is_last or named[at + 1]
     return named
 
@@ -4495,7 +4584,7 @@ def check_tail(c: Context) -> Outcome:
     if any(end.is_followed for end in ends):
         return unknown("tail_may_be_cut", "a later session follows an open end: a crash, or a cut", values)
     if ends:
-        return unknown("open_end", "the range ends before its session does", values)
+        return unknown("open_end", "the range, or a part of it, ends before its session does", values)
     return passed("every session in the range ends with a shutdown that it recorded", values)
 
 
@@ -4509,11 +4598,10 @@ def open_ends(c: Context) -> list[OpenEnd]:
     ends: list[OpenEnd] = []
     outside: tuple[Chunk, NotAfter] | None = None
     accepted: tuple[Chunk, int] | None = None
-    session: Session | None = None
+    session = owner_for_tail(chunks[0], None)
     for at, chunk in enumerate(chunks):
         if at == 0 or chunks[at - 1].header.log != chunk.header.log:
             outside = accepted = None
-        session = owner_for_tail(chunk, session)
         batch = None if chunk.statement is None else c.trail.batches[chunk.statement]
         if batch is not None and batch.session is chunk.session and chunk.header.recovered is None:
             bound = c.bounds.not_after[at]
@@ -4521,18 +4609,21 @@ def open_ends(c: Context) -> list[OpenEnd]:
             if chunk.statement in accepted_at:
                 accepted = (chunk, accepted_at[chunk.statement])
         after = chunks[at + 1] if at + 1 < len(chunks) else None
-        next_session = None if after is None else owner_for_tail(after, session)
+        is_hidden = after is not None and is_behind_hole(chunk, after)
+        next_session = None if after is None else owner_for_tail(after, None if is_hidden else session)
         is_end = after is None or after.header.log != chunk.header.log or next_session is not session
         skips = (
-            session is not None
+            not is_hidden
+            and session is not None
             and next_session is not None
             and next_session.record.log == session.record.log
             and next_session.record.number > session.record.number + 1
         )
         is_orderly = chunk.header.state == "shutdown" and chunk.header.recovered is None and not skips
         if is_end and not is_orderly:
-            is_followed = after is not None or chunk.header.recovered is not None
+            is_followed = (after is not None and not is_hidden) or chunk.header.recovered is not None
             ends.append(OpenEnd(chunk, outside, accepted, is_followed))
+        session = next_session
     return ends
 
 
@@ -4596,7 +4687,8 @@ def fork_key(c: Context, proof: ForkProof) -> Key | None:
     if c.trail.sessions:
         return next((s.device_key for s in c.trail.sessions if s.device_key is not None), None)
     session = decode_session(read_cose(proof.sides[0][1]).payload)
-    return c.policy.device_keys.get(session.device_key_id)
+    device = c.devices.of(session)
+    return None if device is None else device.key
 
 
 def verify_fork(proof: ForkProof, device_key: Key) -> tuple[Statement, int | None]:
@@ -5257,13 +5349,12 @@ def earliest_stamps(inclusions: list[InclusionReading], stamps: list[StampReadin
 def latest_beacons(
     trail: Trail, links: dict[int, LinkReading], named: set[int] | None = None
 ) -> list[NotBefore | None]:
-    """A header contains the one before it: it is younger than every linked beacon of its log up to its own."""
+    """A header contains the one before it: it is younger than every linked beacon of its stretch up to its own."""
     bounds: list[NotBefore | None] = []
-    log: int | None = None
     latest: NotBefore | None = None
-    for chunk in trail.chunks:
-        if chunk.header.log != log:
-            log, latest = chunk.header.log, None
+    for before, chunk in zip([None, *trail.chunks], trail.chunks):
+        if begins_stretch(before, chunk):
+            latest = None
         beacon = chunk.header.beacon
         if beacon is not None and (named is None or beacon[0] in named):
             chain_id, number, block_hash = beacon
@@ -5355,6 +5446,12 @@ def read_enrolment(item: EnrolmentItem) -> EnrolmentReading:
     return EnrolmentReading(item, None, by_key is None)
 
 
+def is_by_owner(reading: EnrolmentReading, policy: Policy) -> bool:
+    """By a key, or by a contract that was seen to accept it."""
+    e = reading.item.enrolment
+    return not reading.is_by_contract or is_accepted(policy, e.chain_id, e.owner, enrolment_digest(e))
+
+
 def is_accepted(policy: Policy, chain_id: int, wallet: bytes, digest: bytes) -> bool:
     """Whether the policy says that this wallet, a contract, was seen to accept the digest."""
     return any((w.chain_id, w.address) == (chain_id, wallet) and digest in w.accepts for w in policy.wallets)
@@ -5385,10 +5482,8 @@ def check_enrolment(c: Context) -> Outcome:
         return unknown("absent", "a session names an enrolment that is not there", values)
     if None in named_ids:
         return unknown("unenrolled", "a session names no enrolment", values)
-    for reading in c.enrolments:
-        e = reading.item.enrolment
-        if reading.is_by_contract and not is_accepted(c.policy, e.chain_id, e.owner, enrolment_digest(e)):
-            return unknown("contract_wallet", "what a wallet that is a contract takes, no file can show", values)
+    if not all(is_by_owner(reading, c.policy) for reading in c.enrolments):
+        return unknown("contract_wallet", "what a wallet that is a contract takes, no file can show", values)
     return passed(f"{len(ids)} enrolments, signed by owner and device key", values)
 
 
@@ -5593,6 +5688,12 @@ def read_grant(grant: Grant, policy: Policy) -> GrantReading:
     return GrantReading(grant, digest, None, is_unknown)
 
 
+def custody_of_grants(c: Context) -> set[int]:
+    """The streams of the bundle with what was done under its grants, which their grantees may see."""
+    names = {f"{CUSTODY_STREAM}/{reading.hash.hex()}" for reading in c.grants}
+    return {number for number, stream in enumerate(c.bundle.streams) if stream.name in names}
+
+
 @dataclass
 class Use:
     """What is opened under one grant."""
@@ -5643,7 +5744,7 @@ def check_grant(c: Context) -> Outcome:
 def grant_uses(c: Context) -> list[Use] | None:
     """"GRANT", step 2. None where the header of an opened chunk is not there."""
     uses = [Use() for _ in c.grants]
-    own = {f"records/custody/{reading.hash.hex()}" for reading in c.grants}
+    own = custody_of_grants(c)
     names = [stream.name for stream in c.bundle.streams]
     numbers = {name: i for i, name in enumerate(names)}
     allowed = [{numbers[name] for name in r.grant.streams if name in numbers} for r in c.grants]
@@ -5659,7 +5760,7 @@ def grant_uses(c: Context) -> list[Use] | None:
             if r.grant.form == "raw" and r.grant.data_from * SECOND <= start < r.grant.data_to * SECOND
         ]
         for leaf in opened.leaves:
-            if names[leaf.stream] in own:
+            if leaf.stream in own:
                 continue
             covering = [g for g in in_range if leaf.stream in allowed[g]]
             require(covering, "GRANT_SCOPE", f"{names[leaf.stream]} in {chunk_name((opened.log, opened.seq))}")
@@ -5750,19 +5851,16 @@ def is_custody_stream(name: str) -> bool:
     return name == CUSTODY_STREAM or name.startswith(CUSTODY_STREAM + "/")
 
 
-def read_custody(bundle: Bundle, trail: Trail, readings: Readings, policy: Policy) -> CustodyReading:
+def read_custody(bundle: Bundle, readings: Readings, devices: Devices) -> CustodyReading:
     custody = CustodyReading()
     try:
-        _read_custody(bundle, trail, readings, policy, custody)
+        _read_custody(bundle, readings, devices, custody)
     except Fault as fault:
         custody.fault = fault
     return custody
 
 
-def _read_custody(
-    bundle: Bundle, trail: Trail, readings: Readings, policy: Policy, custody: CustodyReading
-) -> None:
-    position = {id(chunk): at for at, chunk in enumerate(trail.chunks)}
+def _read_custody(bundle: Bundle, readings: Readings, devices: Devices, custody: CustodyReading) -> None:
     chains: dict[tuple[int, str], list[CustodyPart]] = {}  # by log and stream, in the order in which they are opened
     opened: set[tuple[tuple[int, int], str]] = set()
     for reading in readings.chunks:
@@ -5772,9 +5870,7 @@ def _read_custody(
             if is_custody_stream(name) and stream in whole_streams:
                 leaves = [p for p in reading.parts if p.leaf.stream == stream and p.presence is None]
                 place = reading.chunk.place
-                chains.setdefault((place[0], name), []).append(
-                    CustodyPart(name, place, position[id(reading.chunk)], leaves)
-                )
+                chains.setdefault((place[0], name), []).append(CustodyPart(name, place, leaves))
                 opened.add((place, name))
     acts: dict[Any, Act] = {}
     signed: dict[str, set[bytes]] = {}
@@ -5785,7 +5881,7 @@ def _read_custody(
                 reader.add(entry, signed.setdefault(name, set()))
         require_counterparts(acts, opened)
         for item in bundle.custody:
-            reader.add_alone(item, policy)
+            reader.add_alone(item, devices)
     finally:
         custody.acts = sorted(acts.values(), key=lambda act: act.chunk or (2**64, 0))
 
@@ -5795,7 +5891,6 @@ class CustodyPart(NamedTuple):
 
     stream: str
     place: tuple[int, int]
-    position: int  # of the header
     leaves: list[LeafPart]
 
 
@@ -5812,7 +5907,7 @@ class CustodyReader:
         may_miss = False
         before: CustodyPart | None = None
         for part in parts:
-            may_miss |= before is not None and part.position > before.position + 1
+            may_miss |= before is not None and part.place[1] > before.place[1] + 1
             before = part
             for leaf in part.leaves:
                 for data in decode_records(unpack(leaf.leaf.packed)):
@@ -5861,10 +5956,10 @@ class CustodyReader:
         else:
             act.owner_seq = record.seq
 
-    def add_alone(self, item: CustodyItem, policy: Policy) -> None:
+    def add_alone(self, item: CustodyItem, devices: Devices) -> None:
         """"CUSTODY", step 7."""
         protected = read_cose(item.data).protected
-        keys = (key for key in policy.device_keys.values() if cose_protected("custody-record", key) == protected)
+        keys = (key for key in devices.keys() if cose_protected("custody-record", key) == protected)
         key = next(keys, None)
         if key is None:
             self.custody.is_device_unknown = True
@@ -6092,16 +6187,18 @@ def stream_facts(c: Context, log: int, stream: int, row: StreamRow) -> dict[str,
 
 
 def time_rows(c: Context) -> list[dict[str, Any]]:
-    """A row for each run of chunks of one log with the same bounds."""
+    """A row for each run of chunks of one stretch with the same bounds."""
     rows: list[dict[str, Any]] = []
-    before: Any = None
+    before: Chunk | None = None
+    bounds_before: Any = None
     bounds = zip(c.trail.chunks, c.bounds.not_before, c.bounds.not_after, c.bounds.stamped)
     for chunk, nb, na, stamped in bounds:
         log, seq = chunk.place
-        if (log, nb, na, stamped) == before:
+        is_same = not begins_stretch(before, chunk) and (nb, na, stamped) == bounds_before
+        before, bounds_before = chunk, (nb, na, stamped)
+        if is_same:
             rows[-1]["lastSeq"] = seq
             continue
-        before = (log, nb, na, stamped)
         width = None
         if nb is not None and nb.seconds is not None and na is not None:
             width = str(na.seconds - nb.seconds)
