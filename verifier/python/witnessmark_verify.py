@@ -6014,6 +6014,11 @@ def check_custody(c: Context) -> Outcome:
         if owners and act.record.role == "owner" and act.record.signature is not None:
             if act.record.signature[0] not in owners:
                 return unknown("signer_not_owner", "a record of the owner is signed by somebody else", values)
+    grantees = {reading.hash: reading.grant.grantee for reading in c.grants}
+    for act in custody.acts:
+        if act.record.role == "grantee" and act.record.signature is not None and act.record.grant in grantees:
+            if act.record.signature[0] != grantees[act.record.grant]:
+                return unknown("signer_not_grantee", "a receipt is signed by somebody else", values)
     return passed(f"{len(custody.acts)} acts", values)
 
 
