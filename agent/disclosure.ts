@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../core/bytes.ts';
 import { decodeChunkHeader } from '../core/chunk-header.ts';
-import { custodyStreamOf } from '../core/custody-record.ts';
+import { type CustodyContent, custodyStreamOf } from '../core/custody-record.ts';
 import { FormatError, UserError, VerificationError } from '../core/errors.ts';
 import { decodeNote, verifyNote } from '../core/grant-notes.ts';
 import { encodePackage, packageInfo } from '../core/package.ts';
@@ -64,6 +64,39 @@ export type PackageHand = {
   giveName(bytes: Uint8Array): void;
 };
 
+/** What is to be handed out, or why nothing is; and what is to be recorded of it. */
+export type Decision = { readonly content: CustodyContent } & (
+  | { readonly answer: Answer }
+  | { readonly error: Error }
+);
+
+type DecidingParts = Omit<DisclosureParts, 'leaveCustody'>;
+
+/**
+ * Changes nothing.
+ * @throws UserError DISCLOSE_OFF, KEY_FILE_*; OperationalError STORAGE_*, SPOOL_*
+ */
+export function decideRequest(request: Uint8Array, parts: DecidingParts): Decision {
+  const { sha256 } = parts.machine.primitives;
+  const enrolment = readEnrolment(parts.dataDir);
+  const teller = tellerOf(parts, enrolment);
+  try {
+    const answer = decide(request, parts, enrolment);
+    const { grant, grantHash } = answer.request;
+    const content = disclosedContent(teller, grant.grant, grantHash, {
+      spans: answer.spans,
+      streams: answer.shown.length,
+      leaves: answer.leaves,
+      objectHash: sha256(answer.bytes),
+    });
+    return { answer, content };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const owner = enrolment?.enrolment.owner;
+    return { error, content: refusedContent(teller, request, sha256(request), owner, error) };
+  }
+}
+
 /**
  * @throws UserError DISCLOSE_OFF, DISCLOSE_TOO_LARGE; OperationalError STORAGE_*, SPOOL_*
  * @throws FormatError and VerificationError of judgeRequest; VerificationError GRANT_RANGE_EMPTY, GRANT_STREAM_UNKNOWN,
@@ -74,38 +107,36 @@ export function answerRequest(
   parts: DisclosureParts,
   hand: PackageHand,
 ): Answer {
-  const { dataDir, machine, leaveCustody } = parts;
-  const { sha256 } = machine.primitives;
-  const enrolment = readEnrolment(dataDir);
-  const teller = tellerOf(parts, enrolment);
-  let answer: Answer;
-  try {
-    answer = decide(request, parts, enrolment);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const owner = enrolment?.enrolment.owner;
-    leaveCustody(refusedContent(teller, request, sha256(request), owner, error));
-    throw error;
+  const { machine, leaveCustody } = parts;
+  const decided = decideRequest(request, parts);
+  if ('error' in decided) {
+    leaveCustody(decided.content);
+    throw decided.error;
   }
-  const { grant, grantHash, request: asked } = answer.request;
+  const { answer, content } = decided;
   hand.hold?.(answer.bytes);
   machine.atCommitPoint('package-held');
-  leaveCustody(
-    disclosedContent(teller, grant.grant, grantHash, {
-      spans: answer.spans,
-      streams: answer.shown.length,
-      leaves: answer.leaves,
-      objectHash: sha256(answer.bytes),
-    }),
-  );
+  leaveCustody(content);
   // A kill from here on leaves a record of something that nobody got: the grantee asks again, with a new request.
   machine.atCommitPoint('disclosure-recorded');
-  // Before it is given out, so that no receipt comes too early. A kill in between leaves a name that nobody asks for.
-  keepGiven(dataDir, sha256(answer.bytes), grantHash, grant.grant.grantee);
-  markAnswered(dataDir, grantHash, asked.nonce);
+  markGiven(answer, parts);
   machine.atCommitPoint('request-answered');
   hand.giveName(answer.bytes);
   return answer;
+}
+
+/**
+ * That the request was answered, by which package: before the package is given out, so that no receipt comes too early. A
+ * kill in between leaves a name that nobody asks for.
+ * @throws OperationalError STORAGE_*
+ */
+export function markGiven(
+  { request: { grant, grantHash, request }, bytes }: Answer,
+  { dataDir, machine }: Pick<DisclosureParts, 'dataDir' | 'machine'>,
+): void {
+  const { sha256 } = machine.primitives;
+  keepGiven(dataDir, sha256(bytes), grantHash, grant.grant.grantee);
+  markAnswered(dataDir, grantHash, request.nonce);
 }
 
 function isRefusal(error: unknown): error is FormatError | VerificationError | UserError {
@@ -118,7 +149,7 @@ function isRefusal(error: unknown): error is FormatError | VerificationError | U
 
 function decide(
   request: Uint8Array,
-  parts: DisclosureParts,
+  parts: DecidingParts,
   enrolment: KeptEnrolment | undefined,
 ): Answer {
   const { archive, machine, sealTo, onChunk } = parts;
@@ -158,7 +189,7 @@ function refusal(code: string, message: string): VerificationError {
   return new VerificationError(code, message);
 }
 
-function viewOf(parts: DisclosureParts, enrolment: KeptEnrolment | undefined): UnitView {
+function viewOf(parts: DecidingParts, enrolment: KeptEnrolment | undefined): UnitView {
   const { dataDir, archive, machine, settings, sealTo } = parts;
   const { grantRegistry } = settings;
   if (grantRegistry === undefined) {

@@ -31,6 +31,7 @@ import { waitForOwner } from './between-owners.ts';
 import { PortableSealing } from './chunk/portable-sealing.ts';
 import { type AgentConfig, DEFAULTS, type DiscloseSettings, type LiveCapture } from './config.ts';
 import { leaveCustodyRecord } from './custody/inbox.ts';
+import { archiveWithRoots } from './disclose/archive-with-roots.ts';
 import { type KeptCustody, keptCustody } from './disclose/custody-records.ts';
 import {
   type ExportProgress,
@@ -62,6 +63,7 @@ import { isInboxEmpty } from './grants/request-folder.ts';
 import { storageKeys } from './keys.ts';
 import { startLive } from './live-agent.ts';
 import type { Machine } from './machine.ts';
+import { type AnsweringOwner, answerAsOwner } from './owner-answer.ts';
 import { isBetweenOwners } from './ownership.ts';
 import type { CaptureSource, DeviceKeyConfig, Pause, Primitives } from './ports.ts';
 import { JournalFile } from './record/journal-file.ts';
@@ -336,6 +338,30 @@ export function answerForUnit(
   const leaveCustody = custodyOf(dataDir);
   const ofUnit = { dataDir, archive, machine: MACHINE, settings, leaveCustody };
   return answerRequest(request, { ...ofUnit, sealTo: hpkeSeal, onChunk }, { giveName });
+}
+
+/**
+ * Answers it as the unit's owner, with what the unit sealed to the recovery key.
+ * @param roots what the owner opened of it
+ * @param keepRecord on a copy of the unit: where the signed record goes, since the copy seals nothing
+ * @throws as `answerAsOwner`; UserError SPOOL_MISSING, KEY_FILE_*
+ */
+export async function answerForOwner(
+  { dataDir, disclose }: Pick<AgentConfig, 'dataDir' | 'disclose'>,
+  request: Uint8Array,
+  by: {
+    readonly roots: readonly OpenedRoots[];
+    readonly owner: AnsweringOwner;
+    readonly keepRecord: ((record: Uint8Array) => void) | undefined;
+  },
+  giveName: (bytes: Uint8Array) => void,
+  onChunk: (done: number, total: number) => void,
+): Promise<Answer> {
+  using spool = openUnitForReading(dataDir);
+  const archive = archiveWithRoots(spool, by.roots);
+  const ofUnit = { dataDir, archive, machine: MACHINE, settings: disclose, sealTo: hpkeSeal };
+  const leaveSigned = signedCustodyOf(dataDir);
+  return await answerAsOwner(request, { ...ofUnit, ...by, leaveSigned, onChunk }, giveName);
 }
 
 /**

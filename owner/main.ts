@@ -1,17 +1,21 @@
 /** The owner's tool: who the owner is, and what only the owner opens. Wires identity and chain; of enrolments see enrolment.ts. */
 import { randomBytes } from 'node:crypto';
+import type { CustodyContent } from '../core/custody-record.ts';
+import { decodeEnrolment } from '../core/enrolment.ts';
 import type { OpenedRoots, SealedRoots } from '../core/sealed-roots.ts';
 import { hpkeOpen, hpkeSeal } from '../hw/crypto/hpke.ts';
 import { newEs256kSecret } from '../hw/keys/file-signer.ts';
 import { openEthereumEndpoint } from './chain/ethereum-endpoint.ts';
 import { resolveDidEthr } from './chain/resolve-did.ts';
 import { addressOfWallet, encryptWallet } from './chain/wallet-file.ts';
+import { readVehicle } from './enrol/vehicle-file.ts';
 import { draftErasure, type ErasureWish, keepDraft, signErasure } from './erasure.ts';
 import { didEthr, didPkh, didPkhDocument } from './identity/did.ts';
 import { createOwnerFolder, openOwnerFolder } from './identity/owner-folder.ts';
 import { openWallet } from './owner-wallet.ts';
 import { type PasswordCost, SLOW } from './password-cost.ts';
 import { openRootsWith } from './roots.ts';
+import { signContent } from './signed-record.ts';
 
 /**
  * Makes a recovery key and a wallet for one vehicle.
@@ -47,6 +51,22 @@ export async function openRoots(
   password: string,
 ): Promise<readonly OpenedRoots[]> {
   return await openRootsWith(hpkeOpen, sealed, folder, password);
+}
+
+/**
+ * The owner as whoever answers a grantee in the place of the unit: a name, and a signature under what is recorded of it.
+ * @throws UserError OWNER_*, WALLET_*
+ */
+export async function answeringOwner(
+  folder: string,
+  password: string,
+): Promise<{ readonly actor: string; sign(content: CustodyContent): Promise<CustodyContent> }> {
+  const { enrolment } = decodeEnrolment(readVehicle(folder).payload);
+  const { key } = await openWallet(folder, password);
+  return {
+    actor: didEthr(enrolment.chainId, key.address),
+    sign: async (content) => await signContent(key, content),
+  };
 }
 
 /**

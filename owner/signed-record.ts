@@ -70,8 +70,16 @@ async function signed(
   key: OwnerKey,
   content: Omit<CustodyContent, 'signature'>,
 ): Promise<Uint8Array> {
+  const whole = await signContent(key, content);
+  return encodeCustodyRecord({ ...whole, seq: 0, previousHash: undefined });
+}
+
+/** With the signature of whoever says it. */
+export async function signContent(
+  key: OwnerKey,
+  content: Omit<CustodyContent, 'signature'>,
+): Promise<CustodyContent> {
   const record = { ...content, seq: 0, previousHash: undefined, signature: undefined };
   const bytes = await key.signDigest(custodyDigest(record));
-  const signature = { signer: key.address, signature: { kind: 'key', bytes } } as const;
-  return encodeCustodyRecord({ ...record, signature });
+  return { ...content, signature: { signer: key.address, signature: { kind: 'key', bytes } } };
 }
