@@ -19,5 +19,6 @@ export function archiveWithRoots(archive: Archive, roots: readonly OpenedRoots[]
     promises: () => archive.promises(),
     custodyChunks: () => archive.custodyChunks(),
     body: (log, seq) => archive.body(log, seq),
+    custodyOfErased: (log, seq) => archive.custodyOfErased(log, seq),
   };
 }
