@@ -39,7 +39,7 @@ def reports(verifier):
 
 def peak(verifier, bundle, policy):
     with contextlib.redirect_stdout(io.TextIOWrapper(open(os.devnull, "wb"))):
-        verifier.main([bundle, "--policy", policy, "--json", "--time-limit", "300"])
+        verifier.main([bundle, "--trust", policy, "--json", "--time-limit", "300"])
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

@@ -148,7 +148,7 @@ describe('python3 witnessmark_verify.py', () => {
   });
 
   const verify = (bundle: string, ...more: readonly string[]) =>
-    pythonVerify(file(bundle), '--policy', file('policy.json'), ...more);
+    pythonVerify(file(bundle), '--trust', file('policy.json'), ...more);
 
   it('ends with 0 for an accepted bundle, and prints its report', () => {
     const { status, out, err } = verify('good.wmk', '--json');
@@ -179,7 +179,7 @@ describe('python3 witnessmark_verify.py', () => {
     };
     for (const [code, text] of Object.entries(policies)) {
       writeFileSync(file('bad.json'), text);
-      const { status, err } = pythonVerify(file('good.wmk'), '--policy', file('bad.json'));
+      const { status, err } = pythonVerify(file('good.wmk'), '--trust', file('bad.json'));
       expect({ status, code: err.split(':')[0] }).toEqual({ status: 2, code });
     }
     expect(verify('absent.wmk').status).toBe(2);
@@ -205,7 +205,7 @@ describe('python3 witnessmark_verify.py', () => {
     writeFileSync(file('services.json'), JSON.stringify(input.policy));
     const { status, out, err } = pythonVerify(
       file('endless.wmk'),
-      ...['--policy', file('services.json'), '--time-limit', '1'],
+      ...['--trust', file('services.json'), '--time-limit', '1'],
     );
     expect({ status, out }).toEqual({ status: 3, out: '' });
     expect(err).toContain('TIME_LIMIT');

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies a Witnessmark evidence bundle (.wmk) against a trust policy, offline.
 
-    python3 witnessmark_verify.py BUNDLE --policy POLICY [--json] [--time-limit SECONDS]
+    python3 witnessmark_verify.py BUNDLE --trust FILE [--json] [--time-limit SECONDS]
 
 A second implementation of spec/verification.md, written by the pages in spec/; it shares no code with
 the TypeScript in verifier/. One file, Python 3.11 or later, nothing but its standard library. It opens the two files
@@ -6386,7 +6386,7 @@ def main(arguments: Sequence[str]) -> int:
         "3 when there is no verdict, since the time limit is over or the verification broke off.",
     )
     parser.add_argument("bundle", metavar="BUNDLE")
-    parser.add_argument("--policy", required=True, metavar="POLICY", help="what to believe (spec/trust-policy.md)")
+    parser.add_argument("--trust", required=True, metavar="FILE", help="what to believe (spec/trust-policy.md)")
     parser.add_argument("--json", action="store_true", help="the report for programs")
     parser.add_argument("--time-limit", type=float, default=60, metavar="SECONDS", help="default 60")
     options = parser.parse_args(arguments)
@@ -6394,7 +6394,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--time-limit wants a number of seconds above 0")
     stop_after(options.time_limit)
     try:
-        policy = read_policy(read_file(options.policy, MAX_POLICY))
+        policy = read_policy(read_file(options.trust, MAX_POLICY))
         data = read_file(options.bundle, MAX_BUNDLE)
     except OSError as error:
         sys.stderr.write(f"FILE_UNREADABLE: {error}\n")

@@ -33,6 +33,8 @@ export function repeatSection(files: Checked, { repeat: words }: Words): HTMLEle
       'pre',
       { tabindex: 0 },
       `witnessmark verify ${quoted(bundleName)} --trust ${quoted(policyName)}`,
+      h('br'),
+      `python3 witnessmark_verify.py ${quoted(bundleName)} --trust ${quoted(policyName)}`,
     ),
     h('p', {}, words.expert),
     h('p', { class: 'screen' }, save),
