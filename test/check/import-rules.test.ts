@@ -22,12 +22,13 @@ const PLANTED: readonly (readonly [file: string, imports: string, rule: string])
   ['core/leaf.ts', 'cbor-x', 'cbor-in-one-place'],
   ['verifier/verify.ts', 'ws', 'verifier-imports-only-core'],
   ['verifier/report.ts', 'node:path', 'verifier-imports-only-core'],
-  ['verifier/cli.ts', 'ws', 'verifier-node-entries-see-only-node-and-core'],
-  ['verifier/browser.ts', './node.ts', 'browser-never-reaches-node'],
+  ['verifier/uses-page.ts', './page/main.ts', 'verifier-does-not-know-its-page'],
+  ['verifier/plots.ts', 'uplot', 'verifier-does-not-know-its-page'],
+  ['verifier/page/uses-report.ts', '../report.ts', 'browser-never-reaches-node'],
   ['agent/chunk/uses-spool.ts', '../spool/spool.ts', 'stages-do-not-know-each-other'],
   ['agent/record/uses-hw.ts', '../../hw/replay.ts', 'stages-do-not-import-hardware'],
   ['agent/config.ts', '../hw/replay.ts', 'only-roots-import-hardware'],
-  ['agent/uses-verifier.ts', '../verifier/node.ts', 'agent-service-verifier-are-strangers'],
+  ['agent/uses-verifier.ts', '../verifier/checks/leaf.ts', 'agent-service-verifier-are-strangers'],
   ['anchor-service/uses-agent.ts', '../agent/ports.ts', 'agent-service-verifier-are-strangers'],
   ['monitor/uses-service.ts', '../anchor-service/ports.ts', 'monitor-imports-only-core'],
   ['verifier/uses-monitor.ts', '../monitor/monitor.ts', 'parts-do-not-import-the-monitor'],
@@ -56,7 +57,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'cli/main.ts': [
     '../agent/main.ts',
     '../anchor-service/main.ts',
-    '../verifier/node.ts',
+    '../verifier/checks/leaf.ts',
     'node:util',
   ],
   'core/cbor.ts': ['cbor-x', '@noble/hashes'],
@@ -67,7 +68,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'test/agent.test.ts': ['../agent/main.ts', '../cli/main.ts', 'vitest', 'ethers', 'cbor-x'],
   'test/support.ts': [],
   'verifier/checks/leaf.ts': ['../../core/cbor.ts'],
-  'verifier/node.ts': ['./checks/leaf.ts', 'node:fs'],
+  'verifier/page/main.ts': ['../checks/leaf.ts', 'uplot'],
 };
 
 const PACKAGES = {
@@ -82,7 +83,7 @@ const PACKAGES = {
     'socketcan',
     'ws',
   ],
-  devDependencies: ['vitest'],
+  devDependencies: ['uplot', 'vitest'],
 };
 
 const CONFIG = join(ROOT, '.dependency-cruiser.cjs');
