@@ -15,7 +15,7 @@ test('what was durable is there, and the hole is named', async () => {
   const disk = makeDisk(join(folder.path, 'disk.img'), 128);
   const found = await runJob<FailingDiskExperiments>('failing-disk.ts', {
     ...{ shared, disk },
-    timeoutMs: 200_000,
+    timeoutMs: 400_000,
   });
   const { problems, durable, deviceKey, witnessed, dropped } = found('readOnly');
   expect(problems).toContain('STORAGE_READ_ONLY');

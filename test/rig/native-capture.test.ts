@@ -6,7 +6,7 @@ import { runJob } from './run-job.ts';
 let found: Awaited<ReturnType<typeof runJob<CaptureExperiments>>>;
 
 beforeAll(async () => {
-  found = await runJob<CaptureExperiments>('native-capture.ts', { timeoutMs: 200_000 });
+  found = await runJob<CaptureExperiments>('native-capture.ts', { timeoutMs: 400_000 });
 });
 
 test('records what candump records: every kind of frame, in order, stamps to the microsecond', () => {

@@ -13,7 +13,7 @@ beforeAll(async () => {
   shared = temporaryFolder();
   found = await runJob<OutageExperiments>('outages.ts', {
     shared: shared.path,
-    timeoutMs: 180_000,
+    timeoutMs: 400_000,
   });
 });
 afterAll(() => shared[Symbol.dispose]());

@@ -15,7 +15,7 @@ beforeAll(async () => {
   shared = temporaryFolder();
   found = await runJob<OverloadExperiments>('overload.ts', {
     shared: shared.path,
-    timeoutMs: 200_000,
+    timeoutMs: 400_000,
   });
 });
 afterAll(() => shared[Symbol.dispose]());

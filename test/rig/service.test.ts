@@ -13,7 +13,7 @@ beforeAll(async () => {
   shared = temporaryFolder();
   found = await runJob<ServiceExperiments>('service.ts', {
     shared: shared.path,
-    timeoutMs: 220_000,
+    timeoutMs: 400_000,
   });
 });
 afterAll(() => shared[Symbol.dispose]());

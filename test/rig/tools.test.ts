@@ -6,7 +6,7 @@ import { runJob } from './run-job.ts';
 let found: Awaited<ReturnType<typeof runJob<ToolExperiments>>>;
 
 beforeAll(async () => {
-  found = await runJob<ToolExperiments>('tools.ts', { timeoutMs: 120_000 });
+  found = await runJob<ToolExperiments>('tools.ts', { timeoutMs: 300_000 });
 });
 
 test('every kind of frame goes through a vcan with FD', () => {
