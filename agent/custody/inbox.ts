@@ -2,7 +2,6 @@
  * The inbox of custody records: files in the unit's data folder that a running agent seals, one record each.
  * Implements spec/custody.md, "Inbox". Whoever hands out, refuses or destroys something leaves its record here first.
  */
-import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../core/bytes.ts';
 import {
@@ -11,10 +10,9 @@ import {
   encodeCustodyRecord,
   MAX_CUSTODY_BYTES,
 } from '../../core/custody-record.ts';
-import { makeFolder, syncFolder } from '../folder.ts';
 import { keepFile } from '../kept-file.ts';
+import { filesIn, readLaid, refusedFolderIn, refuseLaid, removeFiles } from '../laid-files.ts';
 import type { AtCommitPoint, RandomBytes } from '../ports.ts';
-import { storageError } from '../storage-error.ts';
 
 const ENDING = '.cbor';
 
@@ -23,7 +21,7 @@ export function inboxFolder(dataDir: string): string {
 }
 
 export function refusedFolder(dataDir: string): string {
-  return join(inboxFolder(dataDir), 'refused');
+  return refusedFolderIn(inboxFolder(dataDir));
 }
 
 /**
@@ -82,54 +80,15 @@ export function refusedCount(dataDir: string): number {
 
 /** One byte more than a record may have where the file is longer. @throws OperationalError STORAGE_* */
 export function readWaiting(dataDir: string, name: string): Uint8Array {
-  const path = join(inboxFolder(dataDir), name);
-  try {
-    const { size } = statSync(path);
-    return size > MAX_CUSTODY_BYTES ? new Uint8Array(MAX_CUSTODY_BYTES + 1) : readFileSync(path);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  return readLaid(inboxFolder(dataDir), name, MAX_CUSTODY_BYTES);
 }
 
 /** Durable when it returns. @throws OperationalError STORAGE_* */
 export function removeWaiting(dataDir: string, names: readonly string[]): void {
-  if (names.length === 0) return;
-  const folder = inboxFolder(dataDir);
-  try {
-    for (const name of names) rmSync(join(folder, name), { force: true });
-    syncFolder(folder);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  removeFiles(inboxFolder(dataDir), names);
 }
 
-/**
- * Out of the way of the others, and kept, with the reason beside it. The reason comes first: a kill in between leaves
- * the file where it was, and it is refused once more.
- * @throws OperationalError STORAGE_*
- */
+/** Out of the way of the others, and kept, with the reason beside it. @throws OperationalError STORAGE_* */
 export function refuseWaiting(dataDir: string, name: string, code: string, message: string): void {
-  const refused = refusedFolder(dataDir);
-  makeFolder(refused);
-  try {
-    writeFileSync(join(refused, `${name}.code`), `${code}: ${message}\n`, { mode: 0o600 });
-    renameSync(join(inboxFolder(dataDir), name), join(refused, name));
-    syncFolder(refused);
-    syncFolder(inboxFolder(dataDir));
-  } catch (cause) {
-    throw storageError(cause);
-  }
-}
-
-function filesIn(folder: string): readonly string[] {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => name)
-      .sort();
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'ENOENT') return [];
-    throw storageError(cause);
-  }
+  refuseLaid(inboxFolder(dataDir), name, code, message);
 }

@@ -2,19 +2,12 @@
  * Requests that somebody laid down for the unit, and the packages that it laid down for them.
  * Implements spec/grant-request.md, "Inbox".
  */
-import {
-  existsSync,
-  linkSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, linkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes, toHex } from '../../core/bytes.ts';
-import { makeFolder, syncFolder } from '../folder.ts';
+import { syncFolder } from '../folder.ts';
 import { keepFile, readIfThere } from '../kept-file.ts';
+import { filesIn, readLaid, refuseLaid, removeFiles } from '../laid-files.ts';
 import { storageError } from '../storage-error.ts';
 
 /** Of a request, of an owner's note that a grant is revoked, and of a custody record that was signed elsewhere. */
@@ -60,41 +53,17 @@ function versionOf(path: string): string | undefined {
 
 /** One byte more than a request may have where the file is longer. @throws OperationalError STORAGE_* */
 export function readRequest(dataDir: string, name: string): Uint8Array {
-  const path = join(requestsFolder(dataDir), name);
-  try {
-    return statSync(path).size > MAX_BYTES ? new Uint8Array(MAX_BYTES + 1) : readFileSync(path);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  return readLaid(requestsFolder(dataDir), name, MAX_BYTES);
 }
 
 /** Done with. Durable when it returns. @throws OperationalError STORAGE_* */
 export function removeRequest(dataDir: string, name: string): void {
-  const folder = requestsFolder(dataDir);
-  try {
-    rmSync(join(folder, name), { force: true });
-    syncFolder(folder);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  removeFiles(requestsFolder(dataDir), [name]);
 }
 
-/**
- * Out of the way, and kept, with the reason beside it. The reason comes first: a kill in between leaves the file where
- * it was, and it is refused once more.
- * @throws OperationalError STORAGE_*
- */
+/** Out of the way, and kept, with the reason beside it. @throws OperationalError STORAGE_* */
 export function refuseRequest(dataDir: string, name: string, code: string, message: string): void {
-  const refused = join(requestsFolder(dataDir), 'refused');
-  makeFolder(refused);
-  keepFile(refused, `${name}.code`, `${code}: ${message}\n`);
-  try {
-    renameSync(join(requestsFolder(dataDir), name), join(refused, name));
-    syncFolder(refused);
-    syncFolder(requestsFolder(dataDir));
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  refuseLaid(requestsFolder(dataDir), name, code, message);
 }
 
 /** The package of a request `NAME.wmq` is `NAME.wmks`. */
@@ -135,23 +104,12 @@ export function isInboxEmpty(dataDir: string): boolean {
 
 /** When its request is done with. @throws OperationalError STORAGE_* */
 export function dropHeld(dataDir: string, requestHash: Uint8Array): void {
-  drop(dataDir, [heldName(requestHash)]);
+  removeFiles(packagesFolder(dataDir), [heldName(requestHash)]);
 }
 
 /** When no request waits: then what a kill left held is of requests that are done with. @throws OperationalError STORAGE_* */
 export function dropAllHeld(dataDir: string): void {
-  drop(dataDir, heldFiles(dataDir));
-}
-
-function drop(dataDir: string, left: readonly string[]): void {
-  const folder = packagesFolder(dataDir);
-  if (left.length === 0) return;
-  try {
-    for (const name of left) rmSync(join(folder, name), { force: true });
-    syncFolder(folder);
-  } catch (cause) {
-    throw storageError(cause);
-  }
+  removeFiles(packagesFolder(dataDir), heldFiles(dataDir));
 }
 
 function heldFiles(dataDir: string): readonly string[] {
@@ -166,17 +124,4 @@ function heldName(requestHash: Uint8Array): string {
 function isSameFile(held: string, named: string): boolean {
   const [a, b] = [readIfThere(held), readIfThere(named)];
   return a !== undefined && b !== undefined && equalBytes(a, b);
-}
-
-function filesIn(folder: string): readonly string[] {
-  try {
-    const entries = readdirSync(folder, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map(({ name }) => name)
-      .sort();
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code === 'ENOENT') return [];
-    throw storageError(cause);
-  }
 }
