@@ -4,9 +4,11 @@
  */
 import { toHex } from './bytes.ts';
 import { type CborValue, encodeCbor } from './cbor.ts';
+import { isCustodyStream } from './custody-record.ts';
 import { FormatError } from './errors.ts';
 import { decodeRecord, type Fields, FORMAT_VERSION } from './fields.ts';
-import { sha256 } from './hash.ts';
+import { type Hash, sha256 } from './hash.ts';
+import { type KeyNode, nodesWithin } from './key-tree.ts';
 import {
   type OwnerSignature,
   type OwnerVerdict,
@@ -234,7 +236,7 @@ function readTerms(fields: Fields): ErasureTerms {
 }
 
 /** Of one log, both ends included: what an erasure of these spans leaves. */
-export function seqsOutside(
+function seqsOutside(
   spans: readonly Span[],
   log: number,
 ): readonly { readonly first: number; readonly last: number }[] {
@@ -246,6 +248,24 @@ export function seqsOutside(
   }
   if (next <= MAX_SEQ) ranges.push({ first: next, last: MAX_SEQ });
   return ranges;
+}
+
+/** Of streams of a log, what an erasure leaves. Custody streams stay whole: who read what is told of erased chunks as well. */
+export function streamsOutside<
+  S extends { readonly name: string; readonly nodes: readonly KeyNode[] },
+>(
+  streams: readonly S[],
+  log: number,
+  spans: readonly Span[],
+  sha512?: Hash,
+): readonly Pick<S, 'name' | 'nodes'>[] {
+  const left = seqsOutside(spans, log);
+  return streams.map(({ name, nodes }) => ({
+    name,
+    nodes: isCustodyStream(name)
+      ? nodes
+      : left.flatMap(({ first, last }) => nodesWithin(nodes, first, last, sha512)),
+  }));
 }
 
 /** One way to say a span: what touches is one, and nothing stands twice. */

@@ -3,7 +3,6 @@
  * chunks out of it, seals the rest again, and signs. Implements spec/erasure.md.
  */
 
-import { isCustodyStream } from '../core/custody-record.ts';
 import { decodeEnrolment } from '../core/enrolment.ts';
 import {
   decodeErasureOrder,
@@ -13,11 +12,10 @@ import {
   erasureTypedData,
   type ReplacedRoots,
   rootsHashOf,
-  seqsOutside,
+  streamsOutside,
   verifyErasureOrder,
 } from '../core/erasure-order.ts';
 import { sha256 } from '../core/hash.ts';
-import { nodesWithin } from '../core/key-tree.ts';
 import { UNSIGNED } from '../core/owner-signature.ts';
 import {
   JOURNAL_ORDINAL,
@@ -25,7 +23,6 @@ import {
   rootsInfo,
   type SealedRoots,
 } from '../core/sealed-roots.ts';
-import type { Span } from '../core/statement.ts';
 import { encodeStreams } from '../core/stream-keys.ts';
 import { typedDataJson } from '../core/typed-data.ts';
 import { readVehicle } from './enrol/vehicle-file.ts';
@@ -55,7 +52,7 @@ export function draftErasure(
     .filter(({ log }) => logs.has(log))
     .map((row): ReplacedRoots => {
       const { log, firstOrdinal } = row;
-      const plain = encodeStreams(outside(row, wish.spans));
+      const plain = encodeStreams(streamsOutside(row.streams, log, wish.spans));
       const info = rootsInfo({ tag, epoch, log, firstOrdinal });
       const sealed = seal(recoveryPublicKey, info, plain);
       plain.fill(0);
@@ -93,17 +90,6 @@ export function finishErasure(folder: string, bytes: Uint8Array): Uint8Array {
   // Read again as the unit will: a signature of another form would be found there only.
   decodeErasureOrder(signed);
   return signed;
-}
-
-/** Of custody streams all stays: who read what is told of erased chunks as well. */
-function outside({ log, streams }: OpenedRoots, spans: readonly Span[]): OpenedRoots['streams'] {
-  const left = seqsOutside(spans, log);
-  return streams.map(({ name, nodes }) => ({
-    name,
-    nodes: isCustodyStream(name)
-      ? nodes
-      : left.flatMap(({ first, last }) => nodesWithin(nodes, first, last)),
-  }));
 }
 
 function replacedHash(

@@ -5,14 +5,12 @@
 import { closeSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '../../core/bytes.ts';
-import { isCustodyStream } from '../../core/custody-record.ts';
-import { seqsOutside } from '../../core/erasure-order.ts';
+import { streamsOutside } from '../../core/erasure-order.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import { sha256 } from '../../core/hash.ts';
-import { nodesWithin } from '../../core/key-tree.ts';
 import type { Span } from '../../core/statement.ts';
 import { syncFolder } from '../folder.ts';
-import type { RandomBytes, StoredStream } from '../ports.ts';
+import type { RandomBytes } from '../ports.ts';
 import { storageError } from '../storage-error.ts';
 import { keepCustodyLeaves } from './custody-leaves.ts';
 import { cutHolds, markErased } from './erased-chunks.ts';
@@ -67,7 +65,7 @@ export function eraseChunks(
 function commitErasure(parts: KeyRowsParts, { spans, roots }: Erasure): void {
   const { sql } = parts.index;
   rewriteKeys(parts, {
-    keep: ({ log, streams }) => withoutSpans(streams, log, spans, parts),
+    keep: ({ log, streams }) => streamsOutside(streams, log, spans, parts.sha512),
     alongside: () => {
       for (const extent of spans.map(extentOf)) {
         // Before it says that the bodies are erased, and long before they are.
@@ -167,22 +165,6 @@ function assertRoots({ index }: KeyRowsParts, { spans, roots }: Erasure): void {
 function sealedNow(sql: PreparedStatements): ReadonlyMap<number, Uint8Array> {
   const rows = sql.all('SELECT place, sealed FROM sealed_roots', []);
   return new Map(rows.map((row) => [integer(row, 'place'), blob(row, 'sealed')]));
-}
-
-/** Those of custody streams stay whole: what the others hold of these chunks does not follow from them. */
-function withoutSpans(
-  streams: readonly StoredStream[],
-  log: number,
-  spans: readonly Span[],
-  { sha512 }: KeyRowsParts,
-): readonly StoredStream[] {
-  const outside = seqsOutside(spans, log);
-  return streams.map(({ name, nodes }) => ({
-    name,
-    nodes: isCustodyStream(name)
-      ? nodes
-      : outside.flatMap(({ first, last }) => nodesWithin(nodes, first, last, sha512)),
-  }));
 }
 
 /** Each body where it lies; those that retention has let go of are not there. */
