@@ -138,13 +138,6 @@ export async function startAgent(
   finishEnd(dataDir, machine);
   const unfinished = finishErasures(dataDir, machine);
   const ended = openEndedUplinks(config, events, machine);
-  const tellOfEnded = (agent: RunningAgent): RunningAgent => {
-    for (const epoch of ended.withoutCertificate) {
-      const sentence = `epoch ${epoch} has something to send and no certificate of its tag: service.ended_tls_cert`;
-      agent.status.failed('ENDED_CERTIFICATE', sentence, Date.now());
-    }
-    return agent;
-  };
   try {
     const agent = isBetweenOwners(dataDir)
       ? waitForOwner(config, ended, machine)
@@ -154,11 +147,15 @@ export async function startAgent(
           config,
           machine,
         );
+    for (const epoch of ended.withoutCertificate) {
+      const sentence = `epoch ${epoch} has something to send and no certificate of its tag: service.ended_tls_cert`;
+      agent.status.failed('ENDED_CERTIFICATE', sentence, Date.now());
+    }
     if (unfinished !== undefined) {
       const { code, message } = unfinished;
       agent.status.failed('ERASURE_UNFINISHED', `${code}: ${message}`, Date.now());
     }
-    return tellOfEnded(agent);
+    return agent;
   } catch (error) {
     await ended.stop();
     throw error;
@@ -235,7 +232,7 @@ export function copiesFromUnit(
   roots: readonly OpenedRoots[],
 ): ReleasedCopies {
   using spool = openUnitForReading(folder);
-  return releasedCopies(folder, spool, spans, roots, primitives);
+  return releasedCopies(folder, archiveWithRoots(spool, roots), spans, primitives);
 }
 
 /** Takes the owner's answer. @throws as `acceptEnrolment` */
@@ -304,7 +301,7 @@ export function exportPromisesFromUnit(dataDir: string): Uint8Array {
  */
 export function custodyOfUnit(dataDir: string, roots: readonly OpenedRoots[] = []): KeptCustody {
   using spool = openUnitForReading(dataDir);
-  return keptCustody(spool, roots, primitives);
+  return keptCustody(archiveWithRoots(spool, roots), primitives);
 }
 
 /**

@@ -2,11 +2,8 @@
  * A request is answered by the unit's owner, who opens what the unit has forgotten: the same decision, and the same record,
  * signed by the owner. Implements spec/grant-request.md, "Answered by the owner".
  */
-import {
-  type CustodyContent,
-  decodeCustodyRecord,
-  encodeCustodyRecord,
-} from '../core/custody-record.ts';
+import type { CustodyContent } from '../core/custody-record.ts';
+import { encodeWaiting } from './custody/inbox.ts';
 import { type Answer, type DisclosureParts, decideRequest, markGiven } from './disclosure.ts';
 import { type SignedRecordParts, takeSignedRecord } from './signed-record.ts';
 
@@ -38,12 +35,9 @@ export async function answerAsOwner(
   const decided = decideRequest(request, parts);
   const said = { ...decided.content, role: 'owner', actor: owner.actor } as const;
   const signed = await owner.sign(said);
-  const record = encodeCustodyRecord({ ...signed, seq: 0, previousHash: undefined });
+  const record = encodeWaiting(signed);
   if (keepRecord === undefined) takeSignedRecord(record, parts);
-  else {
-    decodeCustodyRecord(record);
-    keepRecord(record);
-  }
+  else keepRecord(record);
   if ('error' in decided) throw decided.error;
   if (keepRecord === undefined) markGiven(decided.answer, parts);
   giveName(decided.answer.bytes);

@@ -5,12 +5,10 @@
 import { type CustodyRecord, decodeCustodyRecord } from '../core/custody-record.ts';
 import { RELEASES, type ReleasedCopy } from '../core/erasure-order.ts';
 import { FormatError } from '../core/errors.ts';
-import type { OpenedRoots } from '../core/sealed-roots.ts';
 import type { Span } from '../core/statement.ts';
 import { readWaiting, waitingFiles } from './custody/inbox.ts';
 import { keptCustody } from './disclose/custody-records.ts';
-import type { Primitives } from './ports.ts';
-import type { SpoolReader } from './spool/spool-reader.ts';
+import type { Archive, Primitives } from './ports.ts';
 
 const SECOND_NS = 1_000_000_000n;
 
@@ -23,17 +21,16 @@ export type ReleasedCopies = {
 
 /**
  * @param folder of the unit, or of an ended epoch
- * @param roots with them the records that only the owner opens, too
+ * @param archive as its owner reads it, to find the records that only the owner opens, too
  * @throws OperationalError SPOOL_DAMAGED, STORAGE_*
  */
 export function releasedCopies(
   folder: string,
-  archive: SpoolReader,
+  archive: Archive,
   spans: readonly Span[],
-  roots: readonly OpenedRoots[],
   primitives: Primitives,
 ): ReleasedCopies {
-  const { records, unread } = keptCustody(archive, roots, primitives);
+  const { records, unread } = keptCustody(archive, primitives);
   const all = [...records.map(({ record }) => record), ...waitingRecords(folder)];
   return { copies: all.flatMap((record) => copyOf(record, spans) ?? []), unread: unread.length };
 }

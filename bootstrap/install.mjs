@@ -24,7 +24,9 @@ const COMPILED = ['socketcan', 'secp256k1'];
  * @param {{ development?: boolean, strict?: boolean }} [options]
  */
 export async function ensureInstalled({ development = true, strict = false } = {}) {
-  const isReady = isInstalled(ROOT, development) && isAddonCurrent() && isPageCurrent();
+  // A release brings the page along, and has nothing to build it with.
+  const hasPage = () => !development || isPageCurrent();
+  const isReady = isInstalled(ROOT, development) && isAddonCurrent() && hasPage();
   if (isReady && !strict) return;
   const version = pinnedNodeVersion();
   const release = await lockInstallation(ROOT, () => {
@@ -38,8 +40,7 @@ export async function ensureInstalled({ development = true, strict = false } = {
       say('compiling hw/native, whose sources have changed');
       buildAddon();
     }
-    // A release brings it along, and has nothing to build it with.
-    if (development && !isPageCurrent()) await buildPage();
+    if (!hasPage()) await buildPage();
     if (strict && !nativeModulesLoad('--strict')) {
       // Installed without a compiler, and there may be one now.
       for (const name of COMPILED) await compile(name);

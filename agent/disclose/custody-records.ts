@@ -7,12 +7,10 @@ import { OperationalError } from '../../core/errors.ts';
 import { decodePackedLeaf } from '../../core/leaf.ts';
 import { decodeRecordsPayload } from '../../core/records-payload.ts';
 import { leafFromPacked } from '../../core/sealed-leaf.ts';
-import type { OpenedRoots } from '../../core/sealed-roots.ts';
 import { RECORDS } from '../../core/stream.ts';
 import type { Archive, Primitives, StoredChunk } from '../ports.ts';
 import { openChunk } from './open-chunk.ts';
 import { keyedStream } from './open-shown.ts';
-import { readableStreams } from './readable-streams.ts';
 
 export type KeptCustodyRecord = {
   readonly record: CustodyRecord;
@@ -30,21 +28,14 @@ export type KeptCustody = {
   readonly unread: readonly { readonly log: number; readonly seq: number; readonly code: string }[];
 };
 
-/**
- * @param roots what the owner opened of what was sealed to the recovery key: with them nothing is forgotten
- * @throws OperationalError SPOOL_DAMAGED, STORAGE_*
- */
-export function keptCustody(
-  archive: Archive & { custodyChunks(): readonly StoredChunk[] },
-  roots: readonly OpenedRoots[],
-  primitives: Primitives,
-): KeptCustody {
+/** @throws OperationalError SPOOL_DAMAGED, STORAGE_* */
+export function keptCustody(archive: Archive, primitives: Primitives): KeptCustody {
   const records: KeptCustodyRecord[] = [];
   const unread: { log: number; seq: number; code: string }[] = [];
   for (const chunk of archive.custodyChunks()) {
     const { log, seq } = chunk;
     try {
-      for (const bytes of ownersRecords(archive, chunk, roots, primitives)) {
+      for (const bytes of ownersRecords(archive, chunk, primitives)) {
         records.push({ record: decodeCustodyRecord(bytes), bytes, log, chunkSeq: seq });
       }
     } catch (error) {
@@ -58,12 +49,9 @@ export function keptCustody(
 function ownersRecords(
   archive: Archive,
   chunk: StoredChunk,
-  roots: readonly OpenedRoots[],
   primitives: Primitives,
 ): readonly Uint8Array[] {
-  const streams = readableStreams(archive, chunk.log, roots).map((stream) =>
-    keyedStream(stream, primitives),
-  );
+  const streams = archive.streams(chunk.log).map((stream) => keyedStream(stream, primitives));
   const { leaves } = openChunk(archive, chunk, streams, primitives);
   return leaves.flatMap(({ stream, packed }) => {
     if (stream !== RECORDS.custody || packed.length === 0) return [];

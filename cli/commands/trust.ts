@@ -42,7 +42,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   if (values.out !== undefined) assertNew(values.out);
   const evidence = readEvidence(await readBundleFile(path), nativeSha256);
   const { policy, readings } = await lookUpPolicy(evidence, values, new Date());
-  const text = `${JSON.stringify(policy, null, 2)}\n`;
+  const text = `${JSON.stringify(policy.file, null, 2)}\n`;
   if (values.out === undefined) io.stdout.write(text);
   else {
     writeNew(values.out, Buffer.from(text));

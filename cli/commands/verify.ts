@@ -4,7 +4,7 @@ import { UserError } from '../../core/errors.ts';
 import { fastVerifyDigest } from '../../hw/crypto/native-ecdsa.ts';
 import { nativeSha256 } from '../../hw/crypto/native-hash.ts';
 import { readEvidence } from '../../verifier/evidence.ts';
-import { parseTrustPolicy, type TrustPolicy } from '../../verifier/policy.ts';
+import type { TrustPolicy } from '../../verifier/policy.ts';
 import { reportJson } from '../../verifier/report-json.ts';
 import { reportLines } from '../../verifier/report-text.ts';
 import { verifyEvidence } from '../../verifier/verify.ts';
@@ -60,6 +60,5 @@ async function policyFor(
   if (values.trust !== undefined || values.rpc === undefined) {
     throw new UserError('TRUST_MISSING', 'verify believes nothing by itself: pass --trust FILE');
   }
-  const looked = await lookUpPolicy(readEvidence(bundle, nativeSha256), values, new Date());
-  return parseTrustPolicy(JSON.stringify(looked.policy));
+  return (await lookUpPolicy(readEvidence(bundle, nativeSha256), values, new Date())).policy;
 }

@@ -2,9 +2,10 @@
  * What a bundle rests on, asked of independent sources: each value as every source gives it, or none at all.
  * Implements spec/trust-policy.md, "Looking it up".
  */
-import { toHex } from '../../core/bytes.ts';
+import { fromHex, toHex } from '../../core/bytes.ts';
 import { OperationalError, UserError } from '../../core/errors.ts';
 import { verifyHeaderLink } from '../../core/evm/header-link.ts';
+import { keccak256 } from '../../core/evm/keccak.ts';
 import type { Evidence } from '../../verifier/evidence.ts';
 import type { ChainClass, TrustPolicyFile } from '../../verifier/policy-file.ts';
 import type { ChainSource } from './chain-source.ts';
@@ -48,7 +49,7 @@ export async function askSources(
       say(`block ${number} of chain ${chainId} is ${hash}`);
     }
     const codeOf = async (contract: string): Promise<string> => {
-      const address = Buffer.from(contract.slice(2), 'hex');
+      const address = fromHex(contract);
       const hash = await agreed(own, `the code at ${contract}`, (one) => one.codeHash(address));
       if (hash === NO_CODE) {
         throw new OperationalError(
@@ -75,7 +76,7 @@ export async function askSources(
 }
 
 /** Keccak-256 of nothing. */
-const NO_CODE = '0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470';
+const NO_CODE = `0x${toHex(keccak256(new Uint8Array(0)))}`;
 
 type Named = {
   readonly contracts: Set<string>;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { toHex } from '../../core/bytes.ts';
 import { UserError } from '../../core/errors.ts';
 import type { Evidence } from '../../verifier/evidence.ts';
-import { parseTrustPolicy } from '../../verifier/policy.ts';
+import { parseTrustPolicy, type TrustPolicy } from '../../verifier/policy.ts';
 import type { AuthorityClass, ChainClass, TrustPolicyFile } from '../../verifier/policy-file.ts';
 import { askSources } from './ask-sources.ts';
 import { type ChainSource, openSource } from './chain-source.ts';
@@ -32,7 +32,7 @@ export async function lookUpPolicy(
   evidence: Evidence,
   options: PolicyOptions,
   at: Date,
-): Promise<{ readonly policy: TrustPolicyFile; readonly readings: readonly string[] }> {
+): Promise<{ readonly policy: TrustPolicy; readonly readings: readonly string[] }> {
   const suppliedBy = options['supplied-by'];
   if (suppliedBy === undefined) {
     throw new UserError('ARGUMENTS', 'expected --supplied-by TEXT: who answers for this policy');
@@ -63,7 +63,7 @@ export async function lookUpPolicy(
       })),
     };
     // What it writes it could read: a class that is none, a key that is no point.
-    return { policy: parseTrustPolicy(JSON.stringify(policy)).file, readings };
+    return { policy: parseTrustPolicy(JSON.stringify(policy)), readings };
   } finally {
     for (const source of sources) source.close();
   }

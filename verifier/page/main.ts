@@ -31,7 +31,9 @@ type Said =
   | { readonly kind: 'problem'; readonly of: 'policy' | 'verifier'; readonly message: string };
 
 let language = languageFor(navigator.languages);
-let bundle = carriedFile('bundle');
+/** Once: its text is as long as the evidence. */
+const carried = carriedFile('bundle');
+let bundle = carried;
 let policy = carriedFile('policy');
 let worker: VerifierWorker | undefined;
 let result: Result | undefined;
@@ -110,11 +112,10 @@ function inputs(): HTMLElement {
 function carriedNote(): readonly HTMLElement[] {
   const words = WORDS[language];
   const element = document.getElementById(CARRIED.bundle);
-  if (element === null) return [];
-  const carried = carriedFile('bundle');
+  if (element === null || carried === undefined) return [];
   const save = h('button', { type: 'button', class: 'quiet screen' }, words.saveCarried);
   save.addEventListener('click', () => {
-    if (carried !== undefined) saveFile(carried.name, 'application/octet-stream', carried.bytes);
+    saveFile(carried.name, 'application/octet-stream', carried.bytes);
   });
   return [
     h(
